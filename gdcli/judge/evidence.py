@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
-from gdcli.kernel.status import CurvatureSource, PointKind
+from gdcli.kernel.status import Claim, CurvatureSource, PointKind
 from gdcli.kernel.vectors import norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.scaling import length_typed
 
 if TYPE_CHECKING:
-    from gdcli.judge.proof import LocalProof
+    from gdcli.judge.proof import LocalProof, LowerBound
 
 
 @dataclass(slots=True)
@@ -23,7 +23,8 @@ class Certificate:
     that the model was seen to hold, ``rounded`` that the minimiser is within the rounding of x. ``errors`` is
     about how far each variable is from the minimiser, where that is known. Eigenvalues are those of the Hessian,
     None where it could not be had; ``how`` says where it came from. ``proof`` is that a minimum
-    lies there, ``not_proved`` says why there is none.
+    lies there, ``not_proved`` says why there is none; ``claim`` is what a claim of a minimum rests on, where a proof
+    was looked for, and ``bound`` the bound from below of a flat one.
     """
 
     kind: PointKind
@@ -40,6 +41,8 @@ class Certificate:
     errors: tuple[float, ...] | None = None
     proof: LocalProof | None = None
     not_proved: str = ""
+    claim: Claim | None = None
+    bound: LowerBound | None = None
 
     @property
     def gap(self) -> float | None:

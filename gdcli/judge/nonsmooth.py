@@ -68,7 +68,7 @@ def corner_at(objective: Objective, at: Evaluation) -> Corner | None:
     left = [_left_along(objective, at, i) if corner else (0.0, 0.0) for i, corner in enumerate(shapes)]
     if len(at.x) > 1:
         for seen, here in ((objective, at), _in_sizes_of_now(objective, at)):
-            if not (_none_lower(seen, here, news) and _no_way_down(seen, here, news)):
+            if not (none_lower(seen, here, news) and _no_way_down(seen, here, news)):
                 return None
     return Corner(sum([rise for _, rise in left]), tuple(length for length, _ in left))
 
@@ -133,11 +133,14 @@ def _left_along(objective: Objective, at: Evaluation, i: int) -> tuple[float, fl
     return found
 
 
-def _none_lower(objective: Objective, at: Evaluation, news: float) -> bool:
+def none_lower(objective: Objective, at: Evaluation, news: float, looks: Sequence[float] = _LOOKS) -> bool:
+    """Tell whether no value at random points around ``at`` is lower by more than ``news``; they are so far away as
+    ``looks`` say, relative to max(1, |x|).
+    """
     size, random = max(1.0, max_abs(at.x)), Random(0)
     for _ in range(4 * len(at.x) + 8):
         way = _random_way(at.x, random)
-        for length in _LOOKS:
+        for length in looks:
             for side in (length, -length):
                 if objective.evaluate(along(at.x, side * size, way), 0).value < at.value - news:
                     return False

@@ -51,13 +51,22 @@ class LocalProof(NamedTuple):
     """Exactly one minimum lies in ``box`` (and within the bounds of the problem), not farther than ``radius`` from the
     answer; its value is within ``value``.
 
-    ``unique`` tells that the box holds all points within ``radius``.
+    ``unique`` tells that the box holds all points within ``radius``. With variables that are ``flat``, where the
+    curvature may vanish or jump, it is at least one minimum.
     """
 
     radius: float
     value: Ends
     box: tuple[Ends, ...]
     unique: bool
+    flat: tuple[int, ...] = ()
+
+
+class LowerBound(NamedTuple):
+    """No value is below ``lowest`` in the ``box``."""
+
+    lowest: float
+    box: tuple[Ends, ...]
 
 
 class Unproved(NamedTuple):
@@ -111,12 +120,12 @@ def prove(
         return ahead
     r = [2.0 * step + 4.0 * _unit(x[i]) for i, step in zip(place.free, ahead, strict=True)]
     found: LocalProof | Unproved = Unproved(NO_BOX)
-    for _ in range(_ROUNDS):
+    for k in range(_ROUNDS):
         found, needed = check(program, x, place.box(r), low, high)
         if isinstance(found, LocalProof):
             break
         if not needed:
-            return found
+            return Unproved(NO_BOX) if k and found.why == KINK else found
         r = [1.5 * k + a for k, a in zip(needed, r, strict=True)]
     if isinstance(found, Unproved) or found.unique:
         return found
@@ -126,13 +135,13 @@ def prove(
 
 def _steps(at: Any, free: list[int]) -> list[float] | Unproved:
     """Return about how far each free variable is from the minimum, by a Newton step."""
-    found = _inverted(_free_hessian(at.hessian, free), [at.gradient[i] for i in free])
-    return found if isinstance(found, Unproved) else _distances(found, [at.gradient[i] for i in free])
+    found = _inverted(part_of(at.hessian, free), [at.gradient[i] for i in free])
+    return found if isinstance(found, Unproved) else distances(found, [at.gradient[i] for i in free])
 
 
 def _inverted(H: Any, slopes: Sequence[Ends]) -> list[list[float]] | Unproved:
     """Return about the inverse of the middle of a Hessian, if that is proved to be positive definite."""
-    if not _is_finite(H) or not all(map(math.isfinite, (end for ends in slopes for end in ends))):
+    if not all(map(is_finite, (*H, slopes))):
         return Unproved(NOT_FINITE)
     middle = [[middle_and_radius(ends)[0] for ends in row] for row in H]
     Y = inverse(middle)
@@ -150,13 +159,13 @@ def check(
     at, around = program.one_box([(v, v) for v in x], 1), program.one_box(box, 2)
     if not (at.defined and around.defined):
         return Unproved(KINK), []
-    H = _free_hessian(around.hessian, free)
+    H = part_of(around.hessian, free)
     Y = _inverted(H, around.gradient)
     if isinstance(Y, Unproved):
         return Y, []
     inner = [min(x[i] - box[i][0], box[i][1] - x[i]) * (1.0 - EPS) for i in free]
     outer = [max(x[i] - box[i][0], box[i][1] - x[i]) * (1.0 + EPS) for i in free]
-    steps = _distances(Y, [at.gradient[i] for i in free])
+    steps = distances(Y, [at.gradient[i] for i in free])
     spread = product_bound(preconditioned(Y, H), outer)
     needed = [(a + b) * (1.0 + EPS) for a, b in zip(steps, spread, strict=True)]
     if not all(k < r for k, r in zip(needed, inner, strict=True)):
@@ -216,7 +225,7 @@ def _unit(v: float) -> float:
     return EPS * max(abs(v), EPS)
 
 
-def _distances(Y: Sequence[Sequence[float]], gradient: Sequence[Ends]) -> list[float]:
+def distances(Y: Sequence[Sequence[float]], gradient: Sequence[Ends]) -> list[float]:
     """Return a bound of |Y g| for every g within the intervals."""
     parts = [middle_and_radius(ends) for ends in gradient]
     n = len(parts)
@@ -230,9 +239,13 @@ def _distances(Y: Sequence[Sequence[float]], gradient: Sequence[Ends]) -> list[f
     return found
 
 
-def _free_hessian(triangle: Sequence[Ends], free: Sequence[int]) -> list[list[Ends]]:
-    return [[triangle[max(i, j) * (max(i, j) + 1) // 2 + min(i, j)] for j in free] for i in free]
+def part_of(
+    triangle: Sequence[Ends], rows: Sequence[int], columns: Sequence[int] | None = None
+) -> list[list[Ends]]:
+    """Return these rows and columns (by default the same) of a Hessian, of which the lower triangle is given."""
+    places = rows if columns is None else columns
+    return [[triangle[max(i, j) * (max(i, j) + 1) // 2 + min(i, j)] for j in places] for i in rows]
 
 
-def _is_finite(H: Sequence[Sequence[Ends]]) -> bool:
-    return all(math.isfinite(e) for row in H for ends in row for e in ends)
+def is_finite(row: Sequence[Ends]) -> bool:
+    return all(math.isfinite(e) for ends in row for e in ends)

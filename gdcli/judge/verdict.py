@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gdcli.judge.evidence import CLAIM_FACTOR, Certificate
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import CLAIM_FLOOR
-from gdcli.kernel.status import KEEP_RUNS, PointKind, Status, StopReason
+from gdcli.kernel.status import KEEP_RUNS, Claim, PointKind, Status, StopReason
 from gdcli.kernel.vectors import distance
 from gdcli.solve.iteration import FixedRate, RunResult
 from gdcli.solve.scaling import value_scale
@@ -32,6 +32,10 @@ _CYCLE = 1e-6
 # A fall slows down whose slope at the end is less than this part of the mean one; that of a line is all of it.
 _SLOWER = 0.99
 
+UNDECIDED = (
+    "Stopped where the value is flat: no lower point was found, yet whether a minimum lies here, farther along or at"
+    " infinity is not decided."
+)
 _NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAP)
 
 
@@ -255,11 +259,17 @@ def _of_the_point(run: RunResult, certificate: Certificate, terms: Terms) -> Ver
             f"The point is stationary, but {what}: {w.lower} values are next to it.",
             terms.advice + ("" if terms.strict else ", or use --method auto, which leaves such points"),
         )
+    claim = certificate.claim
+    if claim is Claim.UNDECIDED:
+        return Verdict(Status.STALLED, UNDECIDED, terms.advice)
     if not kind.told or certificate.estimated_gap is None:
         return None
-    if not _claimable(run, kind, certificate.estimated_gap, terms):
+    if claim is not Claim.PROVED and not _claimable(run, kind, certificate.estimated_gap, terms):
         return None
-    return Verdict(Status.CONVERGED, _of_converged(run, kind.told.format(w.minimum), terms), "")
+    told = kind.told.format(w.minimum)
+    return Verdict(
+        Status.CONVERGED, _of_converged(run, told if claim is None else claim.told.format(told), terms), ""
+    )
 
 
 def _of_converged(run: RunResult, what: str, terms: Terms) -> str:

@@ -165,6 +165,27 @@ class PointKind(StrEnum):
         return self if sign > 0 else turned.get(self, self)
 
 
+class Claim(StrEnum):
+    """What an answer to which a proof was looked for rests on: the word in machine output; ``told`` makes of the name
+    of a minimum what is claimed in a sentence.
+
+    Proved by intervals; the Hessian, or what stands in for it at a kink, is clearly that of a minimum; or the curvature
+    vanishes, and intervals bound the value from below. Undecided: nothing is claimed.
+    """
+
+    told: str
+
+    def __new__(cls, word: str, told: str = "") -> Claim:
+        self = str.__new__(cls, word)
+        self._value_, self.told = word, told
+        return self
+
+    PROVED = "proved", "proved {}"
+    NUMERICAL = "numerical", "{} by numerical evidence"
+    FLAT = "flat", "flat place, where no lower point was found,"
+    UNDECIDED = "undecided"
+
+
 class CurvatureSource(StrEnum):
     """What the evidence about a curvature rests on: the word in machine output; ``told`` is that of a Hessian at some
     points, ``by`` what stands behind numbers that follow from it, where that must be said.

@@ -7,7 +7,7 @@ eigenvalues change sign, the smallest eigenvalue becomes the largest, a minimum 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
@@ -103,12 +103,23 @@ class SensitivityRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofRecord(Record):
-    """Exactly one minimum (maximum) lies in ``box``; see `gdcli.judge.proof.LocalProof`. ``value`` holds its value."""
+    """Exactly one minimum (maximum) lies in ``box``, or at least one where variables are ``flat``; see
+    `gdcli.judge.proof.LocalProof`. ``value`` holds its value.
+    """
 
     kind: str
     radius: float
     value: tuple[float, float]
     box: Mapping[str, tuple[Number, Number]]
+    flat: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundRecord(Record):
+    """The value is nowhere in ``box`` lower (higher) than ``value``."""
+
+    value: float
+    box: Mapping[str, tuple[End, End]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +150,8 @@ class CertificateRecord(Record):
     proved: bool | None = None
     proof: ProofRecord | None = None
     not_proved: str = ""
+    claim: str = ""
+    bound: BoundRecord | None = None
 
     def always(self) -> Sequence[str]:
         """Return the name of the proof where one was looked for, so that its lack is told too."""
@@ -308,6 +321,8 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             evidence=str(outcome.certificate.how),
             errors=_errors(outcome),
             proof=_proof(outcome),
+            claim=str(outcome.certificate.claim or ""),
+            bound=_bound(outcome),
             **_kkt(outcome),
         ),
         "constraints": () if kkt is None else tuple(map(ConstraintRecord.of, kkt.states)),
@@ -388,13 +403,27 @@ def _proof(outcome: Outcome) -> ProofRecord | None:
     if found is None:
         return None
     low, high = found.value if sign > 0 else (-found.value[1], -found.value[0])
-    sides = [outcome.space.unflatten([ends[k] for ends in found.box]) for k in (0, 1)]
     return ProofRecord(
-        kind=kind(outcome.certificate, sign),
+        kind=str(PointKind.MINIMUM.times(sign)),
         radius=found.radius,
         value=(low + 0.0, high + 0.0),
-        box={name: (sides[0][name], sides[1][name]) for name in sides[0]},
+        box=_named(outcome, found.box),
+        flat=tuple(outcome.space.label(i) for i in found.flat),
     )
+
+
+def _bound(outcome: Outcome) -> BoundRecord | None:
+    found = outcome.certificate.bound
+    if found is None:
+        return None
+    return BoundRecord(value=outcome.sign * found.lowest + 0.0, box=_named(outcome, found.box, _end))
+
+
+def _named(
+    outcome: Outcome, box: Sequence[tuple[float, float]], told: Callable[[Any], Any] = lambda end: end
+) -> dict[str, tuple[Any, Any]]:
+    sides = [outcome.space.unflatten([ends[k] for ends in box]) for k in (0, 1)]
+    return {name: (told(low), told(sides[1][name])) for name, low in sides[0].items()}
 
 
 def _kkt(outcome: Outcome) -> dict[str, Any]:

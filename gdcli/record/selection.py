@@ -32,6 +32,7 @@ _FACTS: dict[str, _Get] = {
     "reason": lambda r: r["reason"],
     "method": lambda r: r["method"],
     "kind": lambda r: r["certificate"]["kind"],
+    "claim": lambda r: r["certificate"].get("claim"),
     "estimated_gap": lambda r: r["certificate"]["estimated_gap"],
     "iterations": lambda r: r["iterations"],
     "evaluations": lambda r: sum(r["evaluations"].values()),

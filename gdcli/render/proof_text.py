@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import floor, inf, isfinite, log10, nextafter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.number_format import short
 
@@ -27,7 +27,31 @@ def proof_of(found: RunRecord) -> tuple[str, str]:
     elif not _is_around(found, proof):
         where = f"in a box around this point, at most {short(proof.radius, 2)} away"
     low, high = outward(*proof.value)
-    return "proved", f"exactly one {found.extremum} {where}; its value lies in [{low}, {high}]"
+    one = f"exactly one {found.extremum}"
+    if proof.flat:
+        one, where = f"a {found.extremum} lies", f"within {short(proof.radius, 2)} of this point"
+    return "proved", f"{one} {where}; its value lies in [{low}, {high}]"
+
+
+def bound_of(found: RunRecord) -> tuple[str, str]:
+    """Return what bounds the value around a flat answer, with its label; nothing where nothing does."""
+    bound = found.certificate.bound
+    if bound is None:
+        return "", ""
+    beyond = "lower" if found.extremum == "minimum" else "higher"
+    low, high = outward(bound.value, bound.value)
+    sides = [[end for ends in bound.box.values() for end in _listed(ends[k])] for k in (0, 1)]
+    widths = [b - a for a, b in zip(*sides, strict=True) if a is not None and b is not None]
+    place = (
+        "anywhere"
+        if len(widths) < len(sides[0])
+        else f"in a box around this point, {short(max(widths), 2)} wide,"
+    )
+    return "bounded", f"no value {place} is {beyond} than {low if beyond == 'lower' else high}"
+
+
+def _listed(ends: Any) -> list[float | None]:
+    return ends if isinstance(ends, list) else [ends]
 
 
 def _is_around(found: RunRecord, proof: ProofRecord) -> bool:

@@ -266,6 +266,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
     facts = (
         ("held by", _held(found) if found.problem.bounds else ""),
         _proved(found),
+        _bounded(found),
         ("left to gain", _left(found)),
         ("work", work or _work(found)),
         ("stopped", f"because {why}" if is_new else ""),
@@ -288,6 +289,14 @@ def _proved(found: RunRecord) -> tuple[str, str]:
     from gdcli.render.proof_text import proof_of
 
     return proof_of(found)
+
+
+def _bounded(found: RunRecord) -> tuple[str, str]:
+    if found.certificate.bound is None:
+        return "", ""
+    from gdcli.render.proof_text import bound_of
+
+    return bound_of(found)
 
 
 def _conditions(found: RunRecord, width: int) -> list[Line]:

@@ -24,10 +24,11 @@ from gdcli.tasks.pipeline import (
     within,
 )
 from gdcli.tasks.problem import Problem, listed
-from gdcli.tasks.proved import with_proof
+from gdcli.tasks.proved import with_claim
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
+    from gdcli.judge.verdict import Verdict
     from gdcli.kernel.vectors import Vector
     from gdcli.language.constraints import ConstraintRow
     from gdcli.language.syntax import Tree
@@ -102,7 +103,7 @@ def _solve(
         with quiet(None):
             found = judged_constrained(ready, rows, result, exact.is_constant())
     else:
-        found = with_proof(ready, _judged(ready, box, exact, result), box, exact)
+        found = _judged(ready, box, exact, result)
     edge = []
     if found.verdict.status.exit_code != 0:
         edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])
@@ -194,8 +195,13 @@ def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> J
     active = active_bounds(evidence, result, exact.space)
     if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
         certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
-    verdict = verdict_on(ready, result, certificate, trend, ranges, constant=exact.is_constant())
-    if certificate.kind == PointKind.DEGENERATE and ranges is None and not exact.is_constant():
+    is_constant = exact.is_constant()
+
+    def verdict_of(seen: Certificate) -> Verdict:
+        return verdict_on(ready, result, seen, trend, ranges, constant=is_constant)
+
+    certificate, verdict = with_claim(ready, result, certificate, box, exact, ranges is not None, verdict_of)
+    if certificate.kind == PointKind.DEGENERATE and ranges is None and not is_constant:
         verdict = in_a_valley(verdict, evidence, result, exact.space, ready.problem.sign)
     if result.reason is StopReason.GAP and not certificate.rounded:
         result = replace(result, reason=StopReason.LITTLE)

@@ -1,114 +1,213 @@
-"""The local proof of an answer, where it costs little; see :mod:`gdcli.judge.proof`."""
+"""What a claim of a minimum rests on: its local proof, where that costs little, or what stands in for one.
+
+See :mod:`gdcli.judge.proof` and :mod:`gdcli.judge.degenerate_proof`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gdcli.judge.proof import KINK, SINGULAR, LocalProof, Unproved, prove
-from gdcli.judge.verdict import Verdict
+from gdcli.judge.proof import KINK, SINGULAR, LocalProof, LowerBound, Unproved, prove
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.numerics import CLAIM_FLOOR
-from gdcli.kernel.status import PointKind, Status
+from gdcli.kernel.numerics import CLAIM_FLOOR, EPS, FLOOR
+from gdcli.kernel.status import Claim, PointKind, Status
 from gdcli.kernel.vectors import to_list
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
+    from gdcli.judge.evidence import Certificate
+    from gdcli.judge.verdict import Verdict
     from gdcli.objective.box import Box
     from gdcli.objective.build import Exact
-    from gdcli.tasks.outcome import Judged
+    from gdcli.solve.iteration import RunResult
     from gdcli.tasks.pipeline import Ready
     from gdcli.tasks.problem import Problem
 
 # Up to so many variables, and operations of the Hessian, which take about 15 microseconds each.
 MOST_VARIABLES, MOST_WORK = 50, 3000
-# Towards a minimum that is as flat as that of x**10 each step of Newton's method leaves 8/9 of the distance: from 1 to
-# the last digit of a double it takes 306. A run that took longer went along a valley.
-_MOST_STEPS = 306
-UNDECIDED = (
-    "Stopped where the value is flat: no lower point was found, yet whether a minimum lies here, farther along or at"
-    " infinity is not decided."
-)
+# Where the curvature vanishes, so many boxes, and operations of all their gradients.
+_MOST_BOXES, _MOST_BOX_WORK = 300, 4 * MOST_WORK
 # A kink at which a minimum is claimed is nearer than this part of the point, or of 1, where rounding does not hide it.
 _NEAR = 1e-4
+# A degenerate minimum is no farther on, by so many steps of Newton's method, than this part of the way from the start.
+# Down a slope that flattens out they go on by more: where exp(-x**4) is 1e-20, until it is 1e-30, by a tenth of it.
+# The bound itself, but for rounding, may be attained a little farther on: exp(-x**4) underflows at twice its way.
+_FURTHER_STEPS, _FURTHER, _ATTAINED = 60, 0.05, 0.25
+# What rounding leaves of a sum of squares, beside its fall.
+_SQUARED = (4.0 * EPS) ** 2
+# Random points around a valley are looked at so far away, relative to max(1, |x|).
+_AROUND = (1e-1, 1e-2, 1e-3)
 TOO_LARGE = "the expression is too large for a proof beside the run"
-_NOT_TRIED = {PointKind.KINK: KINK, PointKind.DEGENERATE: SINGULAR, PointKind.FLAT: SINGULAR}
+_NOT_SMOOTH = {PointKind.KINK: KINK, PointKind.DEGENERATE: SINGULAR, PointKind.FLAT: SINGULAR}
 
 
-def with_proof(ready: Ready, found: Judged, box: Box | None, exact: Exact) -> Judged:
-    """Return an answer with the proof that it is a minimum, or with the reason why there is none.
+def with_claim(
+    ready: Ready,
+    run: RunResult,
+    certificate: Certificate,
+    box: Box | None,
+    exact: Exact,
+    is_level: bool,
+    verdict_of: Callable[[Certificate], Verdict],
+) -> tuple[Certificate, Verdict]:
+    """Return the certificate with what a claim rests on, or the reason why there is no proof, and the verdict on it.
 
-    A minimum at a kink is no more claimed where it is proved that the function has none near it, a degenerate one where
-    Newton's method took longer than such a one allows.
+    ``is_level``: the answer is seen to lie on a level piece whose ends are known.
     """
-    problem = ready.problem
-    if found.certificate.kind is PointKind.KINK and found.verdict.status is Status.CONVERGED:
-        reach = if_in_time(lambda: _smooth_within(problem, found, exact), None)
-        found = found if reach is None else _without_kink(found, reach)
-    if _is_undecided(ready, found):
-        found = found._replace(verdict=Verdict(Status.STALLED, UNDECIDED, "start from another point"))
-    unproved = _not_tried(problem, found, exact)
-    proof: LocalProof | Unproved | None = Unproved(unproved)
-    if not unproved:
-        x = to_list(found.run.best.at.x)
-        proof = if_in_time(lambda: proof_at(problem, x, *ends_of(box, len(x))), None)
-    if isinstance(proof, LocalProof):
-        return found._replace(certificate=replace(found.certificate, proof=proof))
-    why = "there was no time for it" if proof is None else proof.why
-    return found._replace(certificate=replace(found.certificate, not_proved=why))
-
-
-def _is_undecided(ready: Ready, found: Judged) -> bool:
-    """Tell whether a degenerate minimum is claimed after more steps of Newton's method than lead to one."""
-    is_claimed = found.certificate.kind is PointKind.DEGENERATE and found.verdict.status is Status.CONVERGED
-    is_newton = ready.choice.entry.strict and ready.objective.has_hessian
-    return is_claimed and is_newton and found.run.iterations > _MOST_STEPS
-
-
-def _smooth_within(problem: Problem, found: Judged, exact: Exact) -> float | None:
-    """Return a distance within which the function is proved to be twice differentiable, None where it may not be."""
-    if problem.tree is None or exact.size > MOST_VARIABLES or exact.work > MOST_WORK:
-        return None
-    program = box_program(problem)
-    if program.hessian_work() > MOST_WORK:
-        return None
-    at, slope = found.run.best.at, found.certificate.gradient_norm
-    x = to_list(at.x)
-    hidden = CLAIM_FLOOR * abs(at.value) / slope if slope else math.inf  # so far off rounding hides a fall
-    reach = [max(_NEAR * max(1.0, abs(v)), hidden) for v in x]
-    around = program.one_box([(v - r, v + r) for v, r in zip(x, reach, strict=True)], 2)
-    ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
-    return min(reach) if around.defined and all(map(math.isfinite, ends)) else None
-
-
-def _without_kink(found: Judged, reach: float) -> Judged:
-    """Return an answer that is at no kink, and so at no minimum: there its slope is not 0."""
-    from gdcli.judge.kinks import AT_A_KINK
-
-    slope = found.certificate.gradient_norm or 0.0
-    message = (
-        f"Stopped because {found.run.reason.sentence}, but not at a minimum: the slope is {slope:.2g}, and it is proved"
-        f" that there is no kink within {reach:.2g} of this point."
+    verdict, problem = verdict_of(certificate), ready.problem
+    is_claimed = verdict.status is Status.CONVERGED and (
+        certificate.kind.told or certificate.kind is PointKind.FLAT
     )
-    notes = tuple(note for note in found.certificate.notes if AT_A_KINK not in note)
-    certificate = replace(found.certificate, kind=PointKind.NOT_STATIONARY, estimated_gap=None, notes=notes)
-    return found._replace(
-        certificate=certificate, verdict=Verdict(Status.STALLED, message, "start from another point")
-    )
-
-
-def _not_tried(problem: Problem, found: Judged, exact: Exact) -> str:
-    """Return why no proof is looked for, nothing where one is."""
-    kind = found.certificate.kind
-    if found.verdict.status is not Status.CONVERGED or kind not in (PointKind.MINIMUM, *_NOT_TRIED):
-        return "the run did not end at a minimum"
+    at_kink = certificate.kind is PointKind.KINK and verdict.status is Status.STALLED
+    if not (is_claimed or at_kink):
+        return replace(certificate, not_proved="the run did not end at a minimum"), verdict
     if problem.tree is None:
-        return "a function without a text has no bounds"
-    if kind is not PointKind.MINIMUM:
-        return _NOT_TRIED[kind]
-    return TOO_LARGE if exact.size > MOST_VARIABLES or exact.work > MOST_WORK else ""
+        return replace(certificate, not_proved="a function without a text has no bounds"), verdict
+    why = _NOT_SMOOTH.get(certificate.kind, TOO_LARGE)
+    if exact.size > MOST_VARIABLES or exact.work > MOST_WORK:
+        return replace(certificate, not_proved=why), verdict
+    found = if_in_time(lambda: _Search(ready, run, certificate, box).claimed(at_kink, is_level), None)
+    if found is None:
+        return replace(certificate, not_proved="there was no time for it"), verdict
+    return found, verdict_of(found)
+
+
+class _Search:
+    """What is looked for at the end of a run: a proof, or a bound from below."""
+
+    def __init__(self, ready: Ready, run: RunResult, certificate: Certificate, box: Box | None) -> None:
+        self.ready, self.run, self.certificate = ready, run, certificate
+        self.program = box_program(ready.problem)
+        self.x, start = to_list(run.best.at.x), to_list(run.start.at.x)
+        self.path: list[list[float]] = []
+        self.ends = ends_of(box, len(self.x))
+        self.sizes = [max(abs(a), abs(a - b)) or 1.0 for a, b in zip(self.x, start, strict=True)]
+
+    def claimed(self, at_kink: bool, is_level: bool) -> Certificate:
+        """Return the certificate with what a claim rests on; ``at_kink``: only a proof makes it one."""
+        certificate, kind = self.certificate, self.certificate.kind
+        work = self.program.hessian_work()
+        why = _NOT_SMOOTH.get(kind, TOO_LARGE)
+        if work > MOST_WORK:
+            return replace(certificate, not_proved=why)
+        if kind is not PointKind.KINK:
+            found = prove(self.program, self.x, *self.ends)
+            if isinstance(found, LocalProof):
+                return replace(certificate, proof=found, claim=Claim.PROVED)
+            why = _NOT_SMOOTH.get(kind, found.why)
+        near = self._near(work)
+        if near is not None:
+            return near
+        certificate = replace(certificate, not_proved=why)
+        if at_kink:
+            return certificate
+        if kind is PointKind.KINK:
+            reach = self._smooth_within()
+            return replace(certificate, claim=Claim.NUMERICAL) if reach is None else self._without_kink(reach)
+        if is_level:
+            return replace(certificate, claim=Claim.FLAT)
+        if self._is_far_out():
+            return replace(certificate, claim=Claim.UNDECIDED)
+        if kind is PointKind.MINIMUM and why != KINK:
+            return replace(certificate, claim=Claim.NUMERICAL)
+        bound = self._bound()
+        is_flat = bound is not None or self._is_in_valley()
+        return replace(certificate, claim=Claim.FLAT if is_flat else Claim.UNDECIDED, bound=bound)
+
+    def _is_far_out(self) -> bool:
+        from gdcli.judge.point_kind import far_out
+        from gdcli.solve.scaling import inward, rescaled, units_at
+
+        objective, at, start = self.ready.objective, self.run.best.at, self.run.start.at
+        units = units_at(objective, at, start)
+        return far_out(rescaled(objective, units), inward(at, units), inward(start, units))
+
+    def _is_in_valley(self) -> bool:
+        """Tell whether the point is seen to lie in a valley of minimisers: its floor is level to both sides but for the
+        last digits of the value, which have to be known, and random points around it are no lower.
+        """
+        from gdcli.judge.level_set import valley_directions
+        from gdcli.judge.nonsmooth import none_lower
+        from gdcli.solve.probe.line_probe import rounding_of
+
+        objective, at = self.ready.objective, self.run.best.at
+        digits = FLOOR * abs(at.value)
+        if rounding_of(objective, at) > digits or not valley_directions(objective, at, self.run.start.at):
+            return False
+        return none_lower(objective, at, digits, _AROUND)
+
+    def _near(self, work: int) -> Certificate | None:
+        """Return the certificate with the proof that a minimum lies near the answer, and is hardly any lower."""
+        from gdcli.judge.degenerate_proof import prove_near
+
+        most = min(_MOST_BOXES, _MOST_BOX_WORK * len(self.x) // work)
+        if self.certificate.kind is not PointKind.KINK:
+            self.path = self._go_on()
+        centre = self.path[-1] if self.path else self.x
+        found = prove_near(self.program, self.x, centre, *self.ends, self.sizes, most)
+        if isinstance(found, Unproved):
+            return None
+        certificate, value = self.certificate, self.run.best.at.value
+        gap = max(0.0, value - found.value[0])
+        if certificate.estimated_gap is None or gap < certificate.estimated_gap:
+            certificate = replace(certificate, estimated_gap=gap)
+        return replace(certificate, proof=found, claim=Claim.PROVED)
+
+    def _bound(self) -> LowerBound | None:
+        """Return a bound from below that the value at the answer meets but for what is nothing, None where there is
+        none, or where Newton's method goes on: it does on the way to infinity, however little there is to gain.
+        """
+        from gdcli.judge.degenerate_proof import lower_bound
+
+        at, start = self.run.best.at, self.run.start.at
+        nothing = max(FLOOR * abs(at.value), _SQUARED * (start.value - at.value))
+        found = lower_bound(self.program, self.x, *self.ends, self.sizes, nothing)
+        for part, allowed in ((_FURTHER, nothing), (_ATTAINED, 0.0)):
+            way = part * math.dist(self.x, to_list(start.x))
+            near = [x for x in self.path if math.dist(x, self.x) <= way]
+            if found is None and near:
+                found = lower_bound(self.program, near[-1], *self.ends, self.sizes, allowed)
+        return found
+
+    def _go_on(self) -> list[list[float]]:
+        """Return where more steps of Newton's method lead, one after the other."""
+        from gdcli.solve import run as loop
+        from gdcli.solve.methods.newton import TrustRegionNewton
+        from gdcli.solve.stopping import Caps
+
+        path: list[list[float]] = []
+        x, objective = self.run.best.at.x, self.ready.objective
+        seen = [lambda iterate: path.append(to_list(iterate.at.x))]
+        loop.run(objective, TrustRegionNewton(0.0), x, [Caps(_FURTHER_STEPS)], seen)
+        return path
+
+    def _smooth_within(self) -> float | None:
+        """Return a distance within which the function is proved to be twice differentiable, None where it may not."""
+        at, slope = self.run.best.at, self.certificate.gradient_norm
+        hidden = (
+            CLAIM_FLOOR * abs(at.value) / slope if slope else math.inf
+        )  # so far off rounding hides a fall
+        reach = [max(_NEAR * max(1.0, abs(v)), hidden) for v in self.x]
+        around = self.program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
+        ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
+        return min(reach) if around.defined and all(map(math.isfinite, ends)) else None
+
+    def _without_kink(self, reach: float) -> Certificate:
+        """Return the certificate of what is at no kink, and so at no minimum: there its slope is not 0."""
+        from gdcli.judge.kinks import AT_A_KINK
+
+        kept = tuple(note for note in self.certificate.notes if AT_A_KINK not in note)
+        note = f"it is proved that there is no kink within {reach:.2g} of the answer"
+        return replace(
+            self.certificate,
+            kind=PointKind.NOT_STATIONARY,
+            estimated_gap=None,
+            notes=(*kept, note),
+            not_proved="the run did not end at a minimum",
+        )
 
 
 def ends_of(box: Box | None, size: int) -> tuple[Sequence[float], Sequence[float]]:

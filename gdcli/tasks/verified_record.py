@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gdcli.judge.degenerate_proof import check_near
 from gdcli.judge.proof import LocalProof, check
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.tasks.problem import Problem
@@ -18,10 +19,12 @@ from gdcli.tasks.proved import box_program
 Ends = tuple[float, float]
 # The last digits of functions differ from one C library to another, and what follows from them by such a factor.
 _AS_STRONG = 16.0
+# More boxes are not looked at on the faces of one.
+_MOST_BOXES = 10_000
 
 
 class ToldProof(NamedTuple):
-    """What a record says: the point and the box in flat order, and the rest as it stands there."""
+    """What a record says: the point, the box and the ``flat`` variables in flat order, and the rest as it stands."""
 
     kind: str
     status: str
@@ -30,6 +33,7 @@ class ToldProof(NamedTuple):
     radius: float
     value: Ends
     box: Sequence[Ends]
+    flat: Sequence[int] = ()
 
 
 def faults_of(problem: Problem, told: ToldProof) -> list[str]:
@@ -45,9 +49,13 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
     if not (_are_ends(told.box) and len(told.box) == len(told.x) and all(map(math.isfinite, told.x))):
         return ["the box is none"]
     program = box_program(problem)
-    found, _ = check(program, told.x, told.box, *_bounds(problem))
+    if told.flat:
+        found = check_near(program, told.x, told.box, *_bounds(problem), told.flat, _MOST_BOXES)
+    else:
+        found, _ = check(program, told.x, told.box, *_bounds(problem))
     if not isinstance(found, LocalProof):
-        return [f"it does not follow that exactly one {extremum} lies in the box: {found.why}"]
+        one = f"a {extremum}" if told.flat else f"exactly one {extremum}"
+        return [f"it does not follow that {one} lies in the box: {found.why}"]
     here = program.one_box([(v, v) for v in told.x], 0).value
     return _faults_of_numbers(problem.sign, told, found, here)
 

@@ -48,6 +48,35 @@ def test_what_was_proved_is_verified(words: tuple[str, ...], tmp_path: Path, cap
     assert capsys.readouterr().out.startswith("verified      exactly one")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("minimize", "x**4", "--start", "x=1"),
+        ("maximize", "-abs(x-0.1) - y**2", "--start", "x=2,y=1"),
+        ("minimize", "x**2 + y**4", "--start", "x=2,y=1"),
+        ("minimize", "(x-2)**2 + y**2", "--start", "x=1,y=1", "--bounds", "x=0:2"),
+    ],
+)
+def test_a_minimum_where_the_curvature_vanishes_or_jumps_is_verified(
+    words: tuple[str, ...], tmp_path: Path, capsys: Any
+) -> None:
+    answer = answered(words, tmp_path)
+    proof = answer["certificate"]["proof"]
+    assert answer["certificate"]["claim"] == "proved"
+    assert verified(answer, tmp_path) == 0
+    assert capsys.readouterr().out.startswith("verified      a m")
+    for change in (
+        {"radius": proof["radius"] / 10},
+        {"value": [proof["value"][1] + 1e-3, proof["value"][1] + 2e-3]},
+        {"box": {name: [ends[0] + 1.0, ends[1] + 1.0] for name, ends in proof["box"].items()}},
+        {"flat": []},
+    ):
+        assert (
+            verified({**answer, "certificate": {**answer["certificate"], "proof": proof | change}}, tmp_path)
+            == 9
+        )
+
+
 def at(*path: Any, change: Callable[[Any], Any]) -> Change:
     def apply(answer: dict[str, Any]) -> None:
         place: Any = answer
@@ -113,7 +142,7 @@ def test_changed_bounds_and_constants_are_noticed(change: Change, tmp_path: Path
 
 
 def test_an_answer_without_a_proof_says_why(tmp_path: Path, capsys: Any) -> None:
-    answer = answered(("minimize", "x**4", "--start", "x=1"), tmp_path)
+    answer = answered(("minimize", "(x-y)**2", "--start", "x=1,y=3"), tmp_path)
     assert verified(answer, tmp_path) == 9
     assert "the curvature may vanish" in capsys.readouterr().out
 
