@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdcli.judge.proof import (
@@ -58,9 +58,10 @@ class _Work:
         self.program = program
         self.left = left
 
-    def one_box(self, box: Sequence[Ends], order: int) -> Any:
+    @property
+    def one_box(self) -> Callable[[Sequence[Ends], int], Any]:
         self.left -= 1
-        return self.program.one_box(box, order)
+        return self.program.one_box
 
 
 class _Curved(NamedTuple):
@@ -100,7 +101,7 @@ def prove_near(
     curved = _curved_variables(work, centre, low, high, sizes)
     found: LocalProof | Unproved = Unproved(KINK)
     for y in (curved, []) if curved else ([],):
-        found = _prove_with(work, x, centre, low, high, sizes, y, [i for i in free if i not in y])
+        found = _prove_with(work, x, centre, low, high, sizes, [i for i in free if i not in y])
         if isinstance(found, LocalProof) or work.left <= 0:
             break
     return found
@@ -113,9 +114,9 @@ def _prove_with(
     low: Sequence[float],
     high: Sequence[float],
     sizes: Sequence[float],
-    curved: Sequence[int],
     flat: Sequence[int],
 ) -> LocalProof | Unproved:
+    curved = _others(flat, low, high)
     best: LocalProof | Unproved = Unproved(KINK)
     for part in _PARTS:
         r = [part * size for size in sizes]
@@ -172,6 +173,10 @@ def lower_bound(
     return None
 
 
+def _others(flat: Sequence[int], low: Sequence[float], high: Sequence[float]) -> list[int]:
+    return [i for i in range(len(low)) if i not in flat and low[i] < high[i]]
+
+
 def _box(x: Sequence[float], r: Sequence[float], low: Sequence[float], high: Sequence[float]) -> list[Ends]:
     return [(max(v - a, b), min(v + a, c)) for v, a, b, c in zip(x, r, low, high, strict=True)]
 
@@ -210,7 +215,7 @@ def _checked(
     flat: Sequence[int],
 ) -> tuple[LocalProof | Unproved, Sequence[float]]:
     """Return the proof that a minimum lies in ``box``; where Krawczyk's test fails, half widths in y that it needs."""
-    places = [i for i in range(len(x)) if i not in flat and low[i] < high[i]]
+    places = _others(flat, low, high)
     around = work.one_box(box, 2 if places else 1)
     if not around.defined:
         return Unproved(KINK), []

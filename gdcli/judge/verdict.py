@@ -259,17 +259,21 @@ def _of_the_point(run: RunResult, certificate: Certificate, terms: Terms) -> Ver
             f"The point is stationary, but {what}: {w.lower} values are next to it.",
             terms.advice + ("" if terms.strict else ", or use --method auto, which leaves such points"),
         )
-    claim = certificate.claim
+    return _of_claim(run, certificate, terms)
+
+
+def _of_claim(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:
+    """Converged, in the words that match what the claim rests on; stalled where that decides nothing."""
+    claim, kind, gap = certificate.claim, certificate.kind, certificate.estimated_gap
     if claim is Claim.UNDECIDED:
         return Verdict(Status.STALLED, UNDECIDED, terms.advice)
-    if not kind.told or certificate.estimated_gap is None:
+    if not kind.told or gap is None:
         return None
-    if claim is not Claim.PROVED and not _claimable(run, kind, certificate.estimated_gap, terms):
+    if claim is not Claim.PROVED and not _claimable(run, kind, gap, terms):
         return None
-    told = kind.told.format(w.minimum)
-    return Verdict(
-        Status.CONVERGED, _of_converged(run, told if claim is None else claim.told.format(told), terms), ""
-    )
+    told = kind.told.format(terms.words.minimum)
+    what = told if claim is None else claim.told.format(told)
+    return Verdict(Status.CONVERGED, _of_converged(run, what, terms), "")
 
 
 def _of_converged(run: RunResult, what: str, terms: Terms) -> str:

@@ -50,7 +50,7 @@ def bound_of(found: RunRecord) -> tuple[str, str]:
     return "bounded", f"no value {place} is {beyond} than {low if beyond == 'lower' else high}"
 
 
-def _listed(ends: Any) -> list[float | None]:
+def _listed(ends: object) -> list[Any]:
     return ends if isinstance(ends, list) else [ends]
 
 

@@ -101,7 +101,10 @@ class _Search:
         near = self._near(work)
         if near is not None:
             return near
-        certificate = replace(certificate, not_proved=why)
+        return self._unproved(replace(certificate, not_proved=why), at_kink, is_level)
+
+    def _unproved(self, certificate: Certificate, at_kink: bool, is_level: bool) -> Certificate:
+        kind = certificate.kind
         if at_kink:
             return certificate
         if kind is PointKind.KINK:
@@ -111,7 +114,7 @@ class _Search:
             return replace(certificate, claim=Claim.FLAT)
         if self._is_far_out():
             return replace(certificate, claim=Claim.UNDECIDED)
-        if kind is PointKind.MINIMUM and why != KINK:
+        if kind is PointKind.MINIMUM and certificate.not_proved != KINK:
             return replace(certificate, claim=Claim.NUMERICAL)
         bound = self._bound()
         is_flat = bound is not None or self._is_in_valley()
