@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "calculus": {"kernel", "language"},
     "compile": {"kernel", "language", "calculus"},
     # Plain text is read by machine code.
-    "table": {"kernel", "compile"},
+    "table": {"kernel", "language", "compile"},
     "objective": {"kernel", "language", "calculus", "compile"},
     # Of objectives only what they are (`protocol`), and the bounds and constraints that they may have.
     "solve": {"kernel", "compile", "objective"},
@@ -49,7 +49,7 @@ ONLY = {
         "kernel.sums",
         "kernel.vectors",
     },
-    ("table", "compile"): {"compile.delimited_rows", "compile.machine_code"},
+    ("table", "compile"): {"compile.delimited_rows", "compile.machine_code", "compile.runners"},
     # Titles are set as mathematics.
     ("render", "language"): {"language.latex"},
     # Pages are made from records; the objects that they are made from as well are named for type checkers.

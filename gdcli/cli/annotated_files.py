@@ -73,7 +73,8 @@ class Files:
                 wanted = predicted(outcome, ready.row.plain)
             else:
                 wanted = residuals(ready, outcome.run.best.at.x)
-            with open_table(self._paths, missing=missing, use_cache=use_cache) as table:
+            with open_table(self._paths, missing=missing, use_cache=use_cache, layout=ready.layout) as table:
+                table.derived = ready.derived
                 for text in annotated(table, wanted):
                     stream.write(text)
 

@@ -128,7 +128,7 @@ def _table(found: Grouped, recorder: GroupRecorder, look: Look) -> Any:
     from gdcli.render.group_table import GroupQuestion, GroupTable
 
     rows, space = _rows(found), found.plan.row.space
-    counted = RowsRecord(used=rows.used, skipped=rows.skipped, held_back=rows.held_back)
+    counted = RowsRecord.of(rows, visited=None)
     asked = GroupQuestion(problem_record(found.plan.problem), space, found.columns, len(found.keys), counted)
     return GroupTable(asked, look, recorder, FIT, recorder.timing)
 
@@ -139,7 +139,7 @@ def _rows(found: Grouped) -> RowCount:
 
     skipped = sum(left.skipped for left in found.left_out)
     lines = tuple(place for left in found.left_out for place in left.places)[:10]
-    return RowCount(int(found.starts[-1]), skipped, lines, found.held_back)
+    return RowCount(int(found.starts[-1]), skipped, lines, found.held_back, found.dropped)
 
 
 def _warn(options: FitOptions, env: Environment, some: list[GroupFit]) -> None:

@@ -123,7 +123,7 @@ class DataOptions(Options):
     group = "Problem"
     expression = argument("MODEL", "y ~ formula, in quotes. '-' reads it from standard input, @FILE from a file.")
     files = arguments("DATA",
-        "Files (csv, tsv, jsonl, parquet; also .gz) or patterns; '-' or none is standard input.")
+        "Files (csv, tsv, xlsx, jsonl, parquet; also .gz) or patterns; '-' or none is standard input.")
     start = AskedOptions.start.but("Where to start: a=1,b=2, w=zeros(9), @result.json (goes on); auto searches.",
         default="0 for a linear model")
     set, let = AskedOptions.set, AskedOptions.let
@@ -136,14 +136,22 @@ class DataOptions(Options):
     dof = option("NUMBER", read.positive, "4", "The degrees of freedom of --loss student-t.")
     theta = option("NUMBER|auto", read.number_or_auto, "found",
         "The size of --loss negative-binomial: the variance is f + f**2/theta.")
-    trials = option("COLUMN", read.text, "none; binomial needs it", "The column of how many trials there were.")
+    trials = option("EXPR", read.text, "none; binomial needs it", "How many trials there were: a column, or 20.")
     l2 = option("NUMBER", read.penalty, "none", "Add so many times the squares of the parameters, constants aside.")
     prior = repeated("TEXT", "none", "What is known of a parameter before: 'b ~ normal(1, 0.2)'.")
-    columns = repeated("NAME=PATTERN", "none", "Many columns under one name, for X @ w: X=x* or X=age|height|x*.")
-    weights = option("COLUMN", read.text, "1",
-        "A column of weights of rows; the variance of a row is a common one over its weight.")
-    sigma = option("COLUMN", read.text, "unknown",
-        "A column of known standard deviations; gives chi-square and its p-value.")
+    columns = repeated("NAMES", "those in the file",
+        "What the columns are called: x,y,sigma. Or many under one name, for X @ w: X=x*, X=age|height|x*.")
+    no_header = flag("The first line of the file is a row, and has no names.").within("Data")
+    decimal = option(".|,", read.text, ".", "What stands before the decimals: --decimal , reads 1,5.").within("Data")
+    sheet = option("NAME", read.text, "the first",
+        "The sheet of a workbook (xlsx, ods), by name or number.").within("Data")
+    dates = repeated("COLUMN=UNIT", "days, or seconds with a time",
+        "How dates are read: t=days, 't=hours since 2024-01-01', 't=days as %d/%m/%Y'.").within("Data")
+    rows = repeated("CONDITION", "all", "Only these rows: 'x > 2 and group == \"a\"', or 10:200.").within("Data")
+    weights = option("EXPR", read.text, "1",
+        "Weights of rows, of columns (w, '1/t'); the variance of a row is a common one over its weight.")
+    sigma = option("EXPR", read.text, "unknown",
+        "Known standard deviations: 0.1, a column, '0.05*y'; gives chi-square and its p-value.")
     scale_sigma = flag("Take --sigma for known up to a factor, and find that from the residuals.")
     maximize = flag("Maximize: the expression of a row is its log-likelihood, say.")
     missing = option("error|skip", read.one_of("error", "skip"), "error",

@@ -40,7 +40,7 @@ def run(options: PredictOptions, env: Environment) -> int:
         open_table(files, missing=options.missing or "error", stdin=stdin, use_cache=use_cache) as table,
         Destination(options.output, env.stdout) as stream,
     ):
-        wanted = bands(answer, answer.row(interval, table.names), interval, level)
+        wanted = bands(answer, answer.row(interval, answer.columns(table)), interval, level)
         _write(options.written_as, table, wanted, (answer.model, interval, level), stream)
     return 0
 

@@ -17,6 +17,7 @@ EXTRAS = {
     "plot": ("matplotlib", "plotext"),
     "page": ("latex2mathml",),
     "cluster": ("distributed",),
+    "excel": ("python-calamine",),
 }
 
 

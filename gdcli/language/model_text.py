@@ -7,7 +7,7 @@ many columns under one name and stands before an ``@``; what remains are the par
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
@@ -15,16 +15,23 @@ from gdcli.language import tree_names
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Node, Tree, parse
 
+if TYPE_CHECKING:
+    from gdcli.language.category_calls import Category, Levels
+
 # What parts a model from its comments, where a tilde says nothing.
 
 
 class Model(NamedTuple):
-    """A checked model: its text, the side left of the tilde (None: there is no tilde), and the other side."""
+    """A checked model: its text, the side left of the tilde (None: there is no tilde), and the other side.
+
+    ``categories`` are the calls C(...) in it, each of which is a name in the trees until its levels are known.
+    """
 
     text: str
     left: Tree | None
     right: Tree
     source: str = ""
+    categories: tuple[Category, ...] = ()
 
     @property
     def trees(self) -> tuple[Tree, ...]:
@@ -34,6 +41,13 @@ class Model(NamedTuple):
     def texts(self) -> list[Tree]:
         """The sides, and the named parts that they use: all that was typed."""
         return tree_names.with_parts(self.trees)
+
+    def with_levels(self, levels: Mapping[str, Levels]) -> Model:
+        """Return the same model with the sums that its categories are, by the texts of these."""
+        from gdcli.language.category_calls import expanded
+
+        left = None if self.left is None else expanded(self.left, levels)
+        return self._replace(left=left, right=expanded(self.right, levels))
 
     def using(self, parts: Mapping[str, Tree]) -> Model:
         """Return the same model, whose sides may use named parts."""
@@ -49,8 +63,14 @@ class Model(NamedTuple):
 
 def parse_model(text: str, source: str = "") -> Model:
     """Return the checked model. Raises UsageError, with the place in the text as typed and what to write."""
+    calls: dict[str, Category] = {}
+    typed = text
+    if "C(" in text:
+        from gdcli.language.category_calls import masked, restored
+
+        text, calls = masked(text, source)
     try:
-        return _parse_model(text, source)
+        model = _parse_model(text, source)
     except UsageError as error:
         from gdcli.language.notation import told  # only an error needs it
 
@@ -58,7 +78,15 @@ def parse_model(text: str, source: str = "") -> Model:
         if error.span is not None and _is_title(error.span):
             title = "_".join(error.span.text[error.span.start : error.span.end].split())
             found.hint += f"; a column whose title has spaces is written with underscores: {title}"
+        if found.span is not None:
+            found.span = found.span._replace(text=typed)
+        for name, call in calls.items():
+            found.hint = found.hint.replace(name, call.text)
         raise found from None
+    if not calls:
+        return model
+    left = None if model.left is None else restored(model.left, typed, calls)
+    return Model(typed, left, restored(model.right, typed, calls), source, tuple(calls.values()))
 
 
 def _is_title(span: Span) -> bool:

@@ -49,6 +49,24 @@ class SearchRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRecord(Record):
+    """The levels of a category: the ``base``, and by parameter that whose difference to the base it is."""
+
+    base: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateRecord(Record):
+    """How a column of dates was read; see `gdcli.table.dates.DateForm`."""
+
+    unit: str
+    origin: str
+    day_first: bool | None = None
+    form: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitProblemRecord(ProblemRecord):
     """What was asked of a fit; ``loss`` is None where that of a row was typed, ``columns`` are those of matrices."""
 
@@ -69,6 +87,9 @@ class FitProblemRecord(ProblemRecord):
     sigma: str | None = None
     sigma_x: Mapping[str, str] | None = None
     scale_sigma: bool | None = None
+    rows: tuple[str, ...] = ()
+    categories: Mapping[str, CategoryRecord] | None = None
+    dates: Mapping[str, DateRecord] | None = None
     columns: Mapping[str, list[str]] | None = None
     by: tuple[str, ...] = ()
     own_start: Values | None = None
@@ -77,12 +98,17 @@ class FitProblemRecord(ProblemRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsRecord(Record):
-    """How many rows were used and skipped; of a run by epochs how many were ``visited`` in all, and ``held_back``."""
+    """How many rows were used and skipped; of a run by epochs how many were ``visited`` in all, and ``held_back``.
+
+    ``dropped`` are those, of the range asked for, of which the condition of the option rows does not hold.
+    """
 
     used: int
     skipped: int
     visited: int | None = None
     held_back: int = 0
+    dropped: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def learned(self) -> int:
@@ -417,6 +443,13 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
         bounds=bounds_of(problem),
         subject_to=texts_of(problem),
         loss=problem.loss or None,
+        rows=tuple(problem.kept_rows),
+        categories={
+            name: CategoryRecord(base=found.base, parameters=dict(found.parameters))
+            for name, found in problem.categories.items()
+        }
+        or None,
+        dates={name: DateRecord.of(form) for name, form in problem.dates.items()} or None,
         search=None if problem.searched is None else SearchRecord.of(problem.searched),
         sigma_x=dict(problem.sigma_x) or None,
         scale_sigma=problem.scale_sigma if problem.sigma else None,

@@ -44,4 +44,6 @@ def fitted_answer(found: FitRecord) -> FittedAnswer:
         1.0 if known else found.residual_sd,
         float(found.rows.learned - (found.rank or 0)) if squares else inf,
         found.ranges or {},
+        problem.categories or {},
+        problem.dates or {},
     )

@@ -68,6 +68,7 @@ def _question(found: FitRecord, width: int) -> list[Line]:
     for text in problem.models[1:]:
         lines += fact("and", harmless(shorten(" ".join(text.split()), 5 * width)), width)
     lines += fact("data", data_text(problem, rows, width), width)
+    lines += [line for note in rows.notes for line in fact("", harmless(note), width)]
     for name, columns in (problem.columns or {}).items():
         shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
         lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
@@ -76,6 +77,7 @@ def _question(found: FitRecord, width: int) -> list[Line]:
         by = harmless(", ".join(problem.by))
         told = f"{len(found.groups)}, by {by}; each has its own {own}, {harmless(', '.join(problem.start))} shared"
         lines += fact("groups", told, width)
+    lines += _categories(problem, width)
     lines += fact("loss", loss_text(problem), width)
     for name, size in (problem.sigma_x or {}).items():
         lines += fact(f"errors in {harmless(name)}", harmless(_input_error(problem, size)), width)
@@ -89,6 +91,16 @@ def _searched_for(problem: FitProblemRecord) -> str:
     if problem.by:
         return "at fits of all rows or of one group, the best of which is the start"
     return "at one ordinary fit, the start" if problem.sigma_x else "here"
+
+
+def _categories(problem: FitProblemRecord, width: int) -> list[Line]:
+    lines = list[Line]()
+    for name, levels in (problem.categories or {}).items():
+        others = [f"{parameter} is {level}" for parameter, level in list(levels.parameters.items())[:8]]
+        more = ", ..." if len(levels.parameters) > 8 else ""
+        told = f"{name}: the base is {levels.base}; less the base, {', '.join(others)}{more}"
+        lines += fact("categories", harmless(told), width)
+    return lines
 
 
 def search_text(search: SearchRecord, end: str = "here") -> str:
@@ -117,7 +129,11 @@ def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
     if problem.models:
         many = len(problem.models)
         return f"{source}{amount(rows.used // many, 'row')}{skipped}, each with {many} responses"
-    return f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}{held}"
+    kept = ""
+    if problem.rows:
+        total = f" of {rows.used + rows.skipped + rows.dropped}" if rows.dropped else ""
+        kept = f"{total} ({harmless(' and '.join(problem.rows))})"
+    return f"{source}{amount(rows.used, 'row')}{' used' if skipped and not kept else ''}{kept}{skipped}{held}"
 
 
 def loss_text(problem: FitProblemRecord) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel import budget
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -21,9 +21,18 @@ Label = str | float
 
 
 class Skip(Protocol):
-    """Called for each row that is left out: its line, its labels (None where one of them is missing), what is wrong."""
+    """Called for each row that is left out: its line, what is wanted of it as far as it is known, and what is wrong.
 
-    def __call__(self, line: int, labels: Sequence[Label] | None, fault: Callable[[], DataError]) -> None: ...
+    A number that is none is nan, a missing label None; of a row that has not as many cells as the header all are.
+    """
+
+    def __call__(
+        self,
+        line: int,
+        values: Sequence[float],
+        labels: Sequence[Label | None],
+        fault: Callable[[], DataError],
+    ) -> None: ...
 
 
 class Labels(NamedTuple):
@@ -36,8 +45,15 @@ class Labels(NamedTuple):
     codes: ndarray
 
 
+# What columns without names are called, with their numbers behind it.
+UNNAMED = "col"
 # Up to so many rows a column may be a list: numpy need not be imported for them.
 LISTED = 2000
+
+
+def listed(arrays: list[ndarray]) -> list[ndarray] | list[list[float]]:
+    """Return short columns as lists: what is computed of few rows does not depend on where they are from."""
+    return [array.tolist() for array in arrays] if len(arrays[0]) <= LISTED else arrays
 
 
 class RowBlock(NamedTuple):
@@ -58,10 +74,54 @@ class RowBlock(NamedTuple):
 
     @property
     def rows(self) -> int:
-        return len(self.columns[0])
+        return len(self.columns[0]) if self.columns else len(self.labels[0].codes)
 
     def line(self, index: int) -> int:
         return self.lines + index if isinstance(self.lines, int) else int(self.lines[index])
+
+
+# What makes of a decimal comma a decimal point, and of a point something that is in no number; and back.
+SWAPPED = str.maketrans(",.", ".,")
+SWAPPED_BYTES = bytes.maketrans(b",.", b".,")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is told of how files are laid out.
+
+    ``names`` are those of the columns, where they are not to be those in the file. ``header`` is False where the first
+    line is a row, None where that is to be found out. ``decimal`` is the mark in numbers, ``sheet`` that of a workbook.
+    """
+
+    names: tuple[str, ...] = ()
+    header: bool | None = None
+    decimal: str = "."
+    sheet: str | None = None
+
+    def check(self) -> None:
+        from gdcli.kernel.errors import UsageError
+
+        if self.decimal not in (".", ","):
+            raise UsageError(
+                f"--decimal is . or , and not {self.decimal}", "--decimal , reads 1,5 as one and a half"
+            )
+        for name in self.names:
+            if not name.isidentifier():
+                raise UsageError(
+                    f"--columns: {name or 'nothing'} is no name", "for example --columns x,y,sigma"
+                )
+            if self.names.count(name) > 1:
+                raise UsageError(f"--columns names {name} twice", "each column has a name of its own")
+
+
+PLAIN = Layout()
+
+
+class Marks(NamedTuple):
+    """What parts the cells of a file, and what stands before the decimals of its numbers."""
+
+    delimiter: str
+    decimal: str = "."
 
 
 class TextRow(NamedTuple):
@@ -102,7 +162,7 @@ class Wanted(NamedTuple):
             return Kept(values, known)
         if self.skip is None:
             raise fault()
-        self.skip(line, known if whole else None, fault)
+        self.skip(line, values, keys, fault)
         return None
 
 
@@ -128,7 +188,9 @@ class KeptRows:
         import numpy as np
 
         numbers, labels, text = range(len(self._wanted.numbers)), self._wanted.labels, self._wanted.text
-        table = np.array([row.values for row in self._kept], dtype=np.float64).reshape(-1, len(numbers))
+        table = np.array([row.values for row in self._kept], dtype=np.float64).reshape(
+            len(self._kept), len(numbers)
+        )
         return RowBlock(
             [np.ascontiguousarray(table[:, i]) for i in numbers],
             np.array(self._lines, dtype=np.int64),
@@ -147,6 +209,9 @@ class Source(Protocol):
     header: str  # the text that names the columns, empty where none does
     header_line: int
     delimiter: str  # of the cells in a row's text, empty where there are none
+
+    @property
+    def first(self) -> Sequence[str]: ...
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Read what is wanted from the first row on."""

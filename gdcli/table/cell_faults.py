@@ -7,18 +7,22 @@ import os
 import re
 
 from gdcli.kernel.errors import DataError, Span
-from gdcli.table.blocks import TextRow
+from gdcli.table.blocks import Marks, TextRow
 from gdcli.table.streams import LONGEST_LINE
 
 SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tabs, any number of them
 SKIP = "--missing skip leaves out the rows with missing or bad cells, and counts them"
 MISSING = frozenset(("", "na", "nan", "+nan", "-nan", "n/a", "null", "none"))
 # Patterns are compiled when they are first needed: most tables need none of them.
-_DECIMAL_COMMA = r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?"
+DECIMAL_COMMA = r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?"
+_DECIMAL_POINT = r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?"
 _THOUSANDS_POINTS = r"[+-]?\d{1,3}(?:\.\d{3})+,\d+"
 _UNIT = r"(?P<before>[^\w\s.+-]*)\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<after>[^\d\s,.][^\d,;]*)?"
 _THOUSANDS = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"
 _DATE = r"\d{4}-\d\d?-\d\d?\b.*|\d\d?([./])\d\d?\1\d{2,4}\b.*"
+_READ_DATES = (
+    "a date? --dates {name}=days reads it; the column must begin with one to be taken for one of dates"
+)
 _WORDS = r"[^\W\d_][^\W_]*(?:[\W_]+[^\W_]+)*"
 MINUS = "\N{MINUS SIGN}"
 _SHOWN = 40  # characters of a cell in a message
@@ -60,19 +64,28 @@ def piped(command: str, name: str) -> str:
     return f"{command} < {named(name)} | gd fit ... -"
 
 
-def remedy(text: str, delimiter: str, name: str, title: str = "") -> str:
+def remedy(text: str, marks: Marks, name: str, title: str = "") -> str:
     """Return what to do about a cell of the file ``name``, of the column ``title``, that is no finite number."""
     cell = text.strip()
-    points = "sed 's/[.]//g; y/,/./'"
-    commas: tuple[tuple[str, str], ...] = (
-        (_DECIMAL_COMMA, f"a decimal comma? write a point: {piped('tr , .', name)}"),
-        (_THOUSANDS_POINTS, f"a decimal comma? write a point, and none before it: {piped(points, name)}"),
-    )
+    points = piped("sed 's/[.]//g'", name).replace("gd fit ...", "gd fit --decimal , ...")
+    parted = f"the points part thousands? take them away: {points}"
+    commas: tuple[tuple[str, str], ...] = ()
+    if marks.decimal == ",":
+        commas = (
+            (_THOUSANDS_POINTS, parted),
+            (r"[+-]?\d{1,3}(?:\.\d{3})+", f"{parted}; if it is a decimal point, --decimal . reads it"),
+            (_DECIMAL_POINT, "a decimal point, and --decimal , reads commas: leave out --decimal"),
+        )
+    elif marks.delimiter != ",":
+        commas = (
+            (DECIMAL_COMMA, "a decimal comma? --decimal , reads it"),
+            (_THOUSANDS_POINTS, f"a decimal comma? {parted}"),
+        )
     known: tuple[tuple[str, str], ...] = (
-        *(commas if delimiter != "," else ()),
+        *commas,
         (f"{MINUS}.*", f"a minus is written -: {piped(f'sed s/{MINUS}/-/g', name)}"),
         (_THOUSANDS, "write numbers without commas between the thousands"),
-        (_DATE, "a date? only numbers are read: write days or seconds from some day on"),
+        (_DATE, _READ_DATES.format(name=title or "t")),
     )
     for pattern, told in known:
         if re.fullmatch(pattern, cell):
@@ -138,15 +151,15 @@ def places(text: str, delimiter: str) -> list[tuple[int, int]]:
         at = end + 1
 
 
-def cell_fault(record: TextRow, name: str, title: str, index: int, delimiter: str) -> DataError:
+def cell_fault(record: TextRow, name: str, title: str, index: int, marks: Marks) -> DataError:
     """Return the error for a cell of a row (``index`` among its cells) that is no finite number."""
-    start, end = places(record.text, delimiter)[index]
+    start, end = places(record.text, marks.delimiter)[index]
     piece = record.text[start:end]
     if piece.strip():
         start, end = end - len(piece.lstrip()), start + len(piece.rstrip())
     return DataError(
         f"{where(record.text, record.line, start, name)}: column {title}: {why_not(record.cells[index])}",
-        remedy(record.cells[index], delimiter, name, title),
+        remedy(record.cells[index], marks, name, title),
         _span(record.text, record.line, start, max(end, start + 1), name),
     )
 
@@ -159,7 +172,9 @@ def ragged_fault(record: TextRow, name: str, wanted: int, delimiter: str) -> Dat
         start, end = places(record.text, delimiter)[wanted]
     hint = SKIP
     if delimiter == "," and found > wanted:
-        hint = "every column needs a title; a cell with a comma stands in quotes; with decimal commas, part cells by ;"
+        hint = (
+            "a cell with a comma stands in quotes; with decimal commas, part cells by ; and add --decimal ,"
+        )
     cells = "1 cell" if found == 1 else f"{found} cells"
     return DataError(
         f"{where(record.text, record.line, start, name)}: the row has {cells}, the header {wanted}",

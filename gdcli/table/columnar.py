@@ -50,6 +50,7 @@ class Columnar:
             raise DataError(f"{path} is a {what} file: polars is needed to read it", hint)
         self._schema: dict[str, Any] = self._asked(lambda: dict(self._scan().collect_schema()))
         self._columns = list(self._schema)
+        self.first = self._dates()
         self.titles = tuple(unicodedata.normalize("NFKC", name.strip()) for name in self._columns)
 
     @property
@@ -58,6 +59,18 @@ class Columnar:
         import polars as pl
 
         return int(self._asked(lambda: self._scan().select(pl.len()).collect().item()))
+
+    def _dates(self) -> tuple[str, ...]:
+        import polars as pl
+
+        kinds = (pl.Date, pl.Datetime, pl.Time, pl.String)
+        texts = [name for name, kind in self._schema.items() if kind in kinds]
+        if not texts:
+            return ("",) * len(self._columns)
+        chosen = self._scan().select([pl.col(name).cast(pl.String) for name in texts])
+        rows = self._asked(lambda: chosen.head(1).collect().rows())
+        found = dict(zip(texts, rows[0], strict=True)) if rows else {}
+        return tuple(found.get(name) or "" for name in self._columns)
 
     def close(self) -> None:
         """Nothing is open between slices."""
@@ -142,14 +155,13 @@ class Columnar:
     ) -> None:
         for row in rows.tolist():
             here = [key.values[int(key.codes[row])] for key in keys.values()]
-            known = [value for value in here if value is not None]
 
             def fault(row: int = row) -> DataError:
                 return self._fault(found, keys, row, start)
 
             if skip is None:
                 raise fault()
-            skip(start + row + 1, known if len(known) == len(here) else None, fault)
+            skip(start + row + 1, [float(column[row]) for column in found.values()], here, fault)
 
     def _fault(self, found: dict[str, Any], keys: dict[str, Labels], row: int, start: int) -> DataError:
         place = f"{self.name}: row {start + row + 1}: column"

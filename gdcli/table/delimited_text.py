@@ -7,13 +7,14 @@ the same on every input, as they are tested to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import KeptRows, Labels, RowBlock, Wanted
+from gdcli.table.blocks import PLAIN, KeptRows, Labels, Layout, RowBlock, Wanted
 from gdcli.table.cell_faults import never_closed
 from gdcli.table.header import read_header
-from gdcli.table.number_cells import Numbers, UnfinishedError, records
+from gdcli.table.number_cells import COMMENTS, Numbers, UnfinishedError, records
 from gdcli.table.polars_reader import Quick
 from gdcli.table.readers import QuickWays
 from gdcli.table.streams import LONGEST_LINE, LineStream, Supply
@@ -26,19 +27,32 @@ _SECOND = 1 << 16
 class Text:
     """Delimited text with a header.
 
-    ``progress`` is that of the stream at the last block.
+    ``progress`` is that of the stream at the last block, ``notes`` tell what was found out of the file.
     """
 
     kind = "csv"
 
-    def __init__(self, supply: Supply, reader: str = "auto", use_cache: bool = True) -> None:
+    def __init__(
+        self, supply: Supply, reader: str = "auto", use_cache: bool = True, layout: Layout = PLAIN
+    ) -> None:
         self.name = supply.name
+        self._layout, self.decimal = layout, layout.decimal
         self._supply = supply
         lines, _ = supply.lines()
         self.progress = (0, lines.stream.progress[1])
-        self.titles, self.delimiter, self.header, self.header_line = read_header(lines)
-        self._quickly = QuickWays(reader, self.delimiter, len(self.titles), use_cache)
+        found = read_header(lines, layout)
+        self.titles, self.delimiter, self.header, self.header_line = found[:4]
+        self.units, self._found, self.first = found.units, found.notes, found.first
+        self._comments: list[int] = []
+        self._quickly = QuickWays(reader, self.delimiter, len(self.titles), use_cache, layout.decimal)
         supply.rest()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if not (count := len(self._comments)):
+            return self._found
+        lines = "1 line is a comment" if count == 1 else f"{count} lines are comments"
+        return (*self._found, f"{lines}, the first of them line {self._comments[0]}")
 
     def close(self) -> None:
         self._supply.close()
@@ -46,10 +60,11 @@ class Text:
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, anew = self._supply.lines()
-        if anew and read_header(lines).titles != self.titles:
+        self._comments.clear()
+        if anew and read_header(lines, self._layout).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
         lines = self._supply.rows(lines)
-        numbers = Numbers(self.name, self.titles, self.delimiter, wanted)
+        numbers = Numbers(self.name, self.titles, self.delimiter, wanted, self._layout.decimal)
         size, seen = 1, 0
         try:
             while block := lines.view(size):
@@ -69,6 +84,8 @@ class Text:
 
     def _quick(self, block: memoryview, lines: LineStream, numbers: Numbers, length: int) -> RowBlock | None:
         """Return the rows of a plain block, None where it is not plain."""
+        if _has_comment(block):
+            return None
         wanted = numbers.wanted
         rows: bytes | memoryview = block
         if lines.ended and bytes(block[-3:]).endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
@@ -77,9 +94,9 @@ class Text:
         if quick is None:
             return None
         if rows is block:
-            lines.counted(len(quick.columns[0]))  # of a plain block each line is a row
+            lines.counted(quick.rows)  # of a plain block each line is a row
         if not len(quick.doubtful):
-            if len(quick.columns[0]):
+            if quick.rows:
                 numbers.another()
             texts = _texts(bytes(rows)) if wanted.text else None
             return RowBlock(quick.columns, lines.first, texts, None, quick.labels)
@@ -118,7 +135,7 @@ class Text:
         first, last = lines.first, lines.ended
         rows, rest = KeptRows(numbers.wanted), b""
         try:
-            for record in records(texts, first, self.delimiter, self.name):
+            for record in records(texts, first, self.delimiter, self.name, self._comments):
                 rows.add(numbers.of(record), record.line, record.text)
         except UnfinishedError as place:
             rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")
@@ -130,6 +147,15 @@ class Text:
                     )
                 raise fault from None
         return rows.block(), rest
+
+
+def _has_comment(block: memoryview) -> bool:
+    """Tell whether a line of a block begins with the sign of a comment. (Few blocks have such a sign at all.)"""
+    text, end = block.obj, len(block)
+    assert isinstance(text, bytes | bytearray)
+    if all(text.find(sign.encode(), 0, end) < 0 for sign in COMMENTS):
+        return False
+    return re.search(rb"(?:\A|\n)[ \t]*[#%]", block) is not None
 
 
 def _texts(block: bytes) -> list[str]:

@@ -2,9 +2,10 @@
 
 A column is used in a model by its name. A title that is no name, such as ``Body mass (g)``, is spelled with one
 underscore for each run of other characters, ``Body_mass_g``, and with an x before a digit, ``x1st``. Titles that are
-spelled alike are numbered, ``T (s)`` and ``T [s]`` as ``T_s_1`` and ``T_s_2``. A column without a title, or with one of
-marks alone, can be in the file but not in a model. A header that leaves any doubt is an error: numbers in place of
-names, a name twice, the name of a function, one title above a row of words.
+spelled alike are numbered, ``T (s)`` and ``T [s]`` as ``T_s_1`` and ``T_s_2``, and so are titles that stand twice. A
+column without a title, or with one of marks alone, can be in the file but not in a model. What the first rows are is
+found out by the rules of `first_rows`. A header that leaves any doubt is an error: numbers among names, the name of a
+function, one title above a row of words.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from itertools import count, islice, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
-from gdcli.table.blocks import TextRow
-from gdcli.table.cell_faults import SPACES, is_missing, named, never_closed, places
-from gdcli.table.number_cells import UnfinishedError, number, records
+from gdcli.table.blocks import PLAIN, Layout, TextRow
+from gdcli.table.cell_faults import DECIMAL_COMMA, SPACES, is_missing, named, never_closed, places
+from gdcli.table.number_cells import COMMENTS, UnfinishedError, number, records
 from gdcli.table.streams import COLUMNAR, LineStream
 
 _DELIMITERS = ("\t", ";", ",", "|")
@@ -34,43 +35,99 @@ _BINARY = r"[\0-\x08\x0e-\x1a\x1c-\x1f]"
 
 
 class Header(NamedTuple):
-    """The header of a file of delimited text: its titles, the delimiter, its text, the number of its line."""
+    """The header of a file of delimited text: its titles, the delimiter, its text, the number of its line.
+
+    The text is empty where the first line is a row; ``units`` is that of a row of units below. ``notes`` tell what was
+    found out of the table, ``first`` are the cells of the first row.
+    """
 
     titles: tuple[str, ...]
     delimiter: str
     text: str
     line: int
+    units: str = ""
+    notes: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
 
 
-def read_header(lines: LineStream) -> Header:
+def read_header(lines: LineStream, layout: Layout = PLAIN) -> Header:
     """Read the header; ``lines`` then goes on with the first row.
 
-    Lines that are blank or begin with ``#``, and Excel's ``sep=;``, may stand before it. Raises DataError for an
-    empty or binary file.
+    Lines that are blank or begin with ``#`` or ``%``, and Excel's ``sep=;``, may stand before it. Raises DataError for
+    an empty or binary file.
     """
     text, after = _beginning(lines)
     skipped = _before(text)
     if skipped == len(text):
         what = "has comments but no rows" if any(line.strip() for line in text) else "is empty"
         raise DataError(f"{lines.name} {what}", "the first line names the columns, as in: x,y")
-    delimiter = find_delimiter(text[skipped:], lines.name)
+    delimiter = find_delimiter(text[skipped:], lines.name, layout.decimal)
     found = records(text[skipped:], 1 + skipped, delimiter, lines.name)
+    rows: list[TextRow] = []
     try:
-        header = next(found)
-        if delimiter == SPACES or len(header.cells) < 2:
-            _check_captions([*text, *after], header.line - 1, lines.name)
-        _check_below(header, next(found, None), lines.name)
+        rows += islice(found, 1)
+        if not _is_row(rows[0], text[:skipped], delimiter, layout):
+            if delimiter == SPACES or len(rows[0].cells) < 2:
+                _check_captions([*text, *after], rows[0].line - 1, lines.name)
+            rows += islice(found, 1)
+            _check_below(rows[0], rows[1] if len(rows) > 1 else None, lines.name)
+            rows += islice(found, 1)
     except UnfinishedError as place:
-        at = skipped + place.line
-        raise never_closed(lines.name, 1 + at, text[at]) from None
-    check_columns(len(header.cells), f"{lines.name}:{header.line}")
-    used = header.line + header.text.count("\n")
+        if len(rows) < 2:
+            at = skipped + place.line
+            raise never_closed(lines.name, 1 + at, text[at]) from None
+    check_columns(len(rows[0].cells), f"{lines.name}:{rows[0].line}")
+    given, above, notes = _told(rows, text[:skipped], delimiter, layout, lines.name)
+    used = rows[0].line - 1
+    if above:
+        used = rows[above - 1].line + rows[above - 1].text.count("\n")
     rest = "".join(f"{line}\n" for line in (*text[used:], *after))
     lines.give_back(rest.encode("utf-8", "surrogateescape"), more=False)
-    titles = tuple(unicodedata.normalize("NFKC", cell.strip()) for cell in header.cells)
-    comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
-    _check_numbers(titles, header, delimiter, lines.name, comment)
-    return Header(titles, delimiter, header.text, header.line)
+    titles = tuple(unicodedata.normalize("NFKC", title) for title in given)
+    head, units = (rows[k].text if above > k else "" for k in (0, 1))
+    first = tuple(rows[above].cells) if len(rows) > above else ()
+    return Header(titles, delimiter, head, rows[0].line, units, notes, first)
+
+
+def _is_row(first: TextRow, above: Sequence[str], delimiter: str, layout: Layout) -> bool:
+    """Tell whether the first row is one of data; what is asked there is asked only of a row that has a number."""
+    if layout == PLAIN and not any(math.isfinite(number(cell)) for cell in first.cells):
+        return False
+    from gdcli.table.first_rows import has_no_header
+
+    return has_no_header(first.cells, above, delimiter, layout)
+
+
+def _told(
+    rows: Sequence[TextRow], above: Sequence[str], delimiter: str, layout: Layout, name: str
+) -> tuple[Sequence[str], int, tuple[str, ...]]:
+    """Return the titles, how many of the first rows are above the data, and what there is to tell of the table."""
+    first, widths = rows[0], {len(row.cells) for row in rows[:2]}
+    is_row = _is_row(first, above, delimiter, layout)
+    if not is_row and layout == PLAIN and len(widths) == 1 and _has_number(rows[1:2]):
+        titles = [cell.strip() for cell in first.cells]
+        _check_numbers(titles, first, delimiter, name)
+        return titles, 1, ()
+    from gdcli.table.first_rows import with_header, without_header
+
+    if is_row:
+        told = without_header(first, above, delimiter, layout)
+    else:
+        told = with_header(rows, delimiter, layout)
+        if not layout.names:
+            _check_numbers(told.titles, first, delimiter, name)
+    count = len(first.cells) if is_row else max(widths)
+    if layout.names and len(layout.names) != count:
+        raise DataError(
+            f"{name}:{first.line}: {count} columns, and --columns names {len(layout.names)}",
+            "give every column a name: --columns " + ",".join([*layout.names, *"uvwxyz"][:count]),
+            Span(first.text, 0, len(first.text), f"{name}:{first.line}") if "\n" not in first.text else None,
+        )
+    return told
+
+
+def _has_number(rows: Sequence[TextRow]) -> bool:
+    return not rows or any(math.isfinite(number(cell)) for cell in rows[0].cells)
 
 
 def _check_below(header: TextRow, row: TextRow | None, name: str) -> None:
@@ -156,14 +213,20 @@ def _beginning(lines: LineStream) -> tuple[list[str], list[str]]:
 
 
 def _deciding(text: Sequence[str], before: int) -> int:
-    """Return how many lines have the first two rows and no quote open after them; 0 where there are too few."""
+    """Return how many lines have the first rows and no quote open after them; 0 where there are too few.
+
+    They are two, and three where the second has no number: it may have units.
+    """
     rows = quotes = length = 0
+    wanted = 2
     for i in range(before, len(text)):
         line = text[i]
         rows += bool(line.strip(_BLANK))
         quotes += line.count('"')
         length += len(line) + 1
-        if rows >= 2 and (quotes % 2 == 0 or length > _LONGEST):
+        if rows == 2 and line.strip(_BLANK):
+            wanted = 2 if any(number(word) == number(word) for word in re.split(r'[\s,;|"]+', line)) else 3
+        if rows >= wanted and (quotes % 2 == 0 or length > _LONGEST):
             return i + 1
     return 0
 
@@ -180,7 +243,7 @@ def _before(text: Sequence[str]) -> int:
     for i, line in enumerate(text):
         if (
             line.strip(_BLANK)
-            and not line.startswith("#")
+            and not line.startswith(COMMENTS)
             and not ("=" in line and re.fullmatch(_EXCEL, line))
         ):
             return i
@@ -198,12 +261,14 @@ def _cells(text: Sequence[str], delimiter: str, name: str) -> list[int]:
     return found or [1]
 
 
-def find_delimiter(text: Sequence[str], name: str) -> str:
+def find_delimiter(text: Sequence[str], name: str, decimal: str = ".") -> str:
     """Return the delimiter of a table from its first lines: tab, semicolon, comma, bar, or SPACES.
 
-    It is the one that cuts the header and the first row into equally many cells, the most where several do.
+    It is the one that cuts the header and the first row into equally many cells, the most where several do. The
+    ``decimal`` mark of numbers is none.
     """
-    counts = {delimiter: _cells(text, delimiter, name) for delimiter in (*_DELIMITERS, SPACES)}
+    marks = [mark for mark in _DELIMITERS if mark != decimal]
+    counts = {delimiter: _cells(text, delimiter, name) for delimiter in (*marks, SPACES)}
     equal = {d: found[0] for d, found in counts.items() if len(found) == 2 and found[0] == found[1] > 1}
     marked = {d: n for d, n in equal.items() if d != SPACES}
     if marked or equal:
@@ -212,23 +277,22 @@ def find_delimiter(text: Sequence[str], name: str) -> str:
     cut = {d: found[0] for d, found in counts.items() if found[0] > 1 and d != SPACES}
     if cut:
         return max(cut, key=lambda d: cut[d])
-    return SPACES if min(counts[SPACES]) > 1 else ","
+    return SPACES if min(counts[SPACES]) > 1 else marks[-2]
 
 
-def _check_numbers(titles: Sequence[str], header: TextRow, delimiter: str, name: str, comment: str) -> None:
-    """Raise DataError where a number stands in place of a name: then the header is missing, most likely."""
+def _check_numbers(titles: Sequence[str], header: TextRow, delimiter: str, name: str) -> None:
+    """Raise DataError where a number stands among the names, or numbers with a decimal comma do."""
+    shift = len(titles) - len(header.cells)  # of rows that have names
     for i, title in enumerate(titles):
-        if (
+        is_comma = delimiter != "," and re.fullmatch(DECIMAL_COMMA, title) is not None
+        if is_comma or (
             title and not title[0].isalpha() and math.isfinite(number(title))
         ):  # a finite number begins with no letter
-            start, end = places(header.text, delimiter)[i]
+            start, end = places(header.text, delimiter)[max(0, i - shift)]
             letters = ",".join("xyzuvw"[: len(titles)]) if len(titles) <= 6 else "x1,x2,..."
-            mark = {",": ",", ";": ";", "|": "|", "\t": "\\t"}.get(delimiter, " ")
-            hint = f"put one in front: (printf '{letters.replace(',', mark)}\\n'; cat {named(name)}) | gd fit ... -"
-            if comment and len(comment.split()) >= len(titles):
-                hint = f"does the comment above it name the columns? then take its # away: {comment.strip()}"
-            if not all(number(title) == number(title) for title in titles if title):
-                hint = "every column needs a name in the first line; a name is not a number"
+            hint = f"if this line is a row, name the columns: --columns {letters}, or --no-header"
+            if is_comma:
+                hint = "a decimal comma? --decimal , reads it"
             raise DataError(
                 f"{name}:{header.line}:{start + 1}: a number where the name of a column should be: "
                 "the first line must be a header",
@@ -252,7 +316,8 @@ def spelling(title: str) -> str:
 def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: str = "") -> tuple[str, ...]:
     """Return the names of the columns in a model, empty for a column that has none there.
 
-    Raises DataError, located at ``place`` (file and line), for a title twice and for a title in ``reserved``.
+    Titles that stand twice are numbered. Raises DataError, located at ``place`` (file and line), for a title in
+    ``reserved``.
     """
 
     def fault(title: str, message: str, hint: str) -> DataError:
@@ -265,8 +330,6 @@ def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: 
     rename = "rename it in the file, or on its way: sed '1s/{0}/{0}_1/' FILE | gd fit ... -"
     known: set[str] = set()
     for title in titles:
-        if title and title in known:
-            raise fault(title, f"two columns are called {title}", "give each column a name of its own")
         if title in reserved:
             raise fault(
                 title, f"the column {title} has the name of a function or constant", rename.format(title)
@@ -281,7 +344,9 @@ def _spelled(titles: Sequence[str], known: set[str], reserved: Container[str]) -
     times = Counter(spelled)
     found: list[str] = []
     for name, title in zip(spelled, titles, strict=True):
-        clear = name == title or (times[name] == 1 and name not in known and name not in reserved)
+        clear = (name == title and titles.count(title) == 1) or (
+            times[name] == 1 and name not in known and name not in reserved
+        )
         if name and not clear:
             free = (f"{name}_{k}" for k in count(1))
             name = next(other for other in free if other not in known and other not in spelled)

@@ -41,7 +41,9 @@ class Objects:
         text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
         at = next((i for i, line in enumerate(text) if line.strip()), 0)
         self.header_line = lines.line + at
-        self._keys = tuple(self._object(text[at], self.header_line))
+        found = self._object(text[at], self.header_line)
+        self._keys = tuple(found)
+        self.first = tuple(cell if isinstance(cell, str) else "" for cell in found.values())
         check_columns(len(self._keys), f"{self.name}:{self.header_line}")
         self.titles = tuple(unicodedata.normalize("NFKC", key.strip()) for key in self._keys)
         supply.rest()

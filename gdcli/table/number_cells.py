@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import Kept, Label, TextRow, Wanted
+from gdcli.table.blocks import SWAPPED, Kept, Label, Marks, TextRow, Wanted
 from gdcli.table.cell_faults import (
     MISSING,
     SPACES,
@@ -26,6 +26,8 @@ from gdcli.table.cell_faults import (
 )
 from gdcli.table.streams import LONGEST_LINE
 
+# What begins a line that is no row; an empty text begins none.
+COMMENTS = ("#", "%")
 _UNDECODED = "[\udc80-\udcff]"
 EXACT = 2.0**53  # from here on a double does not tell whole numbers apart
 _LEADING_ZERO = r"[+-]?0\d"
@@ -47,6 +49,17 @@ def number(text: str) -> float:
     return value if math.isfinite(value) and "_" not in text else math.nan
 
 
+def comma_number(text: str) -> float:
+    """Return the finite number that a cell with a decimal comma is, nan where it is none."""
+    return number(text.translate(SWAPPED))
+
+
+def comma_label(text: str) -> Label | None:
+    """Return what a cell says as `label` does, numbers with a decimal comma."""
+    found = label(text.translate(SWAPPED))
+    return found.translate(SWAPPED) if isinstance(found, str) else found
+
+
 def label(text: str) -> Label | None:
     """Return what a cell says as the name of a group: a number, a text without the spaces around it, None if missing.
 
@@ -61,9 +74,17 @@ def label(text: str) -> Label | None:
     return cell if is_text else value + 0.0
 
 
-def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iterator[TextRow]:
+def shown(level: Label) -> str:
+    """Return a level as it is written: a whole number without a point."""
+    return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+
+
+def records(
+    lines: Sequence[str], first: int, delimiter: str, name: str, passed: list[int] | None = None
+) -> Iterator[TextRow]:
     """Yield the rows in lines of text (without their line feeds), the first of which has the number ``first``.
 
+    Lines that begin with # or % are comments: the numbers of those ``passed`` over are added there.
     Raises DataError for what no csv file has (a carriage return within a line, bytes that are not UTF-8, NUL),
     and UnfinishedError where a quote is still open after the last line.
     """
@@ -81,6 +102,10 @@ def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iter
         if line.endswith("\r"):
             line = line.rstrip("\r")
         bare = line.strip(" \t" if delimiter == SPACES else " ")
+        if bare[:1] in COMMENTS:
+            if passed is not None:
+                passed.append(first + at - 1)
+            continue
         if bare:
             _check(line, first + at - 1, name)
             yield TextRow(
@@ -150,8 +175,12 @@ class Numbers:
     held back until another comes.
     """
 
-    def __init__(self, name: str, titles: Sequence[str], delimiter: str, wanted: Wanted) -> None:
+    def __init__(
+        self, name: str, titles: Sequence[str], delimiter: str, wanted: Wanted, decimal: str = "."
+    ) -> None:
         self.name, self.titles, self.delimiter, self.wanted = name, titles, delimiter, wanted
+        self.decimal = decimal
+        self._number, self._label = (number, label) if decimal == "." else (comma_number, comma_label)
         self._held: list[TextRow] = []
 
     def of(self, record: TextRow) -> Kept | None:
@@ -169,15 +198,17 @@ class Numbers:
             self._of(record)
 
     def _of(self, record: TextRow) -> Kept | None:
-        values, keys = [math.nan], list[Label | None]([None])
+        values = [math.nan] * len(self.wanted.numbers)
+        keys: list[Label | None] = [None] * len(self.wanted.labels)
         if len(record.cells) == len(self.titles):
-            values = [number(record.cells[i]) for i in self.wanted.numbers]
-            keys = [label(record.cells[i]) for i in self.wanted.labels]
+            values = [self._number(record.cells[i]) for i in self.wanted.numbers]
+            keys = [self._label(record.cells[i]) for i in self.wanted.labels]
         return self.wanted.kept(values, keys, record.line, lambda: self._fault(record))
 
     def _fault(self, record: TextRow) -> DataError:
         if len(record.cells) != len(self.titles):
             return ragged_fault(record, self.name, len(self.titles), self.delimiter)
-        bad = [i for i in self.wanted.numbers if math.isnan(number(record.cells[i]))]
-        bad += [i for i in self.wanted.labels if label(record.cells[i]) is None]
-        return cell_fault(record, self.name, self.titles[min(bad)], min(bad), self.delimiter)
+        bad = [i for i in self.wanted.numbers if math.isnan(self._number(record.cells[i]))]
+        bad += [i for i in self.wanted.labels if self._label(record.cells[i]) is None]
+        at, name = min(bad), self.name
+        return cell_fault(record, name, self.titles[at], at, Marks(self.delimiter, self.decimal))

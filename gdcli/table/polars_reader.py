@@ -47,6 +47,10 @@ class Quick(NamedTuple):
     doubtful: Sequence[int] | ndarray
     labels: list[Labels]
 
+    @property
+    def rows(self) -> int:
+        return len(self.columns[0]) if self.columns else len(self.labels[0].codes)
+
 
 def has_polars() -> bool:
     """Tell whether polars is installed, without importing it."""
@@ -154,8 +158,8 @@ def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ())
     if frame.height != block.rows:
         return None
     found = {i: frame[f"c{i}"].to_numpy() for i in indices}
-    sound = np.isfinite(found[indices[0]])
-    for i in indices[1:]:
+    sound = np.ones(block.rows, dtype=bool)
+    for i in indices:
         sound &= np.isfinite(found[i])
     keys = [_labelled(_runs(frame[f"c{i}"])) for i in labels]
     sound &= ~_missing(keys, block.rows)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.table import polars_reader
+from gdcli.table.blocks import SWAPPED, SWAPPED_BYTES, Labels
 
 if TYPE_CHECKING:
     from gdcli.compile.delimited_rows import RowsReader
@@ -29,7 +30,10 @@ class QuickWays:
     A ``length`` below is that of the table in bytes, as far as it is known.
     """
 
-    def __init__(self, reader: str, delimiter: str, cells: int, use_cache: bool = True) -> None:
+    def __init__(
+        self, reader: str, delimiter: str, cells: int, use_cache: bool = True, decimal: str = "."
+    ) -> None:
+        self._swap = decimal == ","
         self.reader, self.delimiter, self.cells = reader, delimiter, cells
         self._use_cache = use_cache
 
@@ -52,6 +56,8 @@ class QuickWays:
         """
         if self.reader == "csv":
             return None
+        if self._swap:
+            block = bytes(block).translate(SWAPPED_BYTES)
         machine_code = None if labels else self._machine_code(length)  # which reads numbers alone
         if machine_code is not None:
             from gdcli.table import native_reader
@@ -64,6 +70,8 @@ class QuickWays:
             return None
         read = polars_reader.with_polars if self._second(length) == "polars" else polars_reader.with_split
         found = read(plain, wanted, labels)
+        if found is not None and self._swap:
+            found = found._replace(labels=[_as_typed(each) for each in found.labels])
         return found if _is_clear(found) else None
 
     def _machine_code(self, length: int) -> RowsReader | None:
@@ -80,5 +88,10 @@ class QuickWays:
         return "polars" if length >= _REPAID["polars"] and polars_reader.has_polars() else "split"
 
 
+def _as_typed(labels: Labels) -> Labels:
+    values = [each.translate(SWAPPED) if isinstance(each, str) else each for each in labels.values]
+    return Labels(list(values), labels.codes)
+
+
 def _is_clear(found: polars_reader.Quick | None) -> bool:
-    return found is not None and len(found.doubtful) <= max(10, _MANY * len(found.columns[0]))
+    return found is not None and len(found.doubtful) <= max(10, _MANY * found.rows)

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, BinaryIO
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.table.blocks import Room, RowBlock, Skip, Source, Wanted
+from gdcli.table.blocks import PLAIN, UNNAMED, Layout, Room, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
-from gdcli.table.streams import COLUMNAR, Cut, Supply
+from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
     from gdcli.table.blocks import Label
+    from gdcli.table.derived_rows import Derived, DerivedRows
     from gdcli.table.row_groups import Groups
 
 MISSING = ("error", "skip")
@@ -62,11 +63,21 @@ class Block(NamedTuple):
     groups: ndarray | None = None
 
 
+class Asked(NamedTuple):
+    """What is asked of a table at one reading: names of ``columns``, and of those that rows are grouped ``by``."""
+
+    columns: Sequence[str]
+    by: Sequence[str]
+    text: bool
+    room: Room | None
+
+
 class DataTable:
     """A table over one or more sources with the same columns.
 
     ``names`` has the names of the columns in a model, in the order of the file, "" for a column that has none;
-    ``titles`` what they are called in the file. ``rows``, ``skipped`` and ``skipped_lines`` (the first ten) tell
+    ``titles`` what they are called in the file. What is ``derived`` of them has columns more, or some of the rows.
+    ``rows``, ``skipped`` and ``skipped_lines`` (the first ten), and ``dropped``, the rows that nobody asked for, tell
     of the last reading, as far as it has come.
     """
 
@@ -80,11 +91,12 @@ class DataTable:
         self.header, self.delimiter = sources[0].header, sources[0].delimiter
         self.missing = missing
         self._may_be_empty = may_be_empty
+        self.derived: Derived | None = None
+        self.used_dates: tuple[str, ...] = ()
         self._reset()
 
     def _reset(self) -> None:
-        self.rows = 0
-        self.skipped = 0
+        self.rows = self.skipped = self.dropped = 0
         self.skipped_lines: list[Place] = []
         self._starts: list[int] = []  # rows from which on, until the next start, line = row + offset
         self._offsets: list[
@@ -110,6 +122,28 @@ class DataTable:
         found = [getattr(source, "progress", (0, 0)) for source in self.sources]
         known = all(size for _, size in found)
         return (sum(done for done, _ in found), sum(size for _, size in found)) if known else (0, 0)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found out of the files, in sentences; of more than one file it is told of which it is true."""
+        found = [(source.name, getattr(source, "notes", ())) for source in self.sources]
+        if all(notes == found[0][1] for _, notes in found):
+            return tuple(found[0][1])
+        return tuple(f"{name}: {note}" for name, notes in found for note in notes)
+
+    def first(self, name: str) -> str:
+        """Return what the first row has in a column, where that is a text."""
+        cells = self.sources[0].first
+        at = self.index(name)
+        return cells[at] if at < len(cells) else ""
+
+    @property
+    def decimal(self) -> str:
+        return getattr(self.sources[0], "decimal", ".")
+
+    @property
+    def is_unnamed(self) -> bool:
+        return self.kind == "csv" and self.names[0] == f"{UNNAMED}1" and not self.header
 
     def index(self, name: str) -> int:
         """Return the index of a column; DataError for a name that no column has."""
@@ -139,13 +173,13 @@ class DataTable:
         row (unless rows are skipped, or it is known to which group the row belongs), for text that is none, and where
         no row is left.
         """
-        wanted = [self.index(name) for name in columns]
-        labels = [self.label_index(name) for name in by.columns] if by else []
-        if not wanted:
+        if not columns:
             raise ValueError("no columns are wanted")
         self._reset()
-        for number, source in enumerate(self.sources):
-            for part in source.parts(Wanted(wanted, self._skipper(number, by), text, labels, room)):
+        wanted = Asked(columns, by.columns if by else (), text, room)
+        rows = self._derived_rows(wanted)
+        for number in range(len(self.sources)):
+            for part in self._parts(number, wanted, self._skipper(number, by), rows):
                 budget.check()
                 self._remember(number, part)
                 first = self.rows
@@ -158,13 +192,48 @@ class DataTable:
         if not self.rows and not (by and by.keys) and not self._may_be_empty:
             raise self._no_rows()
 
+    def _derived_rows(self, asked: Asked) -> DerivedRows | None:
+        if self.derived is None:
+            return None
+        from gdcli.table.derived_rows import DerivedRows, Names
+
+        rows = DerivedRows(self.derived, Names.of(self.derived, asked.columns, asked.by))
+        self.used_dates = rows.names.dates
+        return rows
+
+    def _parts(
+        self, number: int, asked: Asked, skip: Skip | None, rows: DerivedRows | None
+    ) -> Iterator[RowBlock]:
+        source = self.sources[number]
+        if rows is None:
+            numbers, labels = map(self.index, asked.columns), map(self.label_index, asked.by)
+            yield from source.parts(Wanted([*numbers], skip, asked.text, [*labels], asked.room))
+            return
+        numbers, labels = map(self.index, rows.names.numbers), map(self.label_index, rows.names.texts)
+        rows.source(source.name, skip)
+        for part in source.parts(Wanted([*numbers], rows.hold, asked.text, [*labels])):
+            if rows.ended and not asked.text:
+                return
+            found = rows.of(part)
+            self.dropped = rows.dropped
+            if found.rows or found.text:
+                yield found
+        rows.rest()
+        self.dropped = rows.dropped
+
     def _skipper(self, number: int, by: Groups | None) -> Skip | None:
         if self.missing == "error" and by is None:
             return None
         source = self.sources[number]
 
-        def skip(line: int, labels: Sequence[Label] | None, fault: Callable[[], DataError]) -> None:
-            key = None if labels is None else tuple(labels)
+        def skip(
+            line: int,
+            values: Sequence[float],
+            labels: Sequence[Label | None],
+            fault: Callable[[], DataError],
+        ) -> None:
+            known = [label for label in labels if label is not None]
+            key = tuple(known) if len(known) == len(labels) else None
             if self.missing == "error":
                 if by is None or key is None:
                     raise fault()
@@ -181,6 +250,15 @@ class DataTable:
 
     def _no_rows(self) -> DataError:
         name = self.sources[0].name if len(self.sources) == 1 else f"each of the {len(self.sources)} files"
+        if self.derived is not None and not self.skipped and (self.dropped or self.derived.ranges):
+            rows = (
+                f"of {self.dropped} rows --rows keeps none"
+                if self.dropped
+                else "--rows asks for rows behind the last"
+            )
+            return DataError(
+                f"no row is left: {rows}", "look at what the cells say, and count from 1: head FILE"
+            )
         if not self.skipped:
             return DataError(
                 f"{name} has a header but no rows", "below the header each line is a row of numbers"
@@ -244,20 +322,23 @@ def open_table(
     stdin: BinaryIO | None = None,
     reader: str = "auto",
     use_cache: bool = True,
+    layout: Layout | None = None,
 ) -> DataTable:
     """Open files and patterns of files as one table; ``-`` is ``stdin``.
 
     All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
-    ``reader`` see `readers.READERS`; machine code is kept on disk if ``use_cache``. Raises DataError for what is no
-    table; nothing is read beyond the headers.
+    ``reader`` see `readers.READERS`; machine code is kept on disk if ``use_cache``. What is known of the ``layout`` of
+    text and workbooks is told. Raises DataError for what is no table; nothing is read beyond the headers.
     """
+    layout = layout or PLAIN
+    layout.check()
     files = expand(paths)
     if not files:
         raise UsageError("no data file is given")
     sources: list[Source] = []
     try:
         for path in files:
-            sources.append(_open(path, stdin, reader, use_cache))
+            sources.append(_open(_supply(path, stdin, layout.sheet), path, reader, use_cache, layout))
             _check_same(sources[0], sources[-1])
         first = sources[0]
         names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
@@ -270,7 +351,7 @@ def open_table(
 
 def open_part(path: str, cut: Cut | None, *, missing: str = "error", use_cache: bool = True) -> DataTable:
     """Open a part of a file (None: all of it) as a table, which may have no rows. Errors as of `open_table`."""
-    source = _open(path, None, "auto", use_cache, cut)
+    source = _open(Supply(path, None, cut), path, "auto", use_cache, PLAIN, cut)
     try:
         names = names_of(source.titles, (), f"{source.name}:{source.header_line}", source.header)
     except BaseException:
@@ -279,8 +360,23 @@ def open_part(path: str, cut: Cut | None, *, missing: str = "error", use_cache: 
     return DataTable([source], names, missing, may_be_empty=True)
 
 
-def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool, cut: Cut | None = None) -> Source:
-    supply = Supply(path, stdin, cut)
+def _supply(path: str, stdin: BinaryIO | None, sheet: str | None) -> Supply:
+    """Return the lines of a file, or of a sheet where it is a workbook."""
+    try:
+        found = Supply(path, stdin)
+    except ForeignError as fault:
+        from gdcli.table.workbook import open_sheet
+
+        return open_sheet(path, sheet, fault)
+    if sheet is not None:
+        found.close()
+        raise UsageError(f"--sheet is for workbooks, and {found.name} is none", "leave it out")
+    return found
+
+
+def _open(
+    supply: Supply, path: str, reader: str, use_cache: bool, layout: Layout, cut: Cut | None = None
+) -> Source:
     try:
         if supply.start.startswith(COLUMNAR) and supply.again and not supply.packed:
             from gdcli.table.columnar import Columnar
@@ -293,7 +389,7 @@ def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool, cut: 
             return Objects(supply)
         from gdcli.table.delimited_text import Text
 
-        return Text(supply, reader, use_cache)
+        return Text(supply, reader, use_cache, layout)
     except BaseException:
         supply.close()
         raise

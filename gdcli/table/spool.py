@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
+from gdcli.kernel.vectors import to_list
 from gdcli.table.blocks import LISTED, Columns
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MEMORY = 96 << 20  # bytes of numbers that stay in memory
 
 
 class _Held:
-    """Columns of unknown length in memory, few rows of text as lists.
+    """Columns of unknown length in memory, few rows as lists.
 
     The room of arrays is taken at once, so that they are never moved; the system gives real memory to what is used of
     it.
@@ -57,9 +58,11 @@ class _Held:
         end = self.rows + len(columns[0])
         if end > self._shape[1]:
             return False
-        if self._lists is not None and end <= LISTED and isinstance(columns[0], list):
+        if (
+            self._lists is not None and end <= LISTED
+        ):  # whatever they came from: the same rows have the same bits
             for numbers, more in zip(self._lists, columns, strict=True):
-                numbers += more
+                numbers += to_list(more)
         else:
             for column, array in zip(self._arrays, columns, strict=True):
                 if getattr(array, "base", None) is not self._arrays:
@@ -96,10 +99,8 @@ def gather(
     each block. Errors as of `DataTable.blocks`; DataError where the files cannot be written. Whatever ends this early,
     an interrupt too, leaves no files.
     """
-    if memory is None:
-        memory = int(min(MEMORY, budget.memory_left() / 4))
     names = (*columns, "") if by is not None else tuple(columns)
-    rows = _Rows(len(names), memory, spool)
+    rows = Rows(len(names), memory, spool)
     try:
         for block in table.blocks(columns, by=by, room=None if by is not None else rows.held.room):
             more = [] if block.groups is None else [block.groups.astype("float64")]
@@ -112,10 +113,12 @@ def gather(
         raise
 
 
-class _Rows:
+class Rows:
     """Rows that are kept: in memory while there is room for them, then all in files."""
 
-    def __init__(self, columns: int, memory: int, spool: str | None) -> None:
+    def __init__(self, columns: int, memory: int | None, spool: str | None) -> None:
+        if memory is None:
+            memory = int(min(MEMORY, budget.memory_left() / 4))
         self.held = _Held(columns, memory)
         self._count, self._spool = columns, spool
         self._folder: Folder | None = None

@@ -29,13 +29,11 @@ _COMPRESSED = {
     b"\xfd7zXZ\x00": "lzma",
 }
 _EXPORT = "export it as CSV: in the program that made it, Save as, CSV"
-_SPREADSHEETS = (".xlsx", ".xlsm", ".ods")  # zip archives, and unpacking them is of no use
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the mark of a beginning, as spreadsheets write "Unicode text"
 _FOREIGN = {
-    b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
-    b"\xfe\xff": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
     b"PK\x03\x04": (
         "a zip archive or a spreadsheet",
-        "export it as CSV, or unpack it: unzip -p {0} | gd fit ... -",
+        "give a workbook by its name (.xlsx, .ods), or unpack it: unzip -p {0} | gd fit ... -",
     ),
     b"\xd0\xcf\x11\xe0": ("a spreadsheet or a document of an old kind", _EXPORT),
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "zstd -dc {0} | gd fit ... -"),
@@ -55,6 +53,10 @@ class Cut(NamedTuple):
     numbered: bool = False
 
 
+class ForeignError(DataError):
+    """A file is no text, but of another known kind."""
+
+
 class Stream:
     """The bytes of a file or a pipe from their beginning; close it when done.
 
@@ -68,6 +70,7 @@ class Stream:
         self.again = self.packed = False
         self._file = self._opened(path, stdin)
         self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
+        self._recoded = False
         self._begun = False  # the first bytes are no longer put back
         self._left = -1  # bytes up to where a part ends; -1: it has no end of its own
         self._owned: list[BinaryIO] = [] if path == "-" else [self._file]
@@ -108,11 +111,12 @@ class Stream:
                 self.packed = True
                 self.start = self._first()
                 break
+        if self.start.startswith(_UTF16):
+            self._recode("utf-16")
+            self.start = self._first()
         for magic, (what, remedy) in _FOREIGN.items():
             if self.start.startswith(magic):
-                if self.name.lower().endswith(_SPREADSHEETS):
-                    what, remedy = "a spreadsheet", _EXPORT
-                raise DataError(
+                raise ForeignError(
                     f"{self.name} is {what}, not UTF-8 text",
                     remedy.format("FILE" if self.name == STDIN else self.name),
                 )
@@ -136,6 +140,23 @@ class Stream:
 
         self._read = first_then_rest
         return found
+
+    def _recode(self, encoding: str) -> None:
+        import codecs
+
+        rest, decoder = self._read, codecs.getincrementaldecoder(encoding)()
+
+        def recoded(asked: int) -> bytes:
+            try:
+                while piece := rest(max(2, asked // 2)):
+                    if text := decoder.decode(piece):
+                        return text.encode("utf-8", "surrogatepass")
+                decoder.decode(b"", final=True)
+            except UnicodeError:
+                raise DataError(f"{self.name} is cut off, or is no {encoding.upper()} text") from None
+            return b""
+
+        self._read, self._recoded = recoded, True
 
     def _unpack(self, module: str) -> None:
         import importlib
@@ -161,7 +182,9 @@ class Stream:
 
     def fill(self, buffer: memoryview) -> int:
         """Put bytes into a buffer, as many as one read gives, and return how many; 0 at the end."""
-        if self._begun and self.again and self._owned == [self._file]:  # a file as it is
+        if (
+            self._begun and self.again and not self._recoded and self._owned == [self._file]
+        ):  # a file as it is
             if self._left >= 0:
                 buffer = buffer[: self._left]
             try:
@@ -225,7 +248,7 @@ class Stream:
 
 def _may_be_more(found: bytes) -> bool:
     """Tell whether the next bytes may make a mark of these."""
-    marks = (*_COMPRESSED, *_FOREIGN, *COLUMNAR, _BOM)
+    marks = (*_COMPRESSED, *_UTF16, *_FOREIGN, *COLUMNAR, _BOM)
     return any(len(found) < len(mark) and mark.startswith(found) for mark in marks)
 
 

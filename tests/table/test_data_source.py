@@ -18,6 +18,7 @@ import pytest
 from gdcli.kernel import installing
 from gdcli.kernel.errors import DataError, GdError, UsageError, did_you_mean_file
 from gdcli.table import polars_reader
+from gdcli.table.blocks import Layout
 from gdcli.table.source import DataTable, open_table
 from gdcli.table.spool import gather
 
@@ -68,6 +69,16 @@ XY = [[1.0, 3.0], [2.0, 4.0]]
         b"a;y;x\n1,5;1;2\n2,5;3;4\n",
         b",y,x\n0,1,2\n1,3,4\n",
         b"y,x,\n1,2,\n3,4,\n,,\n,,\n",
+        "y;x\n1;2\n3;4\n".encode("utf-16"),
+        b"\xfe\xff" + "y\tx\n1\t2\n3\t4".encode("utf-16-be"),
+        b"# y x\n1 2\n3 4\n",
+        b"%y\tx\n1\t2\n# some words\n3\t4\n\n\n",
+        b"# made by hand, 2024\n# y  x\n# (s)  (m)\n 1 2\n 3 4\n",
+        b"y,x\ns,m/s\n1,2\n3,4\n",
+        b'"y" "x"\n"first" 1 2\n"second" 3 4\n',
+        b"y\tx\n1\t1\t2\n2\t3\t4\n",
+        b"y,x\n1,2,\n3,4,\n",
+        b"y;x;\n1;2\n3;4\n",
         b'{"y": 1, "x": 2}\n{"x": 4.0, "y": 3e0, "z": "text"}\n',
         b'{"y": true, "x": 2}\n\n{"x": 4, "y": 3}',
     ],
@@ -86,6 +97,10 @@ def test_what_can_be_read(data: bytes) -> None:
         (b"1st,x1st,1:st\n1,2,3\n", ("x1st_1", "x1st", "x1_st")),
         (b"lambda,class of\n1,2\n", ("lambda_", "class_of")),
         (b"exp.,exponent\n1,2\n", ("exp_1", "exponent")),
+        (b"x,y,x\n1,2,3\n", ("x_1", "y", "x_2")),
+        (b"1,2\n3,4\n", ("col1", "col2")),
+        (b"# 24.12.2024\n1 2 3\n", ("col1", "col2", "col3")),
+        (b"# time [s]  volt [V]\n1 2\n", ("time_s", "volt_V")),
         ("\u212bngstr\u00f6m,\u03b1\n1,2\n".encode(), ("\u00c5ngstr\u00f6m", "\u03b1")),
     ],
 )
@@ -100,10 +115,8 @@ BAD = [
     (b"# only\n", "has comments but no rows", ""),
     (b"y,x\n", "standard input has a header but no rows", "each line is a row"),
     (b"y,x\n\n\n", "standard input has a header but no rows", ""),
-    (b"1,2\n3,4\n", "standard input:1:1: a number where the name of a column should be", "put one in front"),
-    (b"# y x\n1 2\n3 4\n", ":2:1: a number where the name", "take its # away: y x"),
-    (b"y,2\n1,2\n", "standard input:1:3: a number where", "every column needs a name"),
-    (b"y,x,x\n1,2,3\n", "standard input:1: two columns are called x", "a name of its own"),
+    (b"y,2\n1,2\n", "standard input:1:3: a number where the name of a column should be", "--columns x,y, or"),
+    (b"1,5;2\n2,5;3\n", "standard input:1:1: a number where", "a decimal comma? --decimal , reads it"),
     (b"y,x,exp\n1,2,3\n", "column exp has the name of a function", "sed '1s/exp/exp_1/' FILE"),
     (b",\n1,2\n", "no column has a name", ""),
     (
@@ -119,9 +132,9 @@ BAD = [
     ),
     (b"Title\nSubtitle\nof, words\nx;y\n1;a\n", "the first 3 lines are no header", "line 4: tail -n +4 FILE"),
     (b"Sales,,\nx,y (m),z\n1,2,3\n", "the row below it 3 words", "header seems to stand in line 2"),
-    ("y,x\n1,2\n".encode("utf-16"), "UTF-16", "iconv -f UTF-16 -t UTF-8"),
+    ("y,x\n1,2\n".encode("utf-16")[:-1], "is cut off, or is no UTF-16 text", ""),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet or a document of an old kind", "Save as, CSV"),
-    (b"PK\x03\x04rest", "zip archive or a spreadsheet", "unzip -p"),
+    (b"PK\x03\x04rest", "zip archive or a spreadsheet", "by its name (.xlsx, .ods), or unpack it: unzip -p"),
     (b"\x7fELF\x02\x01\x00\n\x00", "is binary, not text (line 1 has the byte 0x02)", ""),
     (b"\x89PNG\r\n\x1a\n\x00", "is binary, not text", ""),
     (b"y,x\n1,2\n3,\x00\n", "standard input:3:3: a NUL byte: this is binary data", ""),
@@ -130,7 +143,7 @@ BAD = [
     (b"y,x\n1,2\n3,4,5\n", "standard input:3:5: the row has 3 cells, the header 2", "decimal commas"),
     (b"y,x\n1,2\n3,abc\n", "standard input:3:3: column x: 'abc' is not a number", "--missing skip"),
     (b"y,x\n1,2\n3,low dose\n", "'low dose' is not a number", "can only make groups: --by x"),
-    (b"x,y\n2024-01-31,2\n", "'2024-01-31' is not a number", "a date? only numbers are read"),
+    (b"x,y\n2024-01-31,2\n", "'2024-01-31' is not a number", "a date? --dates x=days"),
     (b"x;y\n31.1.2024 12:00;2\n", "'31.1.2024 12:00' is not a number", "a date?"),
     (b"y,x\n1,2\n3, abc \n", "standard input:3:4: column x: 'abc' is not a number", "--missing skip"),
     (b"y,x\n1,2\n,4\n", "standard input:3:1: column y: the cell is empty", "--missing skip"),
@@ -139,8 +152,12 @@ BAD = [
     (b"y,x\n1,2\n-inf,4\n", "'-inf' is not finite", "--missing skip"),
     (b"y,x\n1,2\n1e400,4\n", "'1e400' is too large for a double", "--missing skip"),
     (b"y,x\n1,2\n1_000,4\n", "'1_000' is not a number", "--missing skip"),
-    (b"y;x\n1,5;2\n", "standard input:2:1: column y: '1,5' is not a number", "tr , . < FILE"),
-    (b"y;x\n1.234,5;2\n", "'1.234,5' is not a number", "sed 's/[.]//g; y/,/./' < FILE"),
+    (b"y;x\n1,5;2\n", "standard input:2:1: column y: '1,5' is not a number", "--decimal , reads it"),
+    (
+        b"y;x\n1.234,5;2\n",
+        "'1.234,5' is not a number",
+        "take them away: sed 's/[.]//g' < FILE | gd fit --decimal",
+    ),
     (b"y,x\n20%,2\n", "'20%' is not a number", "write the number alone, 20, and the unit into the title"),
     (b"y,x\n$ 1.5,2\n", "'$ 1.5' is not a number", "write the number alone, 1.5,"),
     (b"y,x\n5 mg/l,2\n", "'5 mg/l' is not a number", "write the number alone, 5,"),
@@ -207,10 +224,13 @@ def test_skipping_counts_and_remembers(reader: str) -> None:
 
 def test_the_remedy_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("my data.csv").write_text("x;y\n1,5;2,7\n2,5;3,7\n")
+    Path("my data.csv").write_text("x;y\n1.001,5;2,7\n2,5;3,7\n")
     with open_table(["my data.csv"]) as table, pytest.raises(DataError) as caught:
         read(table)
-    assert caught.value.hint == "a decimal comma? write a point: tr , . < 'my data.csv' | gd fit ... -"
+    assert caught.value.hint == (
+        "a decimal comma? the points part thousands? take them away: "
+        "sed 's/[.]//g' < 'my data.csv' | gd fit --decimal , ... -"
+    )
 
 
 def test_all_rows_bad() -> None:
@@ -289,12 +309,12 @@ def test_a_pipe_is_read_once() -> None:
 
 
 BAD_BEGINNINGS = [
-    b"1,2\n3,4\n",
+    b"y,2\n3,4\n",
     b"y,x\n1,oops\n",
     b"y,x\n1,2\n1\n",
     b"\x00\x01\n\n",
-    b"y,y\n1,2\n",
-    b"\xff\xfe",
+    b"max,x\n1,2\n",
+    b"\xff\xfey\x00\x00\xdcx\x00",
     b'{"y": 1, "x": 2}\n{"y": 1, "x": "?"}\n',
 ]
 
@@ -419,16 +439,20 @@ def test_places_beyond_what_is_kept_name_the_file_alone(
             table.place(20)
 
 
-def test_a_spreadsheet_is_exported_and_not_unpacked(tmp_path: Path) -> None:
+def test_a_workbook_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "Book.XLSX"
     file.write_bytes(b"PK\x03\x04rest")
-    with (
-        pytest.raises(DataError, match="is a spreadsheet, not UTF-8 text") as caught,
-        open_table([str(file)]),
-    ):
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(DataError, match="python-calamine is needed") as caught, open_table([str(file)]):
         pass
-    assert "Save as, CSV" in caught.value.hint
-    assert "unzip" not in caught.value.hint
+    assert installing.command("excel") in caught.value.hint
+    assert "export the sheet as CSV" in caught.value.hint
+    monkeypatch.undo()
+    pytest.importorskip("python_calamine")
+    with pytest.raises(DataError, match="cannot read"), open_table([str(file)]):
+        pass
+    with pytest.raises(UsageError, match="--sheet is for workbooks"):
+        open_table(["-"], stdin=io.BytesIO(b"y,x\n1,2\n"), layout=Layout(sheet="one"))
 
 
 @pytest.mark.parametrize(

@@ -130,15 +130,25 @@ class _Delimited:
     """Delimited text; also for data without text, of which the columns in use are written."""
 
     def __init__(self, table: DataTable, wanted: Sequence[str], columns: Sequence[str]) -> None:
+        self._decimal = table.decimal
         first: Any = table.sources[0]
         self.columns, self.has_text = columns, table.kind == "csv"
         self.delimiter: str = first.delimiter if self.has_text else ","
-        self.head = first.header.rstrip() if self.has_text else ",".join(columns)
+        self.head = (
+            (first.header.rstrip() or self.delimiter.join(first.titles))
+            if self.has_text
+            else ",".join(columns)
+        )
+        self.units: str = first.units if self.has_text else ""
         self.cells = len(table.titles)
         self.names = [_free(name, table.titles) for name in wanted]
 
+    def _cell(self, value: float | bool, nothing: str = "") -> str:
+        return _cell(value, nothing).replace(".", self._decimal)
+
     def header(self) -> str:
-        return self.delimiter.join([self.head, *self.names]) + "\n"
+        units = f"{self.units.rstrip()}{self._empty(self.units)}\n" if self.units else ""
+        return self.delimiter.join([self.head, *self.names]) + "\n" + units
 
     def rows(self, block: Block, values: Sequence[Sequence[float]]) -> str:
         mark = self.delimiter
@@ -151,7 +161,7 @@ class _Delimited:
             line = text.rstrip() if mark == " " else text
             if used:
                 nothing = "nan" if mark == " " else ""
-                more = mark.join(_cell(value, nothing) for value in next(found))
+                more = mark.join(self._cell(value, nothing) for value in next(found))
                 lines.append(f"{line}{mark}{more}\n")
             else:
                 lines.append(f"{line}{self._empty(text)}\n")

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 class RowCount(NamedTuple):
     """How many rows were used and how many skipped; ``lines`` tells where the first skipped ones stand.
 
-    ``held_back`` of those used are for validation alone: nothing is learned from them.
+    ``held_back`` of those used are for validation alone: nothing is learned from them. ``dropped`` are those, of
+    the range asked for, of which the condition of ``--rows`` does not hold. ``notes`` tell what was found out of files.
     """
 
     used: int
     skipped: int = 0
     lines: tuple[str, ...] = ()
     held_back: int = 0
+    dropped: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def learned(self) -> int:

@@ -10,7 +10,7 @@ logit: the band is that of the logit, brought to probabilities, and the error is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import NamedTuple
@@ -26,11 +26,38 @@ from gdcli.tasks.fit.request import check_level
 from gdcli.tasks.fit.row_sample import RowsInPlace
 
 if TYPE_CHECKING:
+    from gdcli.language.category_calls import Levels
+    from gdcli.table.source import DataTable
     from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 CONFIDENCE, PREDICTION = "confidence", "prediction"
 # The columns of what is predicted.
 PREDICTED = ("fitted", "standard_error", "low", "high", "extrapolated")
+
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class CategoryTold(Protocol):
+    """The levels of a category as an answer has them."""
+
+    @property
+    def base(self) -> str: ...
+    @property
+    def parameters(self) -> Mapping[str, str]: ...
+
+
+class DateTold(Protocol):
+    """How dates were read, as an answer has it; see `gdcli.table.dates.DateForm`, which is one."""
+
+    @property
+    def unit(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def day_first(self) -> bool | None: ...
+    @property
+    def form(self) -> str | None: ...
 
 
 class FittedAnswer(NamedTuple):
@@ -55,6 +82,8 @@ class FittedAnswer(NamedTuple):
     scale: float | None
     dof: float
     ranges: Mapping[str, Sequence[float]]
+    categories: Mapping[str, CategoryTold] = NOTHING
+    dates: Mapping[str, DateTold] = NOTHING
 
     @classmethod
     def of(cls, outcome: FitOutcome) -> FittedAnswer:
@@ -74,7 +103,24 @@ class FittedAnswer(NamedTuple):
             1.0 if problem.sigma and not problem.scale_sigma else scale,
             float("inf") if found is None else found.errors.dof,
             outcome.ranges,
+            problem.categories,
+            problem.dates,
         )
+
+    @property
+    def levels(self) -> dict[str, Levels]:
+        """The levels of the categories, by the texts of their calls in the model."""
+        from gdcli.language.category_calls import Levels
+
+        return {text: Levels.of(text, told.base, told.parameters) for text, told in self.categories.items()}
+
+    def columns(self, table: DataTable) -> tuple[str, ...]:
+        """Return the names of a table's columns, and of those that the fit made of others, which it is told."""
+        if self.categories or self.dates:
+            from gdcli.tasks.fit.asked_columns import derived_again
+
+            table.derived = derived_again(table, self.levels, self.dates)
+        return (*table.names, *(table.derived.recipes if table.derived else ()))
 
     def row(self, interval: str, columns: Sequence[str]) -> RowModel:
         """Return what is computed of new rows with these columns. Raises UsageError for one that is not there."""
@@ -85,6 +131,7 @@ class FittedAnswer(NamedTuple):
             from gdcli.language.parts import read_parts
 
             model = model.using(read_parts(self.let))
+        model = model.with_levels(self.levels)
         needed = list(_columns(self, model.right.names))
         weighting = self._weighting(interval, columns)
         for name in (*needed, *([weighting.column] if weighting else [])):
@@ -156,6 +203,7 @@ def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> 
     """Return what a fit says of rows at hand or in files; see `gdcli.api.predict`."""
     import numpy as np
 
+    from gdcli.table.at_hand import table_at_hand
     from gdcli.table.source import open_table
     from gdcli.tasks.fit.prepare import columns_of
     from gdcli.tasks.python_problem import columns_at_hand
@@ -163,12 +211,12 @@ def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> 
     refuse_groups(outcome.groups, outcome.responses)
     answer, given = FittedAnswer.of(outcome), columns_at_hand(data)
     check(answer, interval, level)
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and not (answer.categories or answer.dates):
         wanted = bands(answer, answer.row(interval, list(given)), interval, level)
         with columns_of({name: given[name] for name in wanted.columns}) as columns:
             return dict(wanted.values(columns.take(0, columns.rows)))
-    with open_table(tuple(given)) as table:
-        wanted = bands(answer, answer.row(interval, table.names), interval, level)
+    with table_at_hand(given) if isinstance(given, Mapping) else open_table(tuple(given)) as table:
+        wanted = bands(answer, answer.row(interval, answer.columns(table)), interval, level)
         found = [wanted.values(list(block.columns)) for block in table.blocks(wanted.columns)]
     return {name: np.concatenate([part[name] for part in found]) for name in PREDICTED}
 

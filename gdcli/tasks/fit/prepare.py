@@ -6,9 +6,9 @@ header of the data, then the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
@@ -32,9 +32,12 @@ from gdcli.tasks.fit.start_values import is_linear, start_values
 from gdcli.tasks.problem import check_used, with_names
 
 if TYPE_CHECKING:
+    from gdcli.language.category_calls import Levels
     from gdcli.language.syntax import Tree
     from gdcli.language.values import TypedValue
-    from gdcli.table.blocks import Columns
+    from gdcli.table.blocks import Columns, Layout
+    from gdcli.table.dates import DateForm
+    from gdcli.table.derived_rows import Derived
     from gdcli.table.source import DataTable
     from gdcli.table.visited_rows import Visited
 
@@ -48,6 +51,8 @@ class Prepared:
     data: Columns
     count: RowCount
     plain: RowModel | None = None
+    derived: Derived | None = None
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class Plan:
     """What a fit is before its rows are looked at: its ``problem`` and ``row`` model.
 
     ``given`` is what was typed of the start; ``searched`` tells that it is to be searched for in the data, but for the
-    rows that the ``settings`` hold back from all that learns.
+    rows that the ``settings`` hold back from all that learns. ``derived`` is what is made of the table that is read,
+    ``layout`` what is told of its files.
     """
 
     problem: FitProblem
@@ -63,10 +69,26 @@ class Plan:
     given: Sequence[TypedValue]
     searched: bool
     settings: FitSettings
+    derived: Derived | None = None
+    layout: Layout | None = None
+
+
+def _is_text(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
+NO_LEVELS: Mapping[str, Levels] = {}
 
 
 class ParsedFit(NamedTuple):
-    """What is asked of a fit, read from its texts."""
+    """What is asked of a fit, read from its texts.
+
+    ``derived`` is what it asks of a table (`of`), ``levels`` those of the categories of the model (`leveled`).
+    """
 
     request: FitRequest
     model: Model
@@ -74,14 +96,53 @@ class ParsedFit(NamedTuple):
     constants: Mapping[str, Any]
     settings: FitSettings
     sigmas: Mapping[str, Tree]
+    derived: Derived | None = None
+    levels: Mapping[str, Levels] = NO_LEVELS
+
+    def derives(self, columns: Collection[str]) -> bool:
+        request = self.request
+        columns_asked = (request.weights, request.sigma, request.trials)
+        asked = (column for column in columns_asked if column is not None)
+        return bool(request.rows or request.dates or self.model.categories) or not all(
+            c and c in columns for c in asked
+        )
+
+    def _has_dates(self, table: DataTable) -> bool:
+        """Tell whether a column of the model may begin with a date; the first digits of a number have no such marks."""
+        cells = [table.first(name) for name in table.names if name and name in self.model.names]
+        return any(mark in cell[1:] for cell in cells for mark in "-/:.") and any(map(_is_text, cells))
+
+    def of(self, table: DataTable) -> ParsedFit:
+        """Return the same fit with what it asks of a table beyond its columns, which the table is told.
+
+        Raises UsageError for columns that there are not, with the place in the text of an expression.
+        """
+        request = self.request
+        if table.is_unnamed or len(set(table.titles)) < len(table.titles):
+            from gdcli.tasks.fit.asked_columns import check_titles
+
+            check_titles(self.model, table)
+        if not self.derives(table.names) and not self._has_dates(table):
+            return self
+        from gdcli.tasks.fit.asked_columns import asked_of
+
+        asked = asked_of(table, self.constants, request.rows, request.dates)
+        asked.categories(self.model.categories)
+        weights = None if request.weights is None else asked.column(request.weights, "--weights")
+        sigma = None if request.sigma is None else asked.column(request.sigma, "--sigma")
+        trials = None if request.trials is None else asked.column(request.trials, "--trials")
+        known = replace(request, weights=weights, sigma=sigma, trials=trials)
+        return self._replace(request=known, derived=table.derived)
 
     def plan(self, columns: Sequence[str]) -> Plan:
         """Return the plan of a fit to data with these columns. Raises UsageError for what does not fit together."""
-        return _plan(self, columns)
+        made = () if self.derived is None else self.derived.recipes
+        return _plan(self, (*columns, *made))
 
     def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Return the columns that must be read, of those that there are."""
-        return _names(self, columns)[1]
+        made = () if self.derived is None else self.derived.recipes
+        return _names(self, (*columns, *made))[1]
 
 
 def read_request(request: FitRequest, settings: FitSettings | None = None) -> ParsedFit:
@@ -131,12 +192,17 @@ def prepared(
         )
     asked = read_request(request, settings)
     with gathered([asked], stdin, watch) as rows:
+        (asked,) = rows.fits
         yield ready(asked.plan(rows.names), rows.data, rows.counted, rows.place, searching)
 
 
 class Gathered(NamedTuple):
-    """Rows that were read: the ``names`` of all columns there are, those wanted, how many, and where each stands."""
+    """Rows that were read: the ``names`` of all columns there are, those wanted, how many, and where each stands.
 
+    ``fits`` are those to these rows, with what is known now that they are read.
+    """
+
+    fits: Sequence[ParsedFit]
     names: Sequence[str]
     data: Columns
     counted: RowCount
@@ -151,6 +217,8 @@ class AsksForRows(Protocol):
     @property
     def settings(self) -> FitSettings: ...
     def wanted(self, columns: Sequence[str]) -> tuple[str, ...]: ...
+    def derives(self, columns: Collection[str]) -> bool: ...
+    def of(self, table: DataTable) -> Self: ...
 
 
 @contextmanager
@@ -168,25 +236,102 @@ def gathered(
     from gdcli.compile.runners import one_thread
 
     if request.is_partitioned:
+        _check_as_they_are(_parsed(fits), request)
         from gdcli.tasks.cluster.opening import partitioned
 
         one_thread()
         with partitioned(request, wanted, use_cache, watch) as (rows, names):
             count = RowCount(rows.rows, rows.skipped, tuple(rows.skipped_lines))
-            yield Gathered(names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
+            yield Gathered(_parsed(fits), names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
         return
-    if request.data is not None:
+    if request.data is not None and not any(one.derives(request.data) for one in fits):
         with columns_of(request.data) as data:
-            yield Gathered(data.names, data, RowCount(data.rows), number_of)
+            yield Gathered(_parsed(fits), data.names, data, RowCount(data.rows), number_of)
         return
-    from gdcli.table.source import open_table
     from gdcli.table.spool import gather
 
-    with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
+    with opened(request, use_cache, stdin) as table:
+        fits = [one.of(table) for one in fits]
         one_thread()  # before the readers import numpy
-        with gather(table, wanted(table.names), spool=request.spool, watch=watch) as data:
-            count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
-            yield Gathered(table.names, data, count, lambda row: str(table.place(row)))
+        data = gather(table, wanted(table.names), spool=request.spool, watch=watch)
+        known, data = leveled(_parsed(fits), data)
+        with data:
+            yield Gathered(known, table.names, data, counted(table), place_in(table))
+
+
+def _parsed(fits: Sequence[AsksForRows]) -> list[ParsedFit]:
+    return [one for one in fits if isinstance(one, ParsedFit)]
+
+
+def _check_as_they_are(fits: Sequence[ParsedFit], request: FitRequest) -> None:
+    """Raise UsageError for what is asked of columns and rows where each process reads a part of the files."""
+    from gdcli.table.blocks import PLAIN
+
+    if (
+        layout_of(request) != PLAIN
+        or request.rows
+        or request.dates
+        or any(one.model.categories for one in fits)
+    ):
+        raise UsageError(
+            "with several processes files are read as they are",
+            "leave out --rows, --dates, --decimal, --no-header, names after --columns, and C(...); or --cluster",
+        )
+
+
+def leveled(fits: Sequence[ParsedFit], data: Columns) -> tuple[Sequence[ParsedFit], Columns]:
+    """Return fits now that the levels of their categories are known, and the data with the indicators of these."""
+    if not any(one.model.categories for one in fits):
+        return fits, data
+    from gdcli.table.categories import with_indicators
+    from gdcli.tasks.fit.asked_columns import with_levels
+
+    derived = fits[-1].derived
+    assert derived is not None
+    models, taken = [one.model for one in fits], (*data.names, *fits[0].constants)
+    derived, contrasts = with_levels(derived, models, taken)
+    levels = {text: made.levels for text, made in contrasts.items()}
+    found = with_indicators(data, contrasts, fits[0].request.spool)
+
+    def known(one: ParsedFit) -> ParsedFit:
+        own = {call.text: levels[call.text] for call in one.model.categories}
+        return one._replace(model=one.model.with_levels(own), derived=derived, levels=own)
+
+    return [known(one) for one in fits], found
+
+
+def opened(request: FitRequest, use_cache: bool, stdin: BinaryIO | None = None) -> DataTable:
+    """Return the open table of a fit: its files, or the columns at hand. Raises DataError for what is none."""
+    if request.data is not None:
+        from gdcli.table.at_hand import table_at_hand
+
+        return table_at_hand(request.data, request.missing)
+    from gdcli.table.source import open_table
+
+    layout = layout_of(request)
+    return open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache, layout=layout)
+
+
+def layout_of(request: FitRequest) -> Layout:
+    """Return what is told of how the files are laid out. Raises UsageError."""
+    from gdcli.table.blocks import Layout
+
+    named = [text for text in request.columns if "=" not in text]
+    if len(named) > 1:
+        raise UsageError("--columns names the columns twice", "name all of them at once: --columns x,y,sigma")
+    names = tuple(name.strip() for text in named for name in text.split(","))
+    return Layout(names, False if request.no_header else None, request.decimal, request.sheet)
+
+
+def counted(table: DataTable) -> RowCount:
+    lines = tuple(map(str, table.skipped_lines))
+    dates = () if table.derived is None else table.derived.dates.values()
+    notes = (*table.notes, *(date.told for date in dates if date.texts[0] in table.used_dates))
+    return RowCount(table.rows, table.skipped, lines, dropped=table.dropped, notes=notes)
+
+
+def place_in(table: DataTable) -> Callable[[int], str]:
+    return lambda row: str(table.place(row))
 
 
 def number_of(row: int) -> str:
@@ -197,7 +342,7 @@ def number_of(row: int) -> str:
 def columns_of(given: Mapping[str, Any]) -> Columns:
     """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
     from gdcli.compile.runners import numpy
-    from gdcli.table.blocks import Columns
+    from gdcli.table.blocks import Columns, listed
 
     np = numpy()
     if not given:
@@ -217,7 +362,7 @@ def columns_of(given: Mapping[str, Any]) -> Columns:
         if not finite.all():
             at = int(np.argmin(finite))
             raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
-    return Columns(tuple(given), arrays)
+    return Columns(tuple(given), listed(arrays))
 
 
 def _check_sense(request: FitRequest, model: Model) -> None:
@@ -248,19 +393,18 @@ def _constants(request: FitRequest) -> dict[str, Any]:
 
 def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
     """What the model's names are, and the columns that must be read."""
-    request, model, given, constants, _, sigmas = asked
-    matrices = read_matrices(request.columns, columns)
+    request, model, given, constants, sigmas = (
+        asked.request,
+        asked.model,
+        asked.given,
+        asked.constants,
+        asked.sigmas,
+    )
+    matrices = read_matrices([text for text in request.columns if "=" in text], columns)
     lengths = lengths_of({e.name: e.value for e in given if e.name})
-    counted = (("--weights", request.weights), ("--sigma", request.sigma), ("--trials", request.trials))
-    for option, column in counted:
-        if column is not None and not (column and column in columns):
-            hint = did_you_mean(column, list(filter(None, columns)), columns_told(columns))
-            if column and not column.isidentifier():
-                what = "a number for all rows" if column.replace(".", "", 1).isdigit() else "what is computed"
-                hint = f"it takes the name of a column: {what} is put into one first; {columns_told(columns)}"
-            raise UsageError(f"{option}: there is no column {column}", hint)
+    counted = (request.weights, request.sigma, request.trials)
     names = sort_names(model, columns, matrices, constants, lengths)
-    wanted = [*names.columns, *(c for _, c in counted if c)]
+    wanted = [*names.columns, *filter(None, counted)]
     if sigmas:
         from gdcli.tasks.fit.input_errors import columns_wanted
 
@@ -271,7 +415,7 @@ def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, 
 
 
 def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
-    request, model, given, constants, settings, sigmas = asked
+    request, model, given, constants, settings, sigmas, derived, levels = asked
     names, _ = _names(asked, columns)
     given = with_names(given, list(names.parameters))
     constraints, fixed, bounds = _limits(request, model, names, constants, columns)
@@ -284,6 +428,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
     linear = is_linear(row) and loss not in POSITIVE
     asked_loss, estimated = _asked_loss(request)
     searched = AUTO in request.start and not linear
+    given = given if searched else [*given, *_no_difference(levels, given)]
     needed = not (linear or searched or _are_own_linear(row, request.share, given))
     start = start_values(model, names, given, needed, columns)
     problem = FitProblem(
@@ -308,17 +453,43 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         scaled=_has_scale(request, estimated),
         l2=request.l2,
         priors=_priors(request, names),
+        kept_rows=request.rows,
+        categories=levels,
+        dates=_dates_used(derived, names.columns),
         matrices=names.matrices,
         linear=linear and not sigmas,
         subject_to=constraints,
         let=tuple(request.let),
         **_of_intervals(request),
     )
-    if sigmas:
-        from gdcli.tasks.fit.input_errors import row_with_errors
+    row = _with_errors(row, sigmas, columns) if sigmas else row
+    return Plan(problem, row, given, searched, settings, derived, layout_of(request))
 
-        row = row_with_errors(row, sigmas, columns)
-    return Plan(problem, row, given, searched, settings)
+
+def _with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence[str]) -> RowModel:
+    from gdcli.tasks.fit.input_errors import row_with_errors
+
+    return row_with_errors(row, sigmas, columns)
+
+
+def _dates_used(derived: Derived | None, columns: Sequence[str]) -> dict[str, DateForm]:
+    if derived is None or not derived.dates:
+        return {}
+    from gdcli.table.dates import DateForm
+
+    return {name: DateForm.of(derived.dates[name]) for name in columns if name in derived.dates}
+
+
+def _no_difference(levels: Mapping[str, Levels], given: Sequence[TypedValue]) -> Iterator[TypedValue]:
+    """Yield a start of 0 for the difference of each level to the base that has none."""
+    from gdcli.kernel.errors import Span
+    from gdcli.language.values import TypedValue
+
+    known = {entry.name for entry in given}
+    for found in levels.values():
+        for name in found.parameters:
+            if name not in known:
+                yield TypedValue(name, 0.0, Span(name, 0, len(name)))
 
 
 def _are_own_linear(row: RowModel, share: Sequence[str], given: Sequence[TypedValue]) -> bool:
@@ -412,7 +583,7 @@ def ready(
         from gdcli.tasks.fit.input_errors import checked_and_corrected
 
         data = checked_and_corrected(row, data, place)
-    return Prepared(problem, row, data, count, plain)
+    return Prepared(problem, row, data, count, plain, plan.derived, plan.layout)
 
 
 def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:

@@ -10,13 +10,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.vectors import Array
 from gdcli.language.model_text import columns_told
 from gdcli.table.row_groups import Groups, LeftOut
 from gdcli.tasks.fit.fit_outcome import RowCount
-from gdcli.tasks.fit.prepare import Plan, Prepared, columns_of, number_of, read_request, ready
+from gdcli.tasks.fit.prepare import (
+    Plan,
+    Prepared,
+    columns_of,
+    leveled,
+    number_of,
+    opened,
+    place_in,
+    read_request,
+    ready,
+)
 from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 if TYPE_CHECKING:
@@ -29,7 +39,8 @@ class Grouped:
     """Rows in groups, numbered from 0 in the order in which the groups appear in the data.
 
     ``columns`` name what groups rows, ``keys`` has the labels of each group, ``sizes`` how many rows. ``starts`` tells
-    which places in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves.
+    which places in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves. ``dropped``
+    rows are in no group, as they are not asked for.
     """
 
     plan: Plan
@@ -41,6 +52,7 @@ class Grouped:
     sizes: Sequence[int]
     order: Array | None
     place: Callable[[int], str]
+    dropped: int = 0
 
     def rows(self, first: int, last: int) -> tuple[list[Any], Any]:
         """Return the columns' arrays of the groups from ``first`` to before ``last``, group by group, and row numbers.
@@ -70,7 +82,7 @@ class Grouped:
 
     def prepared(self, group: int) -> Prepared:
         """Return the fit of one group, as if its rows were all. Raises what is wrong with them."""
-        from gdcli.table.blocks import Columns
+        from gdcli.table.blocks import Columns, listed
 
         count, left = self.count(group), self.left_out[group]
         if left.fault is not None:
@@ -81,7 +93,7 @@ class Grouped:
                 "without --missing skip the first of them is shown",
             )
         arrays, numbers = self.rows(group, group + 1)
-        own = Columns(self.data.names[:-1], [array.copy() for array in arrays])
+        own = Columns(self.data.names[:-1], listed([array.copy() for array in arrays]))
         return ready(self.plan, own, count, lambda row: self.place(int(numbers[row])))
 
 
@@ -98,7 +110,7 @@ def grouped(
     """
     asked = read_request(request, settings)
     groups = Groups(request.by)
-    if request.data is not None:
+    if request.data is not None and not asked.derives(request.data):
         _check_columns(request.by, list(request.data), ())
         plan = asked.plan(list(request.data))
         used = {name: request.data[name] for name in asked.wanted(list(request.data))}
@@ -106,17 +118,17 @@ def grouped(
             yield _sorted(plan, groups, data, number_of)
         return
     from gdcli.compile.runners import numpy
-    from gdcli.table.source import open_table
     from gdcli.table.spool import gather
 
-    use_cache = not asked.settings.no_cache
-    with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
+    with opened(request, not asked.settings.no_cache, stdin) as table:
         _check_columns(request.by, table.names, table.titles)
-        wanted = asked.wanted(table.names)
-        plan = asked.plan(table.names)
+        asked = asked.of(table)
         numpy()  # as in `prepare.prepared`
-        with gather(table, wanted, spool=request.spool, watch=watch, by=groups) as data:
-            yield _sorted(plan, groups, data, lambda row: str(table.place(row)))
+        data = gather(table, asked.wanted(table.names), spool=request.spool, watch=watch, by=groups)
+        (asked,), data = leveled([asked], data)
+        with data:
+            plan = asked.plan(table.names)
+            yield replace(_sorted(plan, groups, data, place_in(table)), dropped=table.dropped)
 
 
 def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str]) -> None:

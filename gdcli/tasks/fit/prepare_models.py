@@ -39,7 +39,7 @@ def prepared_models(
     asked = [read_request(_own(one, names), settings) for one, names in zip(requests, texts, strict=True)]
     with gathered(asked, stdin, watch) as rows:
         made = []
-        for one in asked:
+        for one in rows.fits:
             plan = _with_start(one, rows.names).plan(rows.names)
             made.append(ready(plan, rows.data, rows.counted, rows.place, searching))
         yield made

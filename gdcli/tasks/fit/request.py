@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
@@ -13,6 +13,10 @@ from gdcli.language.model_text import columns_told
 from gdcli.solve.settings import PATIENCE, EpochSettings
 from gdcli.tasks.fit.synonyms import loss_here
 from gdcli.tasks.problem import Problem
+
+if TYPE_CHECKING:
+    from gdcli.language.category_calls import Levels
+    from gdcli.table.dates import DateForm
 
 MISSING = ("error", "skip")
 # The losses whose errors are sums over rows, wherever these are.
@@ -46,6 +50,11 @@ class FitRequest:
     bounds: tuple[str, ...] = ()
     subject_to: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    no_header: bool = False
+    decimal: str = "."
+    sheet: str | None = None
+    dates: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
     loss: str | None = None
     huber_delta: float | None = None
     quantile: float | None = None
@@ -197,7 +206,7 @@ class FitRequest:
                 "a weight w is a standard deviation of 1/sqrt(w) in unknown units, a sigma is one in known units",
             )
         if self.scale_sigma and not self.sigma:
-            raise UsageError("--scale-sigma is for --sigma", "add --sigma COLUMN, or leave it out")
+            raise UsageError("--scale-sigma is for --sigma", "add --sigma 0.1, or a column, or leave it out")
         if self.sigma_x and self.loss not in (None, "squared"):
             raise UsageError(
                 f"--sigma-x does not go with --loss {self.loss}", "errors in columns are for sums of squares"
@@ -294,6 +303,9 @@ class FitProblem(Problem):
     l2: float | None = None
     priors: tuple[Prior, ...] = ()
     scaled: bool = False
+    kept_rows: tuple[str, ...] = ()
+    categories: Mapping[str, Levels] = field(default_factory=dict)
+    dates: Mapping[str, DateForm] = field(default_factory=dict)
     matrices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     linear: bool = False
     searched: Searched | None = None
@@ -342,10 +354,11 @@ def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple
     """
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
-        name, equals, patterns = text.partition("=")
+        name, _, patterns = text.partition("=")
         name, span = name.strip(), Span(text, 0, len(text), "--columns")
-        if not equals or not name.isidentifier() or not patterns.strip():
-            raise UsageError("--columns takes NAME=PATTERN", 'for example --columns "X=x*"', span)
+        if not name.isidentifier() or not patterns.strip():
+            hint = 'for example --columns "X=x*"; names of columns have commas between them: --columns x,y'
+            raise UsageError("--columns takes NAME=PATTERN", hint, span)
         if name in names:
             raise UsageError(f"{name} is a column of the data already", "give the matrix another name", span)
         if name in found:
@@ -381,15 +394,16 @@ def request_from(
     for name in ("constants", "bounds", "columns", "sigma_x"):
         if name in texts:
             texts[name] = _texts(texts[name])
-    for name in ("let", "subject_to", "by", "share", "models", "prior", "derive"):
+    for name in ("let", "subject_to", "by", "share", "models", "prior", "derive", "rows", "dates"):
         if isinstance(texts.get(name), str):
             texts[name] = (texts[name],)
     if start is not None:
         texts["start"] = (start,) if isinstance(start, str) else _texts(start)
-    for name in ("weights", "sigma"):
+    for name in {"weights", "sigma"} & set(texts):
+        texts[name] = repr(float(texts[name])) if isinstance(texts[name], (int, float)) else texts[name]
         if not isinstance(texts.get(name, ""), str):
             raise UsageError(
-                f"{name} is the name of a column",
+                f"{name} is a number, the name of a column, or an expression of columns",
                 f'make the numbers a column of the data, and give its name: {name}="{name[0]}"',
             )
     data = columns_at_hand(data)

@@ -10,9 +10,9 @@ parameters are found in turns, until the variances no longer change.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError
@@ -61,6 +61,19 @@ class _Stacked(NamedTuple):
 
     def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
         return tuple(n for n in self.asked.wanted([*columns, *self.made]) if n not in self.made)
+
+    def derives(self, columns: Collection[str]) -> bool:
+        return bool(self.request.rows or self.request.dates)
+
+    def of(self, table: DataTable) -> Self:
+        """Tell the table which rows and dates are asked for. Raises UsageError for those, and for categories."""
+        if self.asked.model.categories:
+            raise UsageError("C(...) is for a model of one response", "leave out --model, or the category")
+        if self.derives(table.names):
+            from gdcli.tasks.fit.asked_columns import asked_of
+
+            asked_of(table, self.asked.constants, self.request.rows, self.request.dates)
+        return self
 
 
 @contextmanager

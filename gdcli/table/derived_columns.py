@@ -1,0 +1,171 @@
+"""Columns that are computed from those of a table, and tests of its rows, block by block.
+
+A recipe tells which columns of numbers and of labels it reads, and makes a column of them. All ways to read a table
+give the same numbers and labels, so that what is derived of them has the same bits as a column of the file would have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.row_condition import Compared, Joined, Said, Test, parts_of
+from gdcli.table.number_cells import label
+from gdcli.table.recipes import Cells, Moments
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from gdcli.language.syntax import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An expression of columns and constants. ``program`` is of arrays in the order of ``numbers``."""
+
+    text: str
+    numbers: tuple[str, ...]
+    program: Callable[[Sequence[Any]], Sequence[Any]]
+    texts: tuple[str, ...] = ()
+
+    def of(self, cells: Cells) -> ndarray:
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            (found,) = self.program([cells.numbers[name] for name in self.numbers])
+        whole: ndarray = np.broadcast_to(np.asarray(found, dtype=np.float64), cells.rows).copy()
+        return whole
+
+    def fault(self, cells: Mapping[str, Any]) -> str:
+        given = ", ".join(f"{used} = {cells[used]:g}" for used in self.numbers[:4])
+        return f"{self.text} is not finite{f', with {given}' if given else ''}"
+
+
+def expression(tree: Tree, columns: Sequence[str], constants: Mapping[str, Any] | None = None) -> Expression:
+    """Return how an expression of ``columns`` is computed. Raises UsageError, with the place, for other names."""
+    from gdcli.compile.runners import batch_function
+    from gdcli.language import form
+    from gdcli.language.graph import Graph
+    from gdcli.language.model_text import columns_told
+    from gdcli.language.tree_names import check_calls, place_of_name
+
+    given = {name: value for name, value in (constants or {}).items() if name in tree.names}
+    check_calls(tree, (*columns, *given))
+    for name in tree.names:
+        if name not in columns and name not in given and name not in CONSTANTS:
+            known = [column for column in columns if column]
+            hint = did_you_mean(name, known, columns_told(columns))
+            raise UsageError(f"there is no column {name}", hint, place_of_name([tree], name))
+    used = tuple(name for name in tree.names if name in columns)
+    graph = Graph()
+    root = form.build_row(tree, graph, dict.fromkeys(used), given, {})
+    return Expression(
+        tree.piece(tree.root),
+        used,
+        batch_function(graph, [root], {("scalar", name): i for i, name in enumerate(used)}),
+    )
+
+
+# What a test says of each row, (rows,) each: it holds, it does not. Neither, where a cell is missing that decides.
+Verdict = tuple["ndarray", "ndarray"]
+
+
+class Condition:
+    """A test of rows in the logic of three values (Kleene): what is missing need not be known where it does not matter.
+
+    Its ``columns`` are the names of those that there are. Raises UsageError, with the place, for others.
+    """
+
+    def __init__(
+        self, test: Test, columns: Sequence[str], dates: Mapping[str, Moments] | None = None
+    ) -> None:
+        self._test, self._dates = test, dates or {}
+        self._sides: dict[int, tuple[Expression, Expression]] = {}
+        numbers, texts = dict[str, None](), dict[str, None]()
+        for part in parts_of(test):
+            if isinstance(part, Compared):
+                sides = expression(part.left, columns), expression(part.right, columns)
+                self._sides[id(part)] = sides
+                numbers.update(dict.fromkeys((*sides[0].numbers, *sides[1].numbers)))
+            else:
+                date = self._dates.get(part.column)
+                _check_said(part, columns, date)
+                (texts if date is None else numbers)[part.column] = None
+        self.numbers, self.texts = tuple(numbers), tuple(texts)
+
+    def of(self, cells: Cells) -> Verdict:
+        return self._of(self._test, cells)
+
+    def _of(self, test: Test, cells: Cells) -> Verdict:
+        if isinstance(test, Joined):
+            found = [self._of(part, cells) for part in test.tests]
+            if test.how == "not":
+                return found[0][1], found[0][0]
+            both = test.how == "and"
+            holds, fails = found[0]
+            for more, less in found[1:]:
+                holds, fails = (holds & more, fails | less) if both else (holds | more, fails & less)
+            return holds, fails
+        if isinstance(test, Compared):
+            left, right = (side.of(cells) for side in self._sides[id(test)])
+            return _compared(test.symbol, left, right)
+        date = self._dates.get(test.column)
+        return (
+            _said(test, cells)
+            if date is None
+            else _compared(test.symbol, cells.numbers[test.column], date.number(test.text))
+        )
+
+
+def _compared(symbol: str, left: ndarray, right: ndarray | float) -> Verdict:
+    import numpy as np
+
+    known = ~(np.isnan(left) | np.isnan(right))
+    holds: ndarray = _COMPARE[symbol](left, right)
+    return holds & known, ~holds & known
+
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+
+
+def _check_said(test: Said, columns: Sequence[str], date: Moments | None) -> None:
+    from gdcli.language.model_text import columns_told
+
+    if test.column not in columns:
+        hint = did_you_mean(test.column, [c for c in columns if c], columns_told(columns))
+        raise UsageError(f"there is no column {test.column}", hint, test.span)
+    if date is not None:
+        if not math.isfinite(date.number(test.text)):
+            raise UsageError(
+                f'"{test.text}" is no date as {test.column} has them', "for example 2024-01-31", test.span
+            )
+        return
+    if test.symbol not in ("==", "!="):
+        hint = f'texts are alike or not: {test.column} == "{test.text}"; numbers stand without quotes'
+        raise UsageError(f"{test.symbol} compares numbers, and here is a text", hint, test.span)
+
+
+def _said(test: Said, cells: Cells) -> Verdict:
+    import numpy as np
+
+    labels, wanted = cells.texts[test.column], label(test.text)
+    alike = np.array([value == wanted for value in labels.values], dtype=bool)
+    # Whether a cell is missing can be told of every cell: group != "NA".
+    known = np.array([value is not None or wanted is None for value in labels.values], dtype=bool)
+    if test.symbol == "!=":
+        alike = ~alike
+    if not len(alike):
+        nothing = np.zeros(cells.rows, dtype=bool)
+        return nothing, nothing
+    return (alike & known)[labels.codes], (~alike & known)[labels.codes]
