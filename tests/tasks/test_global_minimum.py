@@ -115,6 +115,20 @@ def test_an_interrupt_ends_it_with_the_enclosure_so_far() -> None:
     assert done.globally.lower <= found.globally.upper
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(softplus(atan2((y + x), x)))**-1",
+        "(max(acosh(y)/gamma(3), sin(x) + y + x)) - ceil(0.5/y)/floor(abs(x))",
+    ],
+)
+def test_local_searches_where_derivatives_are_no_numbers_do_no_harm(text: str) -> None:
+    problem = api.make_problem(text, bounds=["x=0:1e8", "y=-2:1e300"])
+    found = solve_globally(problem, api.Settings(max_evaluations=100)).globally
+    assert found is not None
+    assert found.lower <= found.upper
+
+
 def test_what_cannot_be_searched_is_refused() -> None:
     with pytest.raises(UsageError, match="needs bounds on every variable: y has none") as error:
         solved("x + y", ["x=0:1"])

@@ -144,7 +144,7 @@ class LocalModel:
                 gap += 0.5 * component * component / max(abs(value), least_divisor)
             elif value > 0.0:
                 gap += 0.5 * component * component / value
-            else:
+            elif value < 0.0:
                 self.rise -= 0.5 * component * component / value
         self.gap = gap
         self.negative = w[0] < -cut

@@ -113,6 +113,7 @@ def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: f
     """
     below, above = bracket(w, q, radius, low)
     shift = below
+    y = [0.0] * len(q)  # where curvatures are no numbers there is no step
     for _ in range(MAX_SECULAR):
         shifted = [t + shift for t in w]
         if not shifted[0] > 0.0:
