@@ -80,7 +80,7 @@ def _line(noise: list[float], slope: float) -> dict[str, list[float]]:
     return {"x": x, "y": [1.0 + slope * i + 0.1 * b for i, b in enumerate(reversed(noise))]}
 
 
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(LINES, st.floats(0.3, 3.0), st.sampled_from([-1.0, 1.0]), st.floats(0.01, 10.0))
 def test_swapping_x_and_y_of_a_line_gives_the_inverse_line(
     noise: list[float], slope: float, sign: float, size: float
@@ -95,7 +95,7 @@ def test_swapping_x_and_y_of_a_line_gives_the_inverse_line(
     assert other.value == pytest.approx(one.value, rel=1e-9, abs=1e-12)
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(LINES, st.floats(0.3, 3.0))
 def test_tiny_errors_in_x_change_nothing(noise: list[float], slope: float) -> None:
     data = _line(noise, slope)

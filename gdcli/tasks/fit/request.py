@@ -416,7 +416,7 @@ def request_from(
 def _texts(given: Any) -> tuple[str, ...]:
     """Values by name as they are typed; texts stay what they are."""
     if not isinstance(given, Mapping):
-        return tuple(given)
+        return (given,) if isinstance(given, str) else tuple(given)
     return tuple(f"{name}={_typed(value)}" for name, value in given.items())
 
 
