@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gdcli.record.fits import FitRecord
     from gdcli.render.fit_figures import Epochs
     from gdcli.render.plot_data import Picture, Recorder
@@ -63,7 +65,29 @@ class FitPlot:
             seen.curve,
             seen.sigma,
             seen.numbers,
+            () if seen.column is None else self._bands(found, seen.column, seen.curve[0]),
         )
+
+    def _bands(
+        self, found: FitRecord, column: str, places: Sequence[float]
+    ) -> list[tuple[str, list[float], list[float]]]:
+        """The bands of prediction and of confidence along a column, as far as they are known."""
+        import numpy as np
+
+        from gdcli.record.predictions import fitted_answer
+        from gdcli.tasks.fit.prediction import CONFIDENCE, PREDICTION, bands
+
+        answer, row = fitted_answer(found), self._ready.row.plain
+        if answer.factor is None or not any(map(any, answer.factor)) or column not in row.columns:
+            return []
+        alike = answer.loss == "squared" and answer.scale and not (answer.weights or answer.sigma)
+        drawn = []
+        for interval in ([PREDICTION] if alike else []) + [CONFIDENCE]:
+            along = [np.array(places) if name == column else np.ones(len(places)) for name in row.columns]
+            parts = bands(answer, row, interval, found.level).values(along)
+            name = f"{100.0 * found.level:g} % {interval}"
+            drawn.append((name, parts["low"].tolist(), parts["high"].tolist()))
+        return drawn
 
 
 def epochs_of(outcome: FitOutcome) -> Epochs | None:

@@ -17,6 +17,7 @@ from gdcli.render.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel,
 from gdcli.render.plot_geometry import finite
 
 FITTED = "fitted"
+_SHADE = 0.15  # how dark the widest band is; each within it is as much darker
 FEW = 60  # dots that find room beside each other
 _DECADES = 100.0  # two decades at least
 _TOGETHER = 0.05  # of the axis; numbers that are even on a logarithmic axis stand so from 2.6 decades on
@@ -28,6 +29,7 @@ class ShownRows(NamedTuple):
 
     ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model,
     ``sigma`` the standard deviation of each row (empty: not known), ``numbers`` which of the rows used it is, from 1.
+    ``bands`` around the curve have a name and their lower and upper edges at its places, the widest first.
     """
 
     what: str
@@ -39,6 +41,7 @@ class ShownRows(NamedTuple):
     curve: tuple[Sequence[float], Sequence[float]]
     sigma: Sequence[float] = ()
     numbers: Sequence[int] = ()
+    bands: Sequence[tuple[str, Sequence[float], Sequence[float]]] = ()
 
 
 class Epochs(NamedTuple):
@@ -65,7 +68,11 @@ def _points(rows: ShownRows) -> Panel:
     dots = _dots(rows, finite(rows.measured))._replace(label=_shown(rows))
     if rows.column is not None:
         curve = Series(rows.curve[0], finite(rows.curve[1]), FITTED, VERMILLION, width=2.0)
-        return Panel(_stacked(dots, curve), rows.column, rows.what, height=2.0)
+        shades = [
+            Series(rows.curve[0], finite(high), name, ORANGE, alpha=_SHADE * (k + 1), below=finite(low))
+            for k, (name, low, high) in enumerate(rows.bands)
+        ]
+        return Panel((*shades, *_stacked(dots, curve)), rows.column, rows.what, height=2.0)
     known = [v for v in (*finite(rows.fitted), *finite(rows.measured)) if v == v]
     ends = (min(known, default=0.0), max(known, default=1.0))
     line = Series(ends, ends, "measured = fitted", VERMILLION, width=1.6)

@@ -41,6 +41,7 @@ class Series(NamedTuple):
 
     A point that is not finite is a gap. ``label`` names it in the legend, ``marked`` the points that have a shape
     (None: all). A ``detail`` is too fine for a picture in text. ``spread`` is half the length of a bar at each point.
+    Between the points and those ``below`` them an area is shaded, of which a picture in text has the edges.
     In a file the whole is moved by ``shift``, to the right and up, in points. On a page ``names`` tell single points.
     """
 
@@ -57,6 +58,7 @@ class Series(NamedTuple):
     detail: bool = False
     alpha: float = 1.0
     spread: Sequence[float] | None = None
+    below: Sequence[float] | None = None
     shift: tuple[float, float] = (0.0, 0.0)
     names: Sequence[str] = ()
 

@@ -179,6 +179,11 @@ def _mark(s: Series) -> dict[str, Any]:
 
 
 def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
+    if s.below is not None:
+        axes.fill_between(
+            s.xs, s.below, s.ys, color=s.ink, alpha=s.alpha, linewidth=0.0, zorder=1.5, label=s.label or "_"
+        )
+        return
     if s.spread is not None:
         axes.errorbar(
             s.xs, s.ys, s.spread, fmt="none", ecolor=s.ink, elinewidth=0.9, alpha=0.6 * s.alpha, zorder=2.9

@@ -197,6 +197,10 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
     for s in panel.series:
         if s.detail:
             continue
+        if s.below is not None:
+            for edge in (s.ys, s.below):
+                yield list(_dots(s._replace(ys=edge), panel, width)), "braille" if unicode else ".", s.ink, ""
+            continue
         dots = list(_dots(s, panel, width))
         if s in shifted:
             dots = _every_other(dots, len(shifted), shifted.index(s))

@@ -184,3 +184,22 @@ def test_one_clear_error(words: list[str], told: str, tmp_path: Path, monkeypatc
     seen = capsys.readouterr()
     assert told in seen.err
     assert seen.err.count("error:") == 1
+
+
+def test_the_picture_of_a_fit_has_the_bands(tmp_path: Path, monkeypatch: Any) -> None:
+    from gdcli.cli import fit_plot
+
+    drawn: list[Any] = []
+    seen = fit_plot.FitPlot.picture
+    monkeypatch.setattr(fit_plot.FitPlot, "picture", lambda *given: drawn.append(seen(*given)) or drawn[-1])
+    monkeypatch.chdir(tmp_path)
+    Path("cars.csv").write_text(
+        "speed,dist\n" + "".join(f"{s},{d}\n" for s, d in zip(SPEED, DIST, strict=True))
+    )
+    assert run(["fit", "dist ~ a + b*speed", "cars.csv", "--plot", "cars.svg"]) == 0
+    wide, narrow = (s for s in drawn[0].panels[0].series if s.below is not None)
+    assert (wide.label, narrow.label) == ("95 % prediction", "95 % confidence")
+    line, error, whole = by_formula(np.array(narrow.xs))
+    assert narrow.below == pytest.approx(line - T48 * error)
+    assert wide.ys == pytest.approx(line + T48 * whole)
+    assert "95 % confidence" in Path("cars.svg").read_text()
