@@ -194,12 +194,8 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
     marks = iter((_MARKS if unicode else _ASCII_MARKS) * len(panel.series))
     width = panel.xlim, panel.ylim
     shifted = [s for s in panel.series if s.width and s.label and any(any(t.shift) for t in panel.series)]
-    for s in panel.series:
+    for s in _edges(panel.series):
         if s.detail:
-            continue
-        if s.below is not None:
-            for edge in (s.ys, s.below):
-                yield list(_dots(s._replace(ys=edge), panel, width)), "braille" if unicode else ".", s.ink, ""
             continue
         dots = list(_dots(s, panel, width))
         if s in shifted:
@@ -207,6 +203,15 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
         if s.spread is not None:
             yield list(_bars(s, panel)), "braille" if unicode else ":", s.ink, ""
         yield dots, _mark(s, unicode, marks), s.ink, s.label
+
+
+def _edges(series: Sequence[Series]) -> Iterator[Series]:
+    """The series, and in place of a shaded area its two edges, without a name."""
+    for s in series:
+        if s.below is None:
+            yield s
+        else:
+            yield from (s._replace(ys=edge, label="", below=None) for edge in (s.ys, s.below))
 
 
 def _every_other(dots: Dots, count: int, number: int) -> Dots:

@@ -83,6 +83,13 @@ const chart = (() => {
       });
       group.append("path").attr("d", bars.join("")).attr("stroke", ink(series.ink)).attr("fill", "none");
     }
+    if (series.below) {
+      const shown = points.filter(([a, b, i]) => known([a, b]) && known([a, series.below[i]]));
+      const back = shown.map(([a, , i]) => [a, series.below[i]]).reverse();
+      const edge = [...shown, ...back].map(([a, b]) => `${x(a)},${y(b)}`);
+      group.append("path").attr("d", edge.length ? `M${edge.join("L")}Z` : "").attr("fill", ink(series.ink));
+      return;
+    }
     if (series.width) {
       group.append("path")
         .attr("d", d3.line(([a]) => x(a), ([, b]) => y(b)).defined(known)(points))
