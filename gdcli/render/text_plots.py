@@ -194,7 +194,7 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
     marks = iter((_MARKS if unicode else _ASCII_MARKS) * len(panel.series))
     width = panel.xlim, panel.ylim
     shifted = [s for s in panel.series if s.width and s.label and any(any(t.shift) for t in panel.series)]
-    for s in _edges(panel.series):
+    for s in _outlined(panel.series):
         if s.detail:
             continue
         dots = list(_dots(s, panel, width))
@@ -205,7 +205,7 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
         yield dots, _mark(s, unicode, marks), s.ink, s.label
 
 
-def _edges(series: Sequence[Series]) -> Iterator[Series]:
+def _outlined(series: Sequence[Series]) -> Iterator[Series]:
     """The series, and in place of a shaded area its two edges, without a name."""
     for s in series:
         if s.below is None:
