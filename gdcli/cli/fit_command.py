@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
@@ -20,6 +20,7 @@ from gdcli.cli.answer import (
 )
 from gdcli.cli.checkpoint_option import session
 from gdcli.kernel.budget import limited
+from gdcli.kernel.errors import DataError, UsageError
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gdcli.cli.answer import AnswerWriter
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
+    from gdcli.record.fits import FitRecord
     from gdcli.record.selection import Words
     from gdcli.render.progress import Progress
     from gdcli.render.tables import PageLayout
@@ -43,6 +45,8 @@ def run(options: FitOptions, env: Environment) -> int:
         from gdcli.cli import global_option
 
         global_option.check_fit(options)
+    if options.covariance and (options.by or options.share or options.model):
+        raise UsageError("--covariance is of one fit", "leave out --by, or have --format json, which has it")
     if options.share or options.model:
         from gdcli.cli.fit_shared_command import FitWriters
         from gdcli.cli.fit_shared_command import run as run_shared
@@ -65,6 +69,7 @@ def _run(options: FitOptions, env: Environment) -> int:
     with (
         session(options, env, request) as kept,
         _copies(options, env, request.model) as copies,
+        _covariance(options, env) as covariance,
         traced(options.trace, options, env) as tracing,
         Beside(options, env, env.text_stream(options)) as beside,
         _progress(options, env, settings) as progress,
@@ -95,11 +100,35 @@ def _run(options: FitOptions, env: Environment) -> int:
             outcome = kept.finish(outcome)
             found = with_receipt(fit_record(outcome), options)
             writer.finish(outcome if emitted else found)
+        covariance(found)
         if copies is not None:
             copies.write(ready, outcome)
         beside.finish(found, None if plot is None else partial(plot.picture, found, epochs_of(outcome)))
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
+
+
+@contextmanager
+def _covariance(options: FitOptions, env: Environment) -> Iterator[Callable[[FitRecord], None]]:
+    """Give what writes the covariance matrix into the file of ``--covariance``, if one is asked for."""
+    if not options.covariance:
+        yield lambda found: None
+        return
+    from gdcli.cli.output_file import Destination
+
+    with Destination(options.covariance, env.stdout) as stream:
+        yield partial(_write_covariance, stream)
+
+
+def _write_covariance(stream: TextIO, found: FitRecord) -> None:
+    from gdcli.record.serialization import CSV
+
+    matrix = found.covariance
+    if matrix is None:
+        raise DataError("--covariance: there is none", found.unknown_errors or "the parameters are too many")
+    names = [found.problem.space.label(i) for i in range(len(matrix))]
+    rows = ([name, *row] for name, row in zip(names, matrix, strict=True))
+    stream.write(CSV.table(["parameter", *names], rows))
 
 
 def _solver(options: FitOptions, env: Environment) -> Callable[..., FitOutcome]:

@@ -30,6 +30,10 @@ class FitPlot:
         from gdcli.render import figures, fit_figures
 
         title = figures.title(found.problem.expression)
+        if found.diagnostics is not None and found.diagnostics.points:
+            from gdcli.render.diagnostics_page import picture
+
+            return picture(title, found)
         if self._ready.row.fitted is not None:
             return fit_figures.picture(title, self._rows(found), epochs)
         if epochs is not None:

@@ -174,6 +174,8 @@ class ModelsOptions(DataOptions, without="expression maximize"):
 
 
 class FitDataOptions(DataOptions):
+    diagnostics = flag("Also tell p values, tests of the residuals, outliers, and the rows that move the answer most; "
+        "--plot draws the residuals then.")
     subject_to = repeated("TEXT", "none",
         "What must hold for the parameters: 'a + b <= 1', 'a == 2*b'; @FILE has one a line.").behind("bounds")
 
@@ -412,6 +414,8 @@ _IN_A_FIT = {Shape.LINES: "{} (with the path)", Shape.ROWS: "{} (the parameters)
 
 
 class FitOutputOptions(OutputOptions, without="show_gradient"):
+    covariance = option("FILE", read.text, "none",
+        "Write the covariance matrix of the parameters into this file, as CSV with their names.")
     format = OutputOptions.format.but(
         f"{listed(_IN_A_FIT.get(one.shape, '{}').format(one.name) for one in FORMATS.values())}.")
     print = OutputOptions.print.but(

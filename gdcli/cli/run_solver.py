@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import COMMANDS, FitOptions, MinimizeOptions
 from gdcli.cli.option_rows import Option, Options
-from gdcli.cli.options import OWN_GROUPS, SOLVER, DataOptions, EpochsOptions, GroupsOptions, IntervalsOptions
+from gdcli.cli.options import (
+    OWN_GROUPS,
+    SOLVER,
+    EpochsOptions,
+    FitDataOptions,
+    GroupsOptions,
+    IntervalsOptions,
+)
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, UsageError, internal
@@ -181,7 +188,7 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     from gdcli.tasks.fit.request import FitRequest, FitSettings
     from gdcli.tasks.fit.solve_fit import answer
 
-    asked = options.given(DataOptions, GroupsOptions, IntervalsOptions) | {
+    asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions) | {
         "start": entry.start,
         "let": entry.let,
         "bounds": entry.bounds,

@@ -30,6 +30,7 @@ from gdcli.record.schema import Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
+    from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures
     from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitOutcome
     from gdcli.tasks.fit.request import FitProblem, FitRequest
     from gdcli.tasks.outcome import Outcome
@@ -241,6 +242,58 @@ class IntervalsRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FTestRecord(Record):
+    """See `gdcli.tasks.fit.diagnostics.FTest`."""
+
+    statistic: float
+    dof: int
+    left: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfluenceRecord(Record):
+    """One of the rows that move the answer most; ``moves`` are d parameter/d y, in flat order."""
+
+    row: str
+    leverage: float
+    studentised: float | None
+    cook: float | None
+    moves: list[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsRecord(Record):
+    """How well labels are told; see `gdcli.tasks.fit.diagnostics.LabelFigures`."""
+
+    accuracy: float
+    log_loss: float
+    auc: float | None
+    calibration: list[float] | None
+    confusion: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosticsRecord(Record):
+    """What the rows tell beside the parameters; see `gdcli.tasks.fit.diagnostics`. What a fit does not have is None."""
+
+    p_values: Known
+    model: FTestRecord | None = None
+    over: str | None = None
+    runs: int | None = None
+    expected_runs: float | None = None
+    runs_p: float | None = None
+    durbin_watson: float | None = None
+    anderson_darling: float | None = None
+    normality_p: float | None = None
+    lack_of_fit: FTestRecord | None = None
+    outliers: list[str] | None = None
+    influence: tuple[InfluenceRecord, ...] = ()
+    labels: LabelsRecord | None = None
+    points: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitRecord(RunRecord):
     """The whole answer of a fit; the statistics have a ``rank`` where there are any.
 
@@ -281,6 +334,7 @@ class FitRecord(RunRecord):
     corrected: CorrectedRecord | None = None
     groups: tuple[GroupPartRecord, ...] = ()
     responses: tuple[ResponseRecord, ...] = ()
+    diagnostics: DiagnosticsRecord | None = None
     unknown_errors: str | None
 
     def always(self) -> Sequence[str]:
@@ -426,8 +480,43 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         corrected=_corrected(outcome),
         groups=tuple(map(GroupPartRecord.of, outcome.groups)),
         responses=tuple(map(ResponseRecord.of, outcome.responses)),
+        diagnostics=_diagnostics(outcome.diagnostics, outcome.space),
         unknown_errors=outcome.unknown_errors or None,
     )
+
+
+def _diagnostics(found: Diagnostics | None, space: Space) -> DiagnosticsRecord | None:
+    if found is None:
+        return None
+    checks = found.checks
+    runs, normality = getattr(checks, "runs", None), getattr(checks, "normality", None)
+    return DiagnosticsRecord(
+        p_values=space.by_name(list(found.p_values)),
+        model=_test(found.model),
+        over=getattr(checks, "over", None),
+        runs=getattr(runs, "found", None),
+        expected_runs=getattr(runs, "expected", None),
+        runs_p=getattr(runs, "p", None),
+        durbin_watson=getattr(checks, "durbin_watson", None),
+        anderson_darling=getattr(normality, "statistic", None),
+        normality_p=getattr(normality, "p", None),
+        lack_of_fit=_test(found.lack_of_fit),
+        outliers=None if found.outliers is None else list(found.outliers),
+        influence=tuple(InfluenceRecord.of(one, moves=list(one.moves)) for one in found.influence),
+        labels=_label_figures(found.labels),
+        points=found.points,
+    )
+
+
+def _test(found: FTest | None) -> FTestRecord | None:
+    return None if found is None else FTestRecord.of(found)
+
+
+def _label_figures(found: LabelFigures | None) -> LabelsRecord | None:
+    if found is None:
+        return None
+    line = None if found.calibration is None else list(found.calibration)
+    return LabelsRecord.of(found, calibration=line, confusion=list(found.confusion))
 
 
 def _corrected(outcome: FitOutcome) -> CorrectedRecord | None:

@@ -48,8 +48,17 @@ def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         summary.verdict(found, width)
         + summary.global_lines(found, width)
         + summary.evidence(found, width, timing, _work(found)),
+        _diagnostics(found, width, glyphs),
         *summary.further_tables(found, width, glyphs),
     )
+
+
+def _diagnostics(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    if found.diagnostics is None:
+        return []
+    from gdcli.render.diagnostics_page import diagnostics
+
+    return diagnostics(found, width, glyphs)
 
 
 def _work(found: FitRecord) -> str:

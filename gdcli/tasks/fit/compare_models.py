@@ -23,10 +23,10 @@ from gdcli.tasks.fit.some_rows import folds, taken
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
+    from gdcli.tasks.fit.diagnosis import ResidualChecks
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
-    from gdcli.tasks.fit.residual_checks import ResidualChecks
     from gdcli.tasks.fit.row_sample import RowSample
 
 # A sum of squares that is larger than that of a model within by more than this part: its fit ended too early.

@@ -11,6 +11,7 @@ from gdcli.tasks.outcome import Outcome
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
     from gdcli.tasks.fit.corrected_points import CorrectedPoints
+    from gdcli.tasks.fit.diagnosis import Diagnostics
     from gdcli.tasks.fit.request import FitProblem, FitSettings
 
 
@@ -155,6 +156,7 @@ class FitOutcome(Outcome):
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     groups: tuple[GroupPart, ...] = ()
     responses: tuple[ResponsePart, ...] = ()
+    diagnostics: Diagnostics | None = None
 
     @property
     def mean_loss(self) -> float:

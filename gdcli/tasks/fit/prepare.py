@@ -44,7 +44,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A fit that can be solved, as long as its data are there; ``plain`` is the row without the penalties it has."""
+    """A fit that can be solved, as long as its data are there.
+
+    ``plain`` is the row without the penalties it has, ``place`` tells where a row stands.
+    """
 
     problem: FitProblem
     row: RowModel
@@ -53,6 +56,7 @@ class Prepared:
     plain: RowModel | None = None
     derived: Derived | None = None
     layout: Layout | None = None
+    place: Callable[[int], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,7 +430,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
     row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
     loss = _loss_of(request, model)
     linear = is_linear(row) and loss not in POSITIVE
-    asked_loss, estimated = _asked_loss(request)
+    of_loss, estimated = _asked_loss(request)
     searched = AUTO in request.start and not linear
     given = given if searched else [*given, *_no_difference(levels, given)]
     needed = not (linear or searched or _are_own_linear(row, request.share, given))
@@ -447,7 +451,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         sigma_x={name: tree.text.partition("=")[2].strip() for name, tree in sigmas.items()},
         scale_sigma=request.scale_sigma,
         huber_delta=request.huber_delta,
-        numbers=asked_loss.numbers,
+        numbers=of_loss.numbers,
         estimated=estimated,
         trials=request.trials,
         scaled=_has_scale(request, estimated),
@@ -461,6 +465,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         subject_to=constraints,
         let=tuple(request.let),
         **_of_intervals(request),
+        diagnostics=request.diagnostics,
     )
     row = _with_errors(row, sigmas, columns) if sigmas else row
     return Plan(problem, row, given, searched, settings, derived, layout_of(request))
@@ -583,7 +588,7 @@ def ready(
         from gdcli.tasks.fit.input_errors import checked_and_corrected
 
         data = checked_and_corrected(row, data, place)
-    return Prepared(problem, row, data, count, plain, plan.derived, plan.layout)
+    return Prepared(problem, row, data, count, plain, plan.derived, plan.layout, place)
 
 
 def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:

@@ -64,6 +64,7 @@ class FitRequest:
     trials: str | None = None
     l2: float | None = None
     prior: tuple[str, ...] = ()
+    diagnostics: bool = False
     weights: str | None = None
     sigma: str | None = None
     sigma_x: tuple[str, ...] = ()
@@ -163,7 +164,11 @@ class FitRequest:
         self._check_partitions()
 
     def _check_partitions(self) -> None:
-        """Raise UsageError for losses and penalties that look at all rows in one place."""
+        """Raise UsageError for losses, penalties and diagnostics that look at all rows in one place."""
+        if self.diagnostics and (self.by or self.models or self.is_partitioned):
+            raise UsageError(
+                "--diagnostics is of one fit to rows in one place", "leave out --by, or --cluster"
+            )
         apart = self.scale is None and self.l2 is None and not self.prior
         if self.is_partitioned and not (apart and self.loss in _OF_PARTS):
             what = f"--loss {self.loss}" if self.loss not in _OF_PARTS else "--scale, --l2 or --prior"
@@ -303,6 +308,7 @@ class FitProblem(Problem):
     l2: float | None = None
     priors: tuple[Prior, ...] = ()
     scaled: bool = False
+    diagnostics: bool = False
     kept_rows: tuple[str, ...] = ()
     categories: Mapping[str, Levels] = field(default_factory=dict)
     dates: Mapping[str, DateForm] = field(default_factory=dict)

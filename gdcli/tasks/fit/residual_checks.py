@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.judge.residual_tests import Normality, Runs, anderson_darling, durbin_watson, runs
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
 from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.diagnosis import ResidualChecks
+from gdcli.tasks.fit.likelihoods import column
 from gdcli.tasks.fit.row_sample import drawn_over
 
 if TYPE_CHECKING:
     from gdcli.kernel.vectors import Vector
     from gdcli.tasks.fit.prepare import Prepared
-
-
-class ResidualChecks(NamedTuple):
-    """The tests of residuals in the order ``over`` a column (None: of the rows); each None where it has no answer."""
-
-    over: str | None
-    runs: Runs | None
-    durbin_watson: float | None
-    normality: Normality | None
 
 
 def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
@@ -32,17 +24,6 @@ def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
         residuals += map(float, values[-1])
     over, ordered = drawn_over(prepared), residuals
     if over is not None:
-        places = _column(prepared, over)
+        places = column(prepared.data, over)
         ordered = [residuals[i] for i in sorted(range(len(residuals)), key=places.__getitem__)]
     return ResidualChecks(over, runs(ordered), durbin_watson(ordered), anderson_darling(residuals))
-
-
-def _column(prepared: Prepared, name: str) -> list[float]:
-    data = prepared.data
-    k = tuple(data.names).index(name)
-    if data.lists is not None:
-        return data.lists[k]
-    found = list[float]()
-    for _, arrays in data.chunks(1 << 14):
-        found += arrays[k].tolist()
-    return found

@@ -89,7 +89,15 @@ def solve(
         choice = choose_method(prepared, settings, seen)
     ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
     result = ready.run([in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
-    return conclude(prepared, ready, box, objective, result)
+    return _diagnosed(prepared, conclude(prepared, ready, box, objective, result))
+
+
+def _diagnosed(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
+    if not prepared.problem.diagnostics:
+        return outcome
+    from gdcli.tasks.fit.diagnostics import diagnose
+
+    return replace(outcome, diagnostics=if_in_time(lambda: diagnose(prepared, outcome), None))
 
 
 def _refuse_epochs(prepared: Prepared) -> None:

@@ -1,0 +1,197 @@
+"""What the rows tell of a fit beside its parameters: order and distribution of residuals, outliers, influence.
+
+- Influence, exactly: ``d theta/d y`` of a row is ``H^-1 f' w`` with H half the Hessian of the sum of squares, second
+  derivatives of the model included (the implicit function theorem for the gradient, which stays zero).
+- Leverage, studentised residual and Cook's distance: Cook and Weisberg, Residuals and Influence in Regression, 1982.
+- Outliers: ROUT (Motulsky and Brown, BMC Bioinformatics 7:123, 2006): a fit by Lorentz's distribution, whose scale is
+  the 68.27 % point of the sizes of the residuals, and then those that a false discovery rate of 1 % lets be outliers.
+- Lack of fit: where rows have the same values of all columns of the model, the spread among them measures the noise
+  alone (Draper and Smith, Applied Regression Analysis, 3rd ed., 1998, section 2.1).
+- Labels: accuracy at a half, mean log loss, the area under the ROC curve (Hanley and McNeil, Radiology 143, 1982), and
+  the line of the logits that are right by the logits that are said (Cox, Biometrika 45, 1958): 0 and 1 at best.
+"""
+
+from __future__ import annotations
+
+from math import ceil, fsum
+from typing import TYPE_CHECKING
+
+from gdcli.compile.runners import numpy
+from gdcli.judge.distributions import f_tail, student_t_two_sided
+from gdcli.kernel.vectors import Array, Vector
+from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.data_checks import read_by_formula
+from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures, RowInfluence
+from gdcli.tasks.fit.leverage import rows_seen
+from gdcli.tasks.fit.likelihoods import Seen, column
+from gdcli.tasks.fit.residual_checks import residual_checks
+
+if TYPE_CHECKING:
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.leverage import RowsSeen
+    from gdcli.tasks.fit.prepare import Prepared
+
+# Rows that are told of, those that move an answer most first.
+MOST = 5
+_RATE = 0.01
+_PART = 0.6827
+_STEPS = 200
+# A leverage of 1 but for rounding.
+_ALL = 1e-9
+
+
+def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
+    """Return what the rows tell of an answer; None of one without statistics."""
+    found = outcome.statistics
+    if found is None:
+        return None
+    x = prepared.row.space.flatten(outcome.point)
+    p_values = found.errors.p_values
+    if prepared.problem.loss == "logistic":
+        seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
+        return Diagnostics(p_values, labels=_labels(seen))
+    seen_rows = rows_seen(prepared, outcome) if prepared.row.residual is not None else None
+    if seen_rows is None or found.exact or found.rss is None:
+        return Diagnostics(p_values)
+    rank = found.errors.rank
+    return Diagnostics(
+        p_values,
+        _model_test(prepared, found.rss, found.tss, found.tss_about_zero, rank),
+        residual_checks(prepared, x),
+        _lack_of_fit(prepared, seen_rows, rank),
+        tuple(prepared.place(i) for i in rout(seen_rows)),
+        *_influence(prepared, seen_rows, x, rank),
+    )
+
+
+def _model_test(
+    prepared: Prepared, rss: float, tss: float | None, about_zero: float | None, rank: int
+) -> FTest | None:
+    """All parameters of a linear model at once against its constant, or against nothing where it has none."""
+    if not prepared.problem.linear:
+        return None
+    whole, dof = (about_zero, rank) if about_zero is not None else (tss, rank - 1)
+    left = prepared.data.rows - rank
+    if whole is None or dof < 1 or left < 1 or not rss > 0.0:
+        return None
+    statistic = (whole - rss) / dof / (rss / left)
+    return FTest(statistic, dof, left, f_tail(statistic, dof, left))
+
+
+def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
+    names = read_by_formula(prepared.row)
+    weighting = [c for c in (prepared.problem.weights, prepared.problem.sigma) if c]
+    places: dict[tuple[float, ...], list[float]] = {}
+    keys = zip(*(column(prepared.data, name) for name in dict.fromkeys([*names, *weighting])), strict=True)
+    for key, r in zip(keys, seen.residuals.tolist(), strict=False):
+        places.setdefault(key, []).append(r)
+    pure = fsum(fsum((r - fsum(same) / len(same)) ** 2 for r in same) for same in places.values())
+    rss, n, m = float(seen.residuals @ seen.residuals), len(seen.residuals), len(places)
+    if not names or m <= rank or n <= m or not pure > 0.0:
+        return None
+    statistic = max(0.0, rss - pure) / (m - rank) / (pure / (n - m))
+    return FTest(statistic, m - rank, n - m, f_tail(statistic, m - rank, n - m))
+
+
+def _influence(
+    prepared: Prepared, seen: RowsSeen, x: Vector, rank: int
+) -> tuple[tuple[RowInfluence, ...], None, tuple[tuple[float, float, float], ...]]:
+    np, (J, r, h) = numpy(), seen
+    n = len(r)
+    sums = RowObjective(prepared.row, prepared.data, float(n))
+    hessian = sums.evaluate(sums.vector(x), 2).hessian
+    weights = np.concatenate([v[1] for _, v in sums.pieces("weighing", x)])
+    half = J.T @ J if hessian is None else 0.5 * np.array([list(row) for row in hessian])
+    moves = -np.linalg.solve(half, (J * np.sqrt(weights)[:, None]).T)
+    left, rss = n - rank, float(r @ r)
+    free, away = np.maximum(1.0 - h, _ALL), 1.0 - h > _ALL
+    cook = np.where(away, r * r * h / (rank * (rss / max(1, left)) * free * free), np.inf)
+    without = (rss - r * r / free) / (left - 1) if left > 1 else np.full(n, np.nan)
+    with np.errstate(all="ignore"):
+        student = np.where(away, r / np.sqrt(without * free), np.nan)
+    says = np.concatenate([v[0] for _, v in sums.pieces("fitted", x)])
+    order = np.argsort(-cook, kind="stable")[:MOST]
+    told = tuple(
+        RowInfluence(
+            prepared.place(int(i)),
+            float(h[i]),
+            float(student[i]) if student[i] == student[i] else None,
+            float(cook[i]) if away[i] else None,
+            tuple(map(float, moves[:, i])),
+        )
+        for i in order
+    )
+    shown = np.linspace(0, n - 1, min(n, 300)).round().astype(int)
+    points = tuple((float(says[i]), float(student[i]), float(h[i])) for i in shown)
+    return told, None, points
+
+
+def rout(seen: RowsSeen, rate: float = _RATE) -> list[int]:
+    """Return the numbers of the rows that are outliers at a false discovery ``rate``, in their order.
+
+    The robust fit is of the linear model of the residuals at the answer.
+    """
+    np, J, r = numpy(), seen.jacobian, seen.residuals
+    n, p = J.shape
+    if n <= p + 1:
+        return []
+    left, scale = r, 0.0
+    for _ in range(_STEPS):
+        new = float(np.sort(abs(left))[min(n - 1, ceil(_PART * n) - 1)]) * n / (n - p)
+        if not new > 0.0:
+            return []
+        root = 1.0 / np.sqrt(1.0 + (left / new) ** 2)
+        step, *_ = np.linalg.lstsq(J * root[:, None], -r * root, rcond=None)
+        moved = r + J @ step
+        if abs(new - scale) <= 1e-10 * new and np.abs(moved - left).max() <= 1e-10 * new:
+            break
+        left, scale = moved, new
+    order = np.argsort(abs(left), kind="stable")
+    for i in range(int(0.7 * n), n):
+        t = float(abs(left[order[i]])) / scale
+        if student_t_two_sided(t, n - p) < rate * (n - i) / n:
+            return sorted(int(k) for k in order[i:])
+    return []
+
+
+def _labels(seen: Seen) -> LabelFigures:
+    np = numpy()
+    chance, label = np.array(seen.fitted), np.array([float(y > 0.0) for y in seen.measured])
+    said = chance >= 0.5
+    confusion = (
+        int((~said & (label == 0.0)).sum()),
+        int((said & (label == 0.0)).sum()),
+        int((~said & (label == 1.0)).sum()),
+        int((said & (label == 1.0)).sum()),
+    )
+    accuracy = (confusion[0] + confusion[3]) / len(label)
+    losses = fsum(seen.losses) / fsum(seen.weights)
+    return LabelFigures(accuracy, losses, _area(chance, label), _calibration(chance, label), confusion)
+
+
+def _area(chance: Array, label: Array) -> float | None:
+    """How often a row of label 1 has the larger chance of two of different labels; ties count half."""
+    np = numpy()
+    ones, zeros = int(label.sum()), int((1.0 - label).sum())
+    if not ones or not zeros:
+        return None
+    _, place, counts = np.unique(chance, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - 0.5 * (counts - 1.0)
+    return float((ranks[place][label == 1.0].sum() - 0.5 * ones * (ones + 1)) / (ones * zeros))
+
+
+def _calibration(chance: Array, label: Array) -> tuple[float, float] | None:
+    np = numpy()
+    inside = np.clip(chance, 1e-12, 1.0 - 1e-12)
+    logits = np.log(inside) - np.log1p(-inside)
+    line, X = np.array([0.0, 1.0]), np.stack([np.ones(len(logits)), logits], axis=1)
+    for _ in range(50):
+        p = 1.0 / (1.0 + np.exp(-(X @ line)))
+        H = (X * (p * (1.0 - p))[:, None]).T @ X
+        if np.linalg.cond(H) > 1e12:
+            return None
+        step = np.linalg.solve(H, X.T @ (label - p))
+        line = line + step
+        if abs(step).max() <= 1e-12:
+            break
+    return float(line[0]), float(line[1])

@@ -1,0 +1,116 @@
+"""Diagnostics of fits: against refits, known values and what was put into the data."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gdcli import api
+from gdcli.cli.app import run
+from gdcli.tasks.fit.diagnosis import Diagnostics
+
+STACKLOSS = {
+    "air": [80, 80, 75, 62, 62, 62, 62, 62, 58, 58, 58, 58, 58, 58, 50, 50, 50, 50, 50, 56, 70.0],
+    "water": [27, 27, 25, 24, 22, 23, 24, 24, 23, 18, 18, 17, 18, 19, 18, 18, 19, 19, 20, 20, 20.0],
+    "acid": [89, 88, 90, 87, 87, 87, 93, 93, 87, 80, 89, 88, 82, 93, 89, 86, 72, 79, 80, 82, 91.0],
+    "loss": [42, 37, 37, 28, 18, 18, 19, 20, 15, 14, 14, 13, 11, 12, 8, 7, 8, 8, 9, 15, 15.0],
+}
+
+
+def told(model: str, data: Any, start: Any = None, **options: Any) -> Diagnostics:
+    found = api.fit(model, data, start, diagnostics=True, **options).diagnostics
+    assert found is not None
+    return found
+
+
+def test_stackloss_has_the_values_of_r() -> None:
+    """R: summary(lm(stack.loss ~ ., stackloss)), cooks.distance, rstudent, hatvalues."""
+    found = told("loss ~ a + b*air + c*water + d*acid", STACKLOSS)
+    assert found.p_values == pytest.approx((0.00375, 5.8e-05, 0.00263, 0.34405), rel=2e-3)
+    assert found.model is not None
+    assert found.model == pytest.approx((59.9022, 3, 17, 3.016e-09), rel=1e-4)
+    worst = found.influence[0]
+    assert worst.row == "row 21"
+    assert (worst.leverage, worst.studentised, worst.cook) == pytest.approx((0.28, -3.33, 0.692), abs=6e-3)
+
+
+@pytest.mark.parametrize("model", ["y ~ a + b*x", "y ~ a*exp(-b*x)"])
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_influence_is_what_a_refit_says(model: str, weights: str | None) -> None:
+    x = np.linspace(0.0, 3.0, 15)
+    y = 2.0 * np.exp(-0.8 * x) + 0.1 * np.cos(11.0 * x)
+    data = {"x": x, "y": y, "w": 1.0 + x}
+    found = told(model, data, {"a": 1.0, "b": 1.0}, weights=weights)
+    assert len(found.influence) == 5
+    for one in found.influence[:2]:
+        k, h = int(one.row.removeprefix("row ")) - 1, 1e-5
+        ends = []
+        for side in (h, -h):
+            moved = y.copy()
+            moved[k] += side
+            fit = api.fit(model, {**data, "y": moved}, {"a": 1.0, "b": 1.0}, weights=weights)
+            ends.append(list(fit.point.values()))
+        by_difference = [(a - b) / (2.0 * h) for a, b in zip(*ends, strict=True)]  # type: ignore[operator]
+        assert list(one.moves) == pytest.approx(by_difference, rel=1e-5, abs=1e-8)
+
+
+def test_rows_that_are_far_off_are_outliers_and_no_others() -> None:
+    rng = np.random.default_rng(3)
+    x = np.linspace(0.0, 5.0, 40)
+    y = 1.0 + 2.0 * x + 0.3 * rng.normal(size=40)
+    assert told("y ~ a + b*x", {"x": x, "y": y}).outliers == ()
+    y[[7, 20]] += (4.0, -3.0)
+    assert told("y ~ a + b*x", {"x": x, "y": y}).outliers == ("row 8", "row 21")
+
+
+def test_a_curve_that_is_missed_shows_in_runs_and_in_lack_of_fit() -> None:
+    rng = np.random.default_rng(5)
+    x = np.repeat(np.linspace(0.0, 3.0, 10), 3)
+    data = {"x": x, "y": x**2 + 0.1 * rng.normal(size=30)}
+    line, parabola = told("y ~ a + b*x", data), told("y ~ a + b*x + c*x**2", data)
+    for found, is_missed in ((line, True), (parabola, False)):
+        assert found.checks is not None
+        assert found.checks.runs is not None
+        assert found.lack_of_fit is not None
+        assert (found.lack_of_fit.p < 1e-6) is is_missed
+        assert (found.checks.runs.p < 1e-3) is is_missed
+    assert line.lack_of_fit is not None
+    assert (line.lack_of_fit.dof, line.lack_of_fit.left) == (8, 20)
+
+
+def test_figures_of_labels() -> None:
+    data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [0.0, 0.0, 1.0, 0.0, 1.0, 1.0]}
+    found = told("y ~ a + b*x", data, loss="logistic")
+    labels = found.labels
+    assert labels is not None
+    assert labels.confusion == (2, 1, 1, 2)
+    assert labels.accuracy == pytest.approx(4 / 6)
+    assert labels.auc == pytest.approx(8 / 9)
+    assert labels.calibration == pytest.approx((0.0, 1.0), abs=1e-8)
+
+
+def test_page_json_and_covariance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text("x,y\n" + "".join(f"{i},{2 * i + (i * 7 % 5) * 0.1}\n" for i in range(12)))
+    matrix, answer = tmp_path / "c.csv", tmp_path / "a.json"
+    words = ["fit", "y ~ a + b*x", str(file), "--diagnostics", "--covariance", str(matrix)]
+    assert run(words) == 0
+    out = capsys.readouterr().out
+    for label in ("p values", "model", "runs", "Durbin-Watson", "normality", "outliers", "leverage"):
+        assert label in out
+    assert run([*words, "--output", str(answer)]) == 0
+    record = json.loads(answer.read_text())
+    assert record["diagnostics"]["influence"][0]["row"].startswith(f"{file}:")
+    rows = list(csv.reader(matrix.read_text().splitlines()))
+    assert rows[0] == ["parameter", "a", "b"]
+    assert float(rows[1][1]) == pytest.approx(record["standard_errors"]["a"] ** 2, rel=1e-9)
+    capsys.readouterr()
+    assert run(["show", str(answer)]) == 0
+    assert "Durbin-Watson" in capsys.readouterr().out
+    assert run(["rerun", str(answer)]) == 0
+    assert run([*words, "--by", "x"]) == 2
