@@ -464,8 +464,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         linear=linear and not sigmas,
         subject_to=constraints,
         let=tuple(request.let),
-        **_of_intervals(request),
-        diagnostics=request.diagnostics,
+        **_of_answer(request),
     )
     row = _with_errors(row, sigmas, columns) if sigmas else row
     return Plan(problem, row, given, searched, settings, derived, layout_of(request))
@@ -532,13 +531,14 @@ def _priors(request: FitRequest, names: Names) -> tuple[Prior, ...]:
     return read_priors(request.prior, list(names.parameters), names.parameters)
 
 
-def _of_intervals(request: FitRequest) -> dict[str, Any]:
+def _of_answer(request: FitRequest) -> dict[str, Any]:
     return {
         "intervals": request.intervals,
         "level": request.level,
         "samples": request.samples or SAMPLES,
         "resample": request.resample or RESAMPLED[0],
         "derive": tuple(request.derive),
+        "diagnostics": request.diagnostics,
     }
 
 
