@@ -178,6 +178,11 @@ def emitter(options: FitOptions, ready: Prepared, stream: TextIO) -> AnswerWrite
     """Return what writes a program in the place of the answer, None where none is asked for."""
     if not options.emit:
         return None
+    if ready.problem.categories or ready.problem.dates:
+        raise UsageError(
+            "--emit writes a formula of columns of numbers, and this has texts or dates",
+            "gd predict says what it gives for other rows",
+        )
     from gdcli.tasks import export
 
     return Emitted(stream, partial(export.fitted, ready, language=options.emit))

@@ -520,3 +520,9 @@ def test_lines_of_json_get_keys() -> None:
         {"t": None, "fitted_1": None, "residual": None},
     ]
     assert lines[4] == "broken"
+
+
+def test_a_formula_of_categories_is_no_program(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "groups.csv").write_text("y,g\n1,a\n2,b\n4,b\n")
+    assert fit("y ~ m + C(g)", "groups.csv", "--emit", "python") == 2
+    assert "texts or dates" in capsys.readouterr().err
