@@ -14,8 +14,8 @@ from gdcli.cli.option_rows import Option, Options
 from gdcli.cli.options import (
     OWN_GROUPS,
     SOLVER,
+    DataOptions,
     EpochsOptions,
-    FitDataOptions,
     GroupsOptions,
     IntervalsOptions,
 )
@@ -188,11 +188,12 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     from gdcli.tasks.fit.request import FitRequest, FitSettings
     from gdcli.tasks.fit.solve_fit import answer
 
-    asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions) | {
+    asked = options.given(DataOptions, GroupsOptions, IntervalsOptions) | {
         "start": entry.start,
         "let": entry.let,
         "bounds": entry.bounds,
         "subject_to": entry.subject_to,
+        "diagnostics": bool(options.diagnostics),
     }
     asked["constants"] = entry.constants
     del asked["set"]
