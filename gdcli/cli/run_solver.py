@@ -197,6 +197,7 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     }
     asked["constants"] = entry.constants
     del asked["set"]
+    asked.pop("model", None)  # that of the problem is the expression
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
     request = FitRequest(entry.expression, **asked)
     settings = FitSettings(**options.given(*SOLVER, EpochsOptions))
