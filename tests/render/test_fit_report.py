@@ -225,7 +225,10 @@ def test_over_one_column_the_fit_is_a_curve() -> None:
     columns = decay()
     picture, outcome = picture_of(MODEL, columns, {"a": 1, "b": 1, "c": 0})
     top, bottom = picture.panels
-    dots, curve = top.series
+    *bands, dots, curve = top.series
+    assert [band.label for band in bands] == ["95 % prediction", "95 % confidence"]
+    for band in bands:
+        assert all(low < y < high for low, y, high in zip(band.below, curve.ys, band.ys, strict=True))
     a, b, c = outcome.point.values()
     assert (top.xlabel, top.ylabel, dots.label) == ("x", "y", "200 rows")
     assert list(dots.xs) == columns["x"].tolist()
@@ -251,7 +254,7 @@ def test_known_deviations_are_bars() -> None:
 def test_the_curve_lies_over_many_rows_and_below_few() -> None:
     for rows, order in ((40, ["fitted", "40 rows"]), (200, ["200 rows", "fitted"])):
         picture, _ = picture_of("y ~ a*x + b", decay(rows))
-        assert [s.label for s in picture.panels[0].series] == order
+        assert [s.label for s in picture.panels[0].series if not s.below] == order
 
 
 def test_a_column_that_spans_decades_has_a_logarithmic_axis() -> None:
@@ -280,7 +283,7 @@ def test_over_several_columns_what_was_measured_stands_against_what_is_fitted() 
 def test_of_many_rows_some_are_drawn_and_counted() -> None:
     columns = decay(50_000)
     picture, _ = picture_of("log(y) ~ a + b*x", {**columns, "y": abs(columns["y"]) + 0.1})
-    dots, _ = picture.panels[0].series
+    *_, dots, _ = picture.panels[0].series
     assert dots.label == "3000 of 50000 rows"
     assert len(dots.xs) == len(set(dots.xs)) == 3000
     assert picture.panels[0].ylabel == "log(y)"
@@ -291,7 +294,7 @@ def test_of_many_rows_some_are_drawn_and_counted() -> None:
 def test_labels_are_drawn_at_zero_and_one() -> None:
     columns = decay() | {"t": np.where(np.arange(200) % 3 > 0, 1.0, -1.0)}
     picture, _ = picture_of("t ~ a*x + b", columns, loss="logistic")
-    dots, curve = picture.panels[0].series
+    *_, dots, curve = picture.panels[0].series
     assert set(dots.ys) == {0.0, 1.0}
     assert all(0 < y < 1 for y in curve.ys)
 
@@ -347,6 +350,8 @@ class Clock:
 
 
 class Read:
+    state = ""
+
     def __init__(self, rows: int, progress: tuple[int, int]) -> None:
         self.rows, self.progress = rows, progress
 
