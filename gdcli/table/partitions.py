@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _TEXT, _ROWS = 32 << 20, 1 << 20
 
 
+class NotSeen(DataError):
+    """A file is not where a partition of it is read, or is another one there."""
+
+
 class Partition(NamedTuple):
     """A part of the file at ``path`` (absolute), which is called ``name`` in messages and has ``size`` bytes.
 
@@ -130,7 +134,7 @@ class Portion(NamedTuple):
 def read_partition(partition: Partition, asked: Asked, memory: int | None = None) -> Portion:
     """Read a partition and keep it, as `spool.gather` does.
 
-    Errors as of `DataTable.blocks`; DataError where the file is not there, or is another one.
+    Errors as of `DataTable.blocks`; NotSeen where the file is not there, or is another one.
     """
     with _found(partition):
         try:
@@ -159,11 +163,13 @@ def _found(partition: Partition) -> Iterator[None]:
     """See to it that the file is there, and call it in messages as its user does."""
     path, name = partition.path, partition.name
     try:
-        size = os.path.getsize(path)
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
     except OSError as fault:
-        raise DataError(f"cannot read {name}: {(fault.strerror or str(fault)).lower()}") from None
+        raise NotSeen(f"cannot read {name}: {(fault.strerror or str(fault)).lower()}") from None
     if size != partition.size:
-        raise DataError(f"{name} has {size} bytes here, and {partition.size} where the fit was begun")
+        told = f"it has {size} bytes here, and {partition.size} where the fit was begun"
+        raise NotSeen(f"cannot read {name}: {told}")
     try:
         yield
     except DataError as fault:

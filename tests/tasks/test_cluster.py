@@ -22,7 +22,9 @@ from gdcli.kernel.errors import DataError, LimitError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown
+from gdcli.table.partitions import Asked, partitions_of
 from gdcli.tasks.cluster.address import connected
+from gdcli.tasks.cluster.crew import Crew
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import solve
@@ -77,6 +79,19 @@ def bad_cells_are_told_by_their_line(address: str, rows: str, tmp_path: Path) ->
     assert [place.rpartition(":")[2] for place in found.rows.lines] == ["301", "701"]
 
 
+def a_file_that_a_worker_cannot_see_is_named_with_the_worker(client: Any, rows: str) -> None:
+    seen = partitions_of([rows], 4)
+    asked = Asked(("x0", "x1", "y"))
+    for change, why in (
+        ({"path": "/not/here.csv"}, "no such file or directory"),
+        ({"size": 7}, f"it has {os.path.getsize(rows)} bytes here, and 7 where the fit was begun"),
+    ):
+        unseen = seen[3]._replace(name="here.csv", **change)
+        with pytest.raises(DataError, match=rf"the worker tcp://.* cannot read here.csv: {why}") as fault:
+            Crew(client, [*seen[:3], unseen], asked)
+        assert f"every one must see it as {unseen.path}" in fault.value.hint
+
+
 def rows_that_are_needed_here_are_brought(address: str, rows: str) -> None:
     """A simplex along edges sees single rows, a search for a start some of them."""
     for options in ({"loss": "absolute"}, {"start": "auto"}):
@@ -94,6 +109,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         address = str(client.scheduler.address)
         the_answer_has_the_bits_of_the_partitions_read_here(address, rows)
         bad_cells_are_told_by_their_line(address, rows, tmp_path)
+        a_file_that_a_worker_cannot_see_is_named_with_the_worker(client, rows)
         rows_that_are_needed_here_are_brought(address, rows)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)
         problems_of_a_stream_are_answered_in_order(address, tmp_path)

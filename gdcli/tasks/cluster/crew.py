@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import CLUSTER, Spent, check
 from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import DataError
 from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_parts import Node, merged
-from gdcli.table.partitions import Asked, Partition
+from gdcli.table.partitions import Asked, NotSeen, Partition
 from gdcli.tasks.cluster import worker_side
 from gdcli.tasks.cluster.partitioned_rows import Read
 from gdcli.tasks.cluster.versions import VERSION, check_versions, patience
@@ -157,7 +158,7 @@ class Crew:
             if answer is None:
                 self._lose(worker)
             elif answer.fault is not None:
-                faults.append(answer.fault)
+                faults.append(self._named(answer.fault, worker))
             elif answer.is_told:
                 found[worker] = answer
             else:
@@ -165,6 +166,14 @@ class Crew:
         if faults:
             raise min(faults, key=lambda fault: fault.number).error
         return found
+
+    def _named(self, fault: Fault, worker: str) -> Fault:
+        """Return a fault that tells of which worker it is, where it may be none of another one."""
+        if not isinstance(fault.error, NotSeen):
+            return fault
+        path = self._partitions[fault.number].path
+        hint = f"workers read the files themselves: every one must see it as {path}, on a shared file system"
+        return fault._replace(error=DataError(f"the worker {worker} {fault.error.message}", hint))
 
     def _shares(self, left: set[int]) -> dict[str, list[int]]:
         self._balance()
