@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TEXT, _ROWS = 32 << 20, 1 << 20
 
 
-class NotSeen(DataError):
+class NotSeenError(DataError):
     """A file is not where a partition of it is read, or is another one there."""
 
 
@@ -134,7 +134,7 @@ class Portion(NamedTuple):
 def read_partition(partition: Partition, asked: Asked, memory: int | None = None) -> Portion:
     """Read a partition and keep it, as `spool.gather` does.
 
-    Errors as of `DataTable.blocks`; NotSeen where the file is not there, or is another one.
+    Errors as of `DataTable.blocks`; NotSeenError where the file is not there, or is another one.
     """
     with _found(partition):
         try:
@@ -166,10 +166,10 @@ def _found(partition: Partition) -> Iterator[None]:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
     except OSError as fault:
-        raise NotSeen(f"cannot read {name}: {(fault.strerror or str(fault)).lower()}") from None
+        raise NotSeenError(f"cannot read {name}: {(fault.strerror or str(fault)).lower()}") from None
     if size != partition.size:
         told = f"it has {size} bytes here, and {partition.size} where the fit was begun"
-        raise NotSeen(f"cannot read {name}: {told}")
+        raise NotSeenError(f"cannot read {name}: {told}")
     try:
         yield
     except DataError as fault:

@@ -19,7 +19,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_parts import Node, merged
-from gdcli.table.partitions import Asked, NotSeen, Partition
+from gdcli.table.partitions import Asked, NotSeenError, Partition
 from gdcli.tasks.cluster import worker_side
 from gdcli.tasks.cluster.partitioned_rows import Read
 from gdcli.tasks.cluster.versions import VERSION, check_versions, patience
@@ -169,7 +169,7 @@ class Crew:
 
     def _named(self, fault: Fault, worker: str) -> Fault:
         """Return a fault that tells of which worker it is, where it may be none of another one."""
-        if not isinstance(fault.error, NotSeen):
+        if not isinstance(fault.error, NotSeenError):
             return fault
         path = self._partitions[fault.number].path
         hint = f"workers read the files themselves: every one must see it as {path}, on a shared file system"
