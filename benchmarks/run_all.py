@@ -36,6 +36,7 @@ SCRIPTS = {
     "constrained.py": "Problems with constraints: bars all solved by gd, none false, 22 evaluations, 11 Hessians",
     "portfolio.py": "Quadratic programs as whole commands: bar 3 times a dedicated solver on the portfolio of 500",
     "global_search.py": "Global minima over boxes: bars 95 % of those with n <= 6 enclosed, none missed, median 0.3 s",
+    "systems.py": "All roots of classical systems, by `gd solve`: bar each number of roots as known",
     "starts.py": "Fits without a start, by --start auto: bars the best known optimum of all, 3 s at most",
     "pages.py": "Pages in a browser: bars 300 ms to use, 16 ms a step",
     "auto_constants.py": "The constants of auto, each varied by 2 either way",

@@ -32,6 +32,7 @@ RUNS = {
     "constrained.py": ("3", "| gd "),
     "portfolio.py": ("20 40 1", "| HiGHS "),
     "global_search.py": ("2", "| gd --global "),
+    "systems.py": ("2", "| Powell badly scaled "),
     "starts.py": ("diode", "| everyday models | 4 of 4"),
     "auto_constants.py": ("1 2 2", "as they are"),
     "hostile.py": ("nested lists", "exit 2"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 _NO_EQUATION = "an equation has two sides with == between them", "for example 'x**2 + y == 11'"
-# A box that cannot be decided has sides as short, relative to its place.
+# A box that cannot be decided has sides as short, relative to its place (see RootSearch).
 DEFAULT_TOL = 1e-8
 Teller = Callable[[int, int, int], None]
 

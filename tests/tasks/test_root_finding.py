@@ -1,14 +1,15 @@
 """All roots of systems whose number of roots is known, each proved.
 
-Powell's badly scaled and singular functions, Broyden's tridiagonal, Freudenstein and Roth's: Moré, Garbow and
-Hillstrom, ACM TOMS 7 (1981) 17. Himmelblau's function has nine stationary points. The PUMA robot, which reaches a
-place in sixteen postures: Van Hentenryck, McAllester and Kapur, SIAM J. Numer. Anal. 34 (1997) 797.
+Classical systems and their sources are in ``tests/data/systems.json``; there ``singular`` is a root at which the
+Jacobian is singular, so that no Newton step can prove it.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,34 +20,14 @@ from gdcli import api
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.solve.settings import Settings
-from gdcli.tasks.root_finding import Roots, read_system, solve_system
+from gdcli.tasks.root_finding import RootBox, Roots, read_system, solve_system
 from tests.cli.test_subject_to_command import gd
-from tests.effort import examples
+from tests.effort import WHOLE, examples
 
-N = 5
-BROYDEN = [
-    f"(3-2*x{i})*x{i}" + (f"-x{i - 1}" if i > 1 else "") + (f"-2*x{i + 1}" if i < N else "") + " == -1"
-    for i in range(1, N + 1)
-]
-PUMA = [
-    *("x1**2+x2**2 == 1", "x3**2+x4**2 == 1", "x5**2+x6**2 == 1", "x7**2+x8**2 == 1"),
-    "4.731e-3*x1*x3-0.3578*x2*x3-0.1238*x1+x7-1.637e-3*x2-0.9338*x4 == 0.3571",
-    "0.2238*x1*x3+0.7623*x2*x3+0.2638*x1-x7-0.07745*x2-0.6734*x4 == 0.6022",
-    "x6*x8+0.3578*x1+4.731e-3*x2",
-    "-0.7623*x1+0.2238*x2 == -0.3461",
-]
+SYSTEMS = json.loads((Path(__file__).parent.parent / "data" / "systems.json").read_text(encoding="utf-8"))
+CLASSICAL = {system["name"]: system for system in SYSTEMS if WHOLE or "whole" not in system}
 KNOWN: dict[str, tuple[list[str], str, int]] = {
     "circles": (["x**2+y-11", "x+y**2 == 7"], "all=-5:5", 4),
-    "Himmelblau's stationary points": (
-        ["4*x*(x**2+y-11)+2*(x+y**2-7)", "2*(x**2+y-11)+4*y*(x+y**2-7)"],
-        "all=-5:5",
-        9,
-    ),
-    "Powell badly scaled": (["1e4*x*y == 1", "exp(-x)+exp(-y) == 1.0001"], "all=0:10", 2),
-    "Freudenstein and Roth": (["-13+x+((5-y)*y-2)*y", "-29+x+((y+1)*y-14)*y"], "all=-50:50", 1),
-    "Rosenbrock": (["10*(y-x**2)", "1-x"], "all=-30:30", 1),
-    "Broyden tridiagonal": (BROYDEN, "all=-3:3", 2),
-    "robot kinematics": (PUMA, "all=-1:1", 16),
     "a wave": (["sin(x) == x/10"], "x=-20:20", 7),
     "Kepler": (["m - e1*sin(m) == 1", "e1 == 0.6"], "m=0:7,e1=0:1", 1),
     "no root": (["x**2+y**2 == -1e-9", "x == y"], "all=-5:5", 0),
@@ -60,9 +41,18 @@ def solved(texts: list[str], bounds: str, **how: Any) -> Roots:
     return solve_system(read_system(texts, [bounds]), Settings(**how))
 
 
-@pytest.mark.parametrize("name", KNOWN)
+def holding(found: Roots, point: Sequence[float]) -> list[RootBox]:
+    return [
+        box
+        for box in found.boxes
+        if all(a <= x <= b for a, x, b in zip(box.low, point, box.high, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("name", [*KNOWN, *(name for name in CLASSICAL if "singular" not in CLASSICAL[name])])
 def test_all_roots_are_found_and_proved(name: str) -> None:
-    texts, bounds, count = KNOWN[name]
+    system = CLASSICAL.get(name)
+    texts, bounds, count = (system["equations"], system["bounds"], system["roots"]) if system else KNOWN[name]
     found = solved(texts, bounds)
     assert found.status is Status.CONVERGED
     assert len(found.boxes) == count
@@ -87,33 +77,37 @@ def test_a_polynomial_has_the_roots_that_it_was_made_of(roots: list[int]) -> Non
     ("texts", "bounds", "root"),
     [
         (["(x-1)**2", "y-2"], "all=-5:5", (1.0, 2.0)),  # a double root
-        (
-            ["x1+10*x2", "sqrt(5)*(x3-x4)", "(x2-2*x3)**2", "sqrt(10)*(x1-x4)**2"],
-            "all=-1:1",
-            (0.0,) * 4,
-        ),  # Powell singular
         (["x+y-1", "x-y", "x*y-0.25"], "all=-3:3", (0.5, 0.5)),  # more equations than variables
         (["abs(x)"], "x=-1:1", (0.0,)),  # at a kink
+        *((s["equations"], s["bounds"], tuple(s["singular"])) for s in SYSTEMS if "singular" in s),
     ],
 )
 def test_what_cannot_be_decided_is_listed(texts: list[str], bounds: str, root: tuple[float, ...]) -> None:
     found = solved(texts, bounds)
     assert found.status is Status.STALLED
     assert not any(box.proved for box in found.boxes)
-    assert any(
-        all(a <= x <= b for a, x, b in zip(box.low, root, box.high, strict=True)) for box in found.boxes
+    assert holding(found, root)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-3, 1.0, 1e6])
+def test_roots_are_told_apart_in_any_unit(unit: float) -> None:
+    found = solved(
+        [f"x**2 == {unit * unit!r}", f"x*y == {unit * unit / 2!r}"], f"all={-4 * unit!r}:{4 * unit!r}"
     )
+    assert found.status is Status.CONVERGED
+    assert sorted(box.center for box in found.boxes) == [
+        pytest.approx([-unit, -unit / 2], rel=1e-9),
+        pytest.approx([unit, unit / 2], rel=1e-9),
+    ]
 
 
 def test_a_cap_leaves_the_rest_undecided() -> None:
-    texts, bounds, _ = KNOWN["robot kinematics"]
+    robot = CLASSICAL["robot kinematics (PUMA)"]
+    texts, bounds = robot["equations"], robot["bounds"]
     found = solved(texts, bounds, max_evaluations=5)
     assert found.status is Status.LIMIT
     for whole in solved(texts, bounds).boxes:
-        middle = whole.center
-        assert any(
-            all(a <= x <= b for a, x, b in zip(box.low, middle, box.high, strict=True)) for box in found.boxes
-        )
+        assert holding(found, whole.center)
 
 
 @pytest.mark.parametrize(

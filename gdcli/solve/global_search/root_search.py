@@ -48,7 +48,8 @@ class RootState:
 class RootSearch:
     """A search for the roots of ``rows``, functions of n variables, in the box ``low`` to ``high`` (n,).
 
-    Boxes are not cut any more where their sides are shorter than ``tol`` of the variables, at least of 1.
+    Boxes are not cut any more where their sides are shorter than ``tol`` of the variables, at least of the largest that
+    a variable can be where the rows are zero (of 1 where that is more).
     """
 
     def __init__(
@@ -62,6 +63,14 @@ class RootSearch:
         whole = Boxes(self.low[:, None].copy(), self.high[:, None].copy(), np.zeros(1))
         self.state = RootState(whole, no_boxes(n))
         self.sides = [(0.0, 0.0)] * len(self.rows)
+        self.least = tol * np.minimum(self._largest(whole), 1.0)
+
+    def _largest(self, whole: Boxes) -> Array:
+        """Return how large each variable can be where the rows are zero, (n, 1)."""
+        import numpy as np
+
+        low, high, alive, _ = self.holds.contract(whole.low.copy(), whole.high.copy(), self.sides)
+        return np.where(alive, np.maximum(np.abs(low), np.abs(high)), 1.0)
 
     @property
     def is_square(self) -> bool:
@@ -80,8 +89,8 @@ class RootSearch:
         chosen = state.open.where(np.arange(len(state.open)) >= len(state.open) - MOST_AT_ONCE)
         rest = state.open.where(np.arange(len(state.open)) < len(state.open) - MOST_AT_ONCE)
         left, roots, smear = self._examined(chosen)
-        small = np.maximum(self.tol * np.maximum(np.maximum(np.abs(left.low), np.abs(left.high)), 1.0), TINY)
-        ready = (left.high - left.low <= small).all(axis=0)
+        small = np.maximum(self.tol * np.maximum(np.abs(left.low), np.abs(left.high)), self.least)
+        ready = (left.high - left.low <= np.maximum(small, TINY)).all(axis=0)
         undecided = state.undecided.beside(left.where(ready))
         left, _ = halves(left.where(~ready), smear[:, ~ready])
         state.examined += len(chosen)
