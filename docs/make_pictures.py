@@ -16,6 +16,15 @@ from gdcli.cli.app import run
 FOLDER = Path(__file__).parent
 COMMANDS = {
     "fit.png": f"gd fit 'y ~ a*exp(-b*t) + c' '{FOLDER / 'decay.csv'}' --start a=1,b=1,c=0 --plot fit.png",
+    "dose.png": "gd fit 'response ~ low + (high - low)/(1 + (exp(log_ec50)/dose)^slope)' "
+    f"'{FOLDER / 'data' / 'dose.csv'}' --start low=0,high=100,log_ec50=0,slope=1 --log x --dpi 80 --plot dose.png",
+    "spectrum.png": "gd fit 'counts ~ a1*exp(-((channel - m1)/w)^2/2) + a2*exp(-((channel - m2)/w)^2/2) "
+    f"+ b + c*channel' '{FOLDER / 'data' / 'spectrum.csv'}' --sigma 'sqrt(counts)' "
+    "--start a1=300,m1=40,a2=100,m2=57,w=3,b=100,c=0 --title 'Two peaks on a background' --dpi 80 --plot spectrum.png",
+    "growth.png": f"gd compare-models '{FOLDER / 'data' / 'yeast.csv'}' "
+    "--model 'amount ~ K/(1 + exp(-r*(hour - mid)))' --model 'amount ~ K*exp(-exp(-r*(hour - mid)))' "
+    "--model 'amount ~ a + b*hour' --start K=600,r=0.5,mid=8 "
+    "--dpi 80 --plot growth.png",
     "path.png": "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1 --plot path.png",
     "multiplier.png": "gd minimize '(x-2)**2 + (y-1)**2' --start x=0.5,y=-0.5 --subject-to 'x**2 + y**2 <= 1' "
     "--plot multiplier.png",

@@ -1,7 +1,7 @@
-"""The commands of the README and the lessons are run, and what they show is what these print: nothing can drift.
+"""The commands of the README and the pages are run, and what they show is what these print: nothing can drift.
 
-A fenced block marked ``console`` has commands (``$ gd ...``), each followed by its output. ``python tests/keep.py``
-writes the present outputs into it.
+A fenced block marked ``console`` has commands (``$ gd ...``), each followed by its output, of which paragraphs may be
+left out: ``...`` stands for them. ``python tests/keep.py`` writes the present outputs into it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from keep import masked, same
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+import make_data  # noqa: E402
+from keep import masked, same  # noqa: E402
+
 README = ROOT / "README.md"
-PAGES = (README, *(ROOT / "docs" / f"{name}.md" for name in ("lessons", "fit", "json", "proof")))
+PAGES = (README, *(ROOT / "docs" / f"{name}.md" for name in ("lessons", "cookbook", "fit", "json", "proof")))
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 
 
@@ -42,7 +47,18 @@ def run(line: str) -> str:
 
 def renewed(block: str) -> str:
     """A console block with the outputs of now."""
-    return "".join(f"{line}\n{run(line[2:])}" for line in block.splitlines() if line.startswith("$ "))
+    shown = [part.partition("\n") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    return "".join(f"$ {line}\n{shortened(run(line), output)}" for line, _, output in shown)
+
+
+def shortened(now: str, shown: str) -> str:
+    """An output of now without the paragraphs, told by their first words, for which ``...`` is shown."""
+    paragraphs = shown.rstrip("\n").split("\n\n")
+    if "..." not in paragraphs:
+        return now
+    wanted = {paragraph.split()[0] for paragraph in paragraphs}
+    cut = [p if p.split()[0] in wanted else "..." for p in now.rstrip("\n").split("\n\n")]
+    return "\n\n".join(p for before, p in pairwise(["", *cut]) if not before == p == "...") + "\n"
 
 
 def renewed_page(text: str) -> str:
@@ -62,6 +78,12 @@ def test_the_shown_outputs_are_real(page: Path) -> None:
         assert same(shown, real, 1e-9 if "$ gd fit" in shown else 0.0), (
             f"python tests/keep.py renews it:\n{real}"
         )
+
+
+def test_the_invented_measurements_are_what_is_told(tmp_path: Path) -> None:
+    make_data.make(tmp_path)
+    for made in tmp_path.iterdir():
+        assert made.read_text(encoding="utf-8") == (make_data.FOLDER / made.name).read_text(encoding="utf-8")
 
 
 def commands_in_tables() -> list[str]:

@@ -175,7 +175,7 @@ class HelpOptions(Options):
 
 
 class ManOptions(Options):
-    command_name = optional_argument("COMMAND", "One command, or json or lessons; without it, all.")
+    command_name = optional_argument("COMMAND", "One command, or json, lessons or cookbook; without it, all.")
 
 
 class CompletionOptions(Options):
@@ -384,7 +384,7 @@ _ROWS = (
     Command("man", ManOptions, "Print the manual page.",
         "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
         "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "
-        "descent by example.",
+        "descent by example, 'gd man cookbook' has twenty fits.",
         "gd man", "gd man minimize", "gd man json"),
 )
 # fmt: on

@@ -148,7 +148,7 @@ def test_help_of_what_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:
 # -- texts ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["json", "lessons"])
+@pytest.mark.parametrize("name", ["json", "lessons", "cookbook"])
 def test_longer_texts(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert called(capsys, "man", name) == (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
