@@ -214,4 +214,5 @@ def words_of(settings: FitSettings, problem: FitProblem) -> Words:
     from gdcli.record import fit_records
 
     words = fit_records.EPOCHS if settings.is_stochastic else fit_records.FIT
+    words = fit_records.with_region(words, problem.contour)
     return fit_records.with_derived(words, [text.partition("=")[0].strip() for text in problem.derive])

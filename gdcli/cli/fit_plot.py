@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from gdcli.record.fits import FitRecord
     from gdcli.render.fit_figures import Epochs
-    from gdcli.render.plot_data import Picture, Recorder
+    from gdcli.render.plot_data import Chart, Picture, Recorder
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
@@ -26,7 +26,19 @@ class FitPlot:
         self.observers: list[Observer] = [self.recorder]
 
     def picture(self, found: FitRecord, epochs: Epochs | None) -> Picture:
-        """Return the points with the curve and the residuals; of a typed loss the way of the value."""
+        """Return the points with the curve and the residuals; of a typed loss the way of the value.
+
+        The curve around a region of two parameters is a panel below.
+        """
+        made = self._of_rows(found, epochs)
+        if found.region is None:
+            return made
+        from gdcli.render.region_page import region_panel
+
+        panel = region_panel(found)
+        return made if panel is None else made._replace(panels=(*made.panels, panel))
+
+    def _of_rows(self, found: FitRecord, epochs: Epochs | None) -> Chart:
         from gdcli.render import figures, fit_figures
 
         title = figures.title(found.problem.expression)

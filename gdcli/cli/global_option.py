@@ -60,7 +60,7 @@ def check_fit(options: FitOptions) -> None:
         raise UsageError(
             "--global is for one fit, and --by makes many", "fit one group, or leave out --global"
         )
-    check_unread(options, [*_UNREAD, "cluster", "partitions", "share", "model"])
+    check_unread(options, [*_UNREAD, "cluster", "partitions", "share", "model", "contour"])
 
 
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:

@@ -214,6 +214,8 @@ class IntervalsOptions(Options):
         "What the bootstrap draws: residual, case (whole rows) or parametric (normal residuals).")
     derive = repeated("NAME=EXPR", "none",
         "A quantity that follows from the parameters, told with its error and interval: 'half_life=log(2)/b'.")
+    contour = option("NAME,NAME", read.names, "none",
+        "The joint region of two parameters, the others fitted anew: its extents, in JSON and --plot the curve.")
 
 
 # -- how it is solved --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ degrees of freedom cost no digits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import erfc, exp, inf, isinf, lgamma, log, log1p, pi, sqrt
+from math import erfc, exp, expm1, inf, isinf, lgamma, log, log1p, pi, sqrt
 
 from gdcli.kernel.numerics import UNIT_ROUNDOFF
 
@@ -75,6 +75,16 @@ def student_t_quantile(level: float, dof: float) -> float:
             return new
         t = new
     return t
+
+
+def joint_quantile(level: float, dof: float) -> float:
+    """Return the root of 2 F, F the quantile of the F distribution with 2 and ``dof`` degrees of freedom.
+
+    Without end (``dof`` inf) it is the root of the quantile of chi-square with 2. Both have a closed form, as the
+    tail of F(2, n) is (1 + 2 f/n)**(-n/2).
+    """
+    logarithm = -log1p(-level)
+    return sqrt(2.0 * logarithm if dof == inf else dof * expm1(2.0 * logarithm / dof))
 
 
 def chi_square_tail(x: float, dof: float) -> float:

@@ -151,15 +151,56 @@ def _point(curve: Curve, at: _Known, free: Sequence[int], step: _Step | None) ->
     k, way = curve.held, Vec([0.0] * len(at.x))
     way[k] = 1.0
     x, value, slope = at.x, at.value, at.gradient[k]
-    scale = Vec([sqrt(abs(row[i])) for i, row in enumerate(at.hessian)])
-    ahead = _solved(at, free, Vec([at.hessian[i][k] for i in free]), scale, 0.0) if free else None
+    ahead = _ways(at, free, k)
     if ahead is not None:
-        for i, a in zip(free, ahead, strict=True):
-            way[i] = -a
+        way = ahead
         slope = sum(g * w for g, w in zip(at.gradient, way, strict=True))
     if step is not None:
         x, value = _moved(curve, at.x, step.way), at.value - step.gain
     return CurvePoint(x, value, slope, way)
+
+
+def _ways(at: _Known, free: Sequence[int], k: int) -> Vec | None:
+    """The way of all variables for a step of 1 of the held one k; None where the free ones know none."""
+    if not free:
+        return None
+    scale = Vec([sqrt(abs(row[i])) for i, row in enumerate(at.hessian)])
+    ahead = _solved(at, free, Vec([at.hessian[i][k] for i in free]), scale, 0.0)
+    if ahead is None:
+        return None
+    way = Vec([0.0] * len(at.x))
+    way[k] = 1.0
+    for i, a in zip(free, ahead, strict=True):
+        way[i] = -a
+    return way
+
+
+class PairSlopes(NamedTuple):
+    """The derivatives of the least value by two held variables, first and second, and the ways of all for a step of
+    each; the second ones are the Schur complement of the Hessian.
+    """
+
+    gradient: tuple[float, float]
+    hessian: tuple[tuple[float, float], tuple[float, float]]
+    ways: tuple[Vec, Vec]
+
+
+def pair_slopes(curve: Curve, x: Vec, other: int) -> PairSlopes | None:
+    """Return the derivatives at ``x``, a point of the curve, where a second variable, ``other``, is held between equal
+    bounds; None where there is no value.
+    """
+    at = _known(curve, x)
+    if at is None:
+        return None
+    free, held = _free(curve, at), (curve.held, other)
+    ways = [_ways(at, free, k) or Vec([float(i == k) for i in range(len(x))]) for k in held]
+    first, second = (at.hessian[held[0]], at.hessian[held[1]])
+    mixed = first @ ways[1]
+    return PairSlopes(
+        (ways[0] @ at.gradient, ways[1] @ at.gradient),
+        ((first @ ways[0], mixed), (mixed, second @ ways[1])),
+        (ways[0], ways[1]),
+    )
 
 
 def start_of(curve: Curve, point: CurvePoint, place: float) -> Vec:

@@ -116,3 +116,17 @@ def with_derived(words: Words, names: Sequence[str]) -> Words:
             f"{name}.high": fact(name, "confidence", 1),
         }
     return words._replace(facts={**words.facts, **more})
+
+
+def with_region(words: Words, names: Sequence[str]) -> Words:
+    """Return ``words`` of a fit that knows the extents of the joint region of two parameters, ``region.a.low``."""
+
+    def extent(name: str, end: int) -> Any:
+        return lambda record: _end(((record["region"] or {}).get("extents") or {}).get(name), end)
+
+    more = {
+        f"region.{name}.{side}": extent(name, end)
+        for name in names
+        for end, side in enumerate(("low", "high"))
+    }
+    return words._replace(facts={**words.facts, **more}) if more else words

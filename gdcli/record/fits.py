@@ -6,7 +6,7 @@ What belongs to a parameter is given by name, a list for a vector, None where it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 from operator import mul
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,7 +31,7 @@ from gdcli.record.schema import Record, Values, signed
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures
-    from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitOutcome
+    from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitOutcome, JointRegion
     from gdcli.tasks.fit.request import FitProblem, FitRequest
     from gdcli.tasks.outcome import Outcome
 
@@ -242,6 +242,22 @@ class IntervalsRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRecord(Record):
+    """The joint region of two parameters; see `gdcli.tasks.fit.fit_outcome.JointRegion`.
+
+    ``quantile`` names the distribution, ``extents`` are by name, an infinite end is None; ``closed`` tells whether the
+    curve of ``points``, pairs in the order of ``parameters``, comes back to the first one, else there is a ``reason``.
+    """
+
+    parameters: list[str]
+    quantile: str
+    closed: bool
+    reason: str | None = None
+    extents: Mapping[str, list[float | None]]
+    points: list[list[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FTestRecord(Record):
     """See `gdcli.tasks.fit.diagnostics.FTest`."""
 
@@ -313,6 +329,7 @@ class FitRecord(RunRecord):
     level: float = LEVEL
     intervals: IntervalsRecord | None = None
     derived: Mapping[str, DerivedRecord] | None = None
+    region: RegionRecord | None = None
     covariance_factor: list[list[float]] | None = None
     ranges: Mapping[str, list[float]] | None = None
     rank: int | None
@@ -474,6 +491,7 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         level=outcome.problem.told_level,
         intervals=_intervals(outcome),
         derived={one.name: _derived(one) for one in outcome.derived} or None,
+        region=None if outcome.region is None else _region(outcome.region),
         ranges={name: list(ends) for name, ends in outcome.ranges.items()} or None,
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
         noise=None if noise is None else NoiseRecord.of(noise),
@@ -609,6 +627,18 @@ def _intervals(outcome: FitOutcome) -> IntervalsRecord | None:
         lopsided=lopsided or None,
         better=better,
         bootstrap=None if found.bootstrap is None else _bootstrap(found.bootstrap, outcome),
+    )
+
+
+def _region(found: JointRegion) -> RegionRecord:
+    chi_square = found.dof == inf
+    return RegionRecord(
+        parameters=list(found.names),
+        quantile="chi-square(2)" if chi_square else f"F(2, {found.dof:g})",
+        closed=not found.why,
+        reason=found.why or None,
+        extents={n: _ends(one.low, one.high) for n, one in zip(found.names, found.extents, strict=False)},
+        points=[list(point) for point in found.points],
     )
 
 

@@ -48,9 +48,18 @@ def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         summary.verdict(found, width)
         + summary.global_lines(found, width)
         + summary.evidence(found, width, timing, _work(found)),
+        _region(found, width, glyphs),
         _diagnostics(found, width, glyphs),
         *summary.further_tables(found, width, glyphs),
     )
+
+
+def _region(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    if found.region is None:
+        return []
+    from gdcli.render.region_page import region
+
+    return region(found, width, glyphs)
 
 
 def _diagnostics(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:

@@ -15,7 +15,7 @@ from gdcli.cli.app import run
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = (
-    "fit 'y ~ a*exp(-b*t)' docs/decay.csv --start auto --intervals profile --level 0.999 --derive h=log(2)/b",
+    "fit 'y ~ a*exp(-b*t)' docs/decay.csv --start auto --intervals profile --level 0.999 --derive h=log(2)/b --contour a,b",
     "fit 'y ~ a*exp(-b*t)' docs/decay.csv --start auto --intervals bootstrap --samples 50 --derive h=log(2)/b",
     "minimize '(x-3)**2' --start x=0 --bounds x=0:2 --timing --show-gradient",
     "minimize '(x**2-1)**2' --bounds x=-3:3 --multi-start 5",
@@ -45,7 +45,7 @@ BY_NAME = dict.fromkeys(
     [
         *("start", "constants", "bounds", "point", "standard_errors", "t", "confidence", "formulas"),
         *("options", "data", "group", "box", "sigma_x", "points", "moves", "own_start"),
-        *("ranges", "ends", "lopsided", "derived", "percentile"),
+        *("ranges", "ends", "lopsided", "derived", "percentile", "extents"),
         *("columns", "gradient", "formula", "components", "latex", "local", "forward", "step_rules"),
         *("options", "data", "sums"),
     ],

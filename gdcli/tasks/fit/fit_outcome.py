@@ -123,6 +123,21 @@ class FitIntervals(NamedTuple):
     bootstrap: BootstrapFacts | None = None
 
 
+class JointRegion(NamedTuple):
+    """The joint region of two parameters (``names``), the others re-optimised: the quantile of F(2, ``dof``), of
+    chi-square with 2 degrees of freedom where ``dof`` is inf.
+
+    ``extents`` are the intervals that hold it, ``points`` of the curve around it are in their order, the last the first
+    where the curve closes; ``why`` it does not, or there is no region (empty: it closes).
+    """
+
+    names: tuple[str, ...]
+    dof: float
+    extents: tuple[Interval, ...]
+    points: tuple[tuple[float, float], ...]
+    why: str = ""
+
+
 _NO_ROWS = RowCount(0)
 
 
@@ -138,7 +153,7 @@ class FitOutcome(Outcome):
     deviations. ``corrected`` tells where rows with errors in columns were moved, ``groups`` what
     each group has for its own beside shared parameters, ``responses`` what is left of each of several.
     ``intervals`` tells of intervals that are not Wald's, ``ranges`` from where to where the columns go that
-    the formula reads.
+    the formula reads; ``region`` is that of two parameters.
     """
 
     problem: FitProblem
@@ -157,6 +172,7 @@ class FitOutcome(Outcome):
     groups: tuple[GroupPart, ...] = ()
     responses: tuple[ResponsePart, ...] = ()
     diagnostics: Diagnostics | None = None
+    region: JointRegion | None = None
 
     @property
     def mean_loss(self) -> float:

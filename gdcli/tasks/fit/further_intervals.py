@@ -89,7 +89,8 @@ def _profiled(profile: Profile, quantity: Quantity, found: Derived) -> Derived:
     column = Vec([row @ slopes for row in profile.covariance]) / (found.error * found.error)
     column[k] = 1.0
     curve = Curve(exchanged, k, lower, upper)
-    return found._replace(interval=profile.along(curve, w, column, found.error, (quantity.name, 0.0)))
+    ends = profile.along(curve, w, column, found.error)
+    return found._replace(interval=profile.told(quantity.name, ends))
 
 
 def by_bootstrap(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:

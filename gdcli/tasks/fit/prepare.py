@@ -538,6 +538,7 @@ def _of_answer(request: FitRequest) -> dict[str, Any]:
         "samples": request.samples or SAMPLES,
         "resample": request.resample or RESAMPLED[0],
         "derive": tuple(request.derive),
+        "contour": tuple(request.contour),
         "diagnostics": request.diagnostics,
     }
 

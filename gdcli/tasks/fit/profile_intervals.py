@@ -121,22 +121,26 @@ class Profile:
 
     def interval(self, k: int, ahead: float = 0.0) -> Interval:
         """Return the interval of a parameter, expected to be moved by the part ``ahead`` of Wald's half width."""
+        return self.told(self.prepared.row.space.label(k), self.ends(k, ahead))
+
+    def ends(self, k: int, ahead: float = 0.0) -> tuple[ProfileEnd, ProfileEnd]:
+        """Return the ends of the interval of a parameter; ``ahead`` as of `interval`."""
         from gdcli.judge.level_curve import Curve
 
         column = self.covariance[k]
         self.objective.between_poles(self.x)
         curve = Curve(self.objective, k, self.lower, self.upper)
-        name = self.prepared.row.space.label(k)
-        return self.along(curve, self.x, column / column[k], sqrt(column[k]), (name, ahead))
+        return self.along(curve, self.x, column / column[k], sqrt(column[k]), ahead)
 
-    def along(self, curve: Curve, x: Vec, way: Vec, error: float, told: tuple[str, float]) -> Interval:
-        """Return the interval of what ``curve`` holds, at ``x`` where the least value is, with a standard ``error``.
+    def along(
+        self, curve: Curve, x: Vec, way: Vec, error: float, ahead: float = 0.0
+    ) -> tuple[ProfileEnd, ProfileEnd]:
+        """Return the ends of what ``curve`` holds, at ``x`` where the least value is, with a standard ``error``.
 
-        ``way`` is where x goes for a step of 1 of it; ``told`` is its name, and as of `interval` what is expected.
+        ``way`` is where x goes for a step of 1 of it; ``ahead`` as of `interval`.
         """
         from gdcli.judge.profile import profile_end
 
-        name, ahead = told
         least = curve.objective.evaluate(x).value
         found = []
         for side in (-1.0, 1.0):
@@ -145,8 +149,12 @@ class Profile:
         for end in found:
             if end.bottom is not None and (self.bottom is None or end.bottom[0] < self.bottom[0]):
                 self.bottom = end.bottom
-        whys = [self._why(name, end, side) for end, side in zip(found, ("low", "high"), strict=True)]
-        return Interval(found[0].place, found[1].place, *whys)
+        return found[0], found[1]
+
+    def told(self, name: str, ends: tuple[ProfileEnd, ProfileEnd]) -> Interval:
+        """Return the interval with these ends, and in words why they are where they are."""
+        low, high = ends
+        return Interval(low.place, high.place, self._why(name, low, "low"), self._why(name, high, "high"))
 
     def better(self) -> tuple[float, dict[str, float | list[float]]] | None:
         """Return value and point of a better fit that the profile came to, None where the fit is the best."""

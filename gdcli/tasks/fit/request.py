@@ -83,6 +83,7 @@ class FitRequest:
     samples: int | None = None
     resample: str | None = None
     derive: tuple[str, ...] = ()
+    contour: tuple[str, ...] = ()
     cluster: str | None = None
     partitions: int | None = None
 
@@ -181,6 +182,7 @@ class FitRequest:
             hint = did_you_mean(self.intervals, INTERVALS)
             raise UsageError(f"--intervals is one of {', '.join(INTERVALS)}, not {self.intervals}", hint)
         self._check_bootstrap()
+        self._check_contour()
         if self.derive and self.by:
             raise UsageError("--derive is not for fits of groups", "fit one group, or leave out --by")
         if self.intervals == WALD:
@@ -192,6 +194,26 @@ class FitRequest:
             raise UsageError(
                 f"{asked} is not for fits within constraints", "leave it out: wald is along what holds"
             )
+
+    def _check_contour(self) -> None:
+        if not self.contour:
+            return
+        if len(self.contour) != 2:
+            raise UsageError(
+                f"--contour is of two parameters, not {len(self.contour)}", "for example --contour a,b"
+            )
+        if self.contour[0] == self.contour[1]:
+            raise UsageError(
+                f"--contour has {self.contour[0]} twice", "name two parameters, for example --contour a,b"
+            )
+        for given, what in (
+            (self.by, "fits of groups (--by)"),
+            (self.models, "several responses (--model)"),
+            (self.is_partitioned, "--cluster and --partitions"),
+            (self.subject_to, "fits within constraints (--subject-to)"),
+        ):
+            if given:
+                raise UsageError(f"--contour is not for {what}", "leave out one of them")
 
     def _check_bootstrap(self) -> None:
         for option, value in (("--samples", self.samples), ("--resample", self.resample)):
@@ -323,6 +345,7 @@ class FitProblem(Problem):
     samples: int = SAMPLES
     resample: str = RESAMPLED[0]
     derive: tuple[str, ...] = ()
+    contour: tuple[str, ...] = ()
 
     @property
     def told_level(self) -> float:
@@ -403,6 +426,9 @@ def request_from(
     for name in ("let", "subject_to", "by", "share", "models", "prior", "derive", "rows", "dates"):
         if isinstance(texts.get(name), str):
             texts[name] = (texts[name],)
+    if isinstance(texts.get("contour"), str):
+        texts["contour"] = texts["contour"].split(",")
+    texts["contour"] = tuple(str(name).strip() for name in texts.get("contour", ()))
     if start is not None:
         texts["start"] = (start,) if isinstance(start, str) else _texts(start)
     for name in {"weights", "sigma"} & set(texts):

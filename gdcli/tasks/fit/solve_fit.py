@@ -181,23 +181,43 @@ def answer(
     prepared = with_engine(prepared, settings)
     _check(prepared, settings)
     outcome = solve(prepared, settings, observers, progress, checkpointer)
-    return replace(_with_intervals(prepared, outcome), ranges=ranges_of(prepared.row, prepared.data))
+    outcome = _with_intervals(prepared, outcome)
+    if prepared.problem.contour:
+        from gdcli.tasks.fit.joint_region import with_region
+
+        outcome = if_in_time(lambda: with_region(prepared, outcome), outcome)
+    return replace(outcome, ranges=ranges_of(prepared.row, prepared.data))
 
 
 def _check(prepared: Prepared, settings: FitSettings) -> None:
     problem = prepared.problem
+    if problem.contour:
+        from gdcli.tasks.fit.joint_region import numbers_of
+
+        numbers_of(prepared)
+        _check_minimum(settings, "--contour")
+        _check_likelihood(prepared, "--contour")
     if problem.intervals == WALD:
         return
     asked = f"--intervals {problem.intervals}"
-    if settings.is_stochastic and not settings.polish:
-        raise UsageError(f"{asked} is for a fit that ends at its minimum", "add --polish, which does")
+    _check_minimum(settings, asked)
     if problem.intervals == BOOTSTRAP:
         from gdcli.tasks.fit.bootstrap import check
 
         check(prepared)
         return
+    _check_likelihood(prepared, asked)
+
+
+def _check_minimum(settings: FitSettings, asked: str) -> None:
+    if settings.is_stochastic and not settings.polish:
+        raise UsageError(f"{asked} is for a fit that ends at its minimum", "add --polish, which does")
+
+
+def _check_likelihood(prepared: Prepared, asked: str) -> None:
     from gdcli.tasks.fit.profile_intervals import has_likelihood
 
+    problem = prepared.problem
     if not has_likelihood(prepared):
         what = f"--loss {problem.loss}" if problem.loss else "a typed loss that is minimized"
         what = "a sum with penalties" if problem.l2 or problem.priors else what
