@@ -15,7 +15,8 @@ from gdcli.cli.app import run
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = (
-    "fit 'y ~ a*exp(-b*t)' docs/decay.csv --start auto --intervals profile --level 0.999 --derive h=log(2)/b --contour a,b",
+    "fit 'y ~ a*exp(-b*t)' docs/decay.csv --start auto --intervals profile --level 0.999 --derive h=log(2)/b",
+    "fit 'y ~ a*exp(-b*t)' docs/decay.csv --start auto --level 0.999 --contour a,b",
     "fit 'y ~ a*exp(-b*t)' docs/decay.csv --start auto --intervals bootstrap --samples 50 --derive h=log(2)/b",
     "minimize '(x-3)**2' --start x=0 --bounds x=0:2 --timing --show-gradient",
     "minimize '(x**2-1)**2' --bounds x=-3:3 --multi-start 5",

@@ -89,8 +89,8 @@ def _profiled(profile: Profile, quantity: Quantity, found: Derived) -> Derived:
     column = Vec([row @ slopes for row in profile.covariance]) / (found.error * found.error)
     column[k] = 1.0
     curve = Curve(exchanged, k, lower, upper)
-    ends = profile.along(curve, w, column, found.error)
-    return found._replace(interval=profile.told(quantity.name, ends))
+    reached = profile.along(curve, w, column, found.error)
+    return found._replace(interval=profile.told(quantity.name, reached))
 
 
 def by_bootstrap(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
