@@ -183,10 +183,11 @@ def _values(option: Option[Any], begun: str, typed: Sequence[str]) -> list[str]:
         return _files(begun)
     if "FILE" in option.metavar or "FOLDER" in option.metavar:
         return []
-    head, cut, last = _last_piece(begun, "=|" if "PATTERN" in option.metavar else ",")
-    if "PATTERN" in option.metavar and not cut:
+    patterns = option.name == "--columns"
+    head, cut, last = _last_piece(begun, "=|" if patterns else ",")
+    if patterns and not cut:
         return [NOTHING]  # a name of one's own
-    if "COLUMN" in option.metavar or "PATTERN" in option.metavar:
+    if patterns or "COLUMN" in option.metavar or option.metavar == "EXPR":
         candidates: Iterable[str] = _columns(typed)
     else:
         candidates = _listed(option)
