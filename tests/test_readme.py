@@ -86,6 +86,18 @@ def test_the_invented_measurements_are_what_is_told(tmp_path: Path) -> None:
         assert made.read_text(encoding="utf-8") == (make_data.FOLDER / made.name).read_text(encoding="utf-8")
 
 
+def test_the_stored_answer_is_that_of_the_command_beside_it() -> None:
+    page = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
+    (line, file) = re.findall(r"`(gd fit [^`]+) --output ([^`\s]+)`", " ".join(page.split()))[0]
+    assert same(masked((ROOT / file).read_text(encoding="utf-8")), run(line), 1e-9)
+
+
+def test_a_shortened_output_has_the_paragraphs_that_are_shown() -> None:
+    now = "a 1\n\nb 2\n\nc 3\n\nd 4\n"
+    assert shortened(now, "a 9\n\n...\n\nd 9\n") == "a 1\n\n...\n\nd 4\n"
+    assert shortened(now, "x 9\n\n...\n") == "...\n"
+
+
 def commands_in_tables() -> list[str]:
     return re.findall(r"\| `(gd [^`]+)` \|", README.read_text(encoding="utf-8"))
 
