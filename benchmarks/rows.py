@@ -30,7 +30,7 @@ MODELS = {
 class Columns:
     """Columns in memory."""
 
-    lists = None
+    lists = parts = None
 
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
         self.names, self.arrays = tuple(columns), list(columns.values())

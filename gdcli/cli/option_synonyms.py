@@ -19,10 +19,6 @@ NOTES: dict[str, str] = {
         ("constraint", "constraints", "subject-to", "st", "s.t.", "such-that", "eq", "ineq", "equality"),
         _CONSTRAINT,
     ),
-    **dict.fromkeys(
-        ("where", "filter", "query", "subset", "rows", "select"),
-        "rows are chosen on their way: awk -F, 'NR==1 || $1==\"A\"' FILE | gd fit ... -; --by COLUMN fits each group",
-    ),
     **dict.fromkeys(("maximize", "maximise"), "the command for it is gd maximize"),
     **dict.fromkeys(("minimize", "minimise"), "without --maximize it is a minimum that is sought"),
 }

@@ -136,10 +136,10 @@ class DataOptions(Options):
     dof = option("NUMBER", read.positive, "4", "The degrees of freedom of --loss student-t.")
     theta = option("NUMBER|auto", read.number_or_auto, "found",
         "The size of --loss negative-binomial: the variance is f + f**2/theta.")
-    trials = option("EXPR", read.text, "none; binomial needs it", "How many trials there were: a column, or 20.")
+    trials = option("COLUMN|EXPR", read.text, "none; binomial needs it", "How many trials there were: a column, or 20.")
     l2 = option("NUMBER", read.penalty, "none", "Add so many times the squares of the parameters, constants aside.")
     prior = repeated("TEXT", "none", "What is known of a parameter before: 'b ~ normal(1, 0.2)'.")
-    columns = repeated("NAMES", "those in the file",
+    columns = repeated("NAMES|NAME=PATTERN", "those in the file",
         "What the columns are called: x,y,sigma. Or many under one name, for X @ w: X=x*, X=age|height|x*.")
     no_header = flag("The first line of the file is a row, and has no names.").within("Data")
     decimal = option(".|,", read.text, ".", "What stands before the decimals: --decimal , reads 1,5.").within("Data")
@@ -148,9 +148,9 @@ class DataOptions(Options):
     dates = repeated("COLUMN=UNIT", "days, or seconds with a time",
         "How dates are read: t=days, 't=hours since 2024-01-01', 't=days as %d/%m/%Y'.").within("Data")
     rows = repeated("CONDITION", "all", "Only these rows: 'x > 2 and group == \"a\"', or 10:200.").within("Data")
-    weights = option("EXPR", read.text, "1",
+    weights = option("COLUMN|EXPR", read.text, "1",
         "Weights of rows, of columns (w, '1/t'); the variance of a row is a common one over its weight.")
-    sigma = option("EXPR", read.text, "unknown",
+    sigma = option("COLUMN|EXPR", read.text, "unknown",
         "Known standard deviations: 0.1, a column, '0.05*y'; gives chi-square and its p-value.")
     scale_sigma = flag("Take --sigma for known up to a factor, and find that from the residuals.")
     maximize = flag("Maximize: the expression of a row is its log-likelihood, say.")

@@ -33,6 +33,8 @@ _SETTLED = 1e-4
 # The edge of what has a value is found to this part of the distance.
 _EDGE = 1e-10
 _MOST = 200
+# A bracket is torn where tau rises over it by more than so many times what its steeper end says.
+_TORN = 2.0
 # The fit was no minimum where the curve falls below it by more than this part of tau's unit.
 _BELOW = 1e-6
 
@@ -85,6 +87,7 @@ class _Walk:
         start = CurvePoint(Vec(map(float, x)), least, 0.0, way)
         self.low = _Seen(0.0, 0.0, start)
         self.high: _Seen | None = None
+        self.mended = inf  # the last upper end that was looked at again
         self.edge = inf  # the nearest place without a value
         self.bottom: tuple[float, Vec] | None = None
         self.limit_of_tau = 0.0
@@ -111,13 +114,36 @@ class _Walk:
                     return self._ended(seen, why)
             if self.high is not None and self.high.place - self.low.place <= 4e-16 * self.high.place:
                 return self._ended(self.high, "")
-            distance = self._next(seen)
+            if self._is_torn():
+                self._mend()
+            distance = self._next(self.low if self.high is None else seen)
         return self._ended(self.low, LOST)
 
-    def _look(self, distance: float) -> _Seen | None:
-        near = self.low
-        if self.high is not None and self.high.place - distance < distance - near.place:
-            near = self.high
+    def _is_torn(self) -> bool:
+        """Tell whether the ends of the bracket lie farther apart than their slopes say: on two curves of minima."""
+        if self.high is None or self.high.place == self.mended or not self.low.tau:
+            return False
+        steepest = max(self._slope(self.low), self._slope(self.high))
+        return self.high.tau - self.low.tau > _TORN * steepest * (self.high.place - self.low.place)
+
+    def _mend(self) -> None:
+        """Go from the lower end of the bracket to the place of the upper one: what is least there may be less."""
+        high = self.high
+        assert high is not None
+        self.mended = high.place
+        seen = self._look(high.place, self.low)
+        if seen is not None and seen.tau < high.tau:
+            self.low, self.high = (seen, None) if seen.tau < self.quantile else (self.low, seen)
+
+    def _slope(self, seen: _Seen) -> float:
+        return self.sign * seen.point.slope / (2.0 * seen.tau) if seen.tau > 0.0 else 0.0
+
+    def _look(self, distance: float, near: _Seen | None = None) -> _Seen | None:
+        """Settle at a distance, from the point ``near``, or from the nearest end of the bracket."""
+        if near is None:
+            near = self.low
+            if self.high is not None and self.high.place - distance < distance - near.place:
+                near = self.high
         place = self.origin + self.sign * distance
         point = settle(self.curve, start_of(self.curve, near.point, place))
         if point is None or not isfinite(point.value):
@@ -149,7 +175,7 @@ class _Walk:
 
     def _next(self, seen: _Seen) -> float:
         """Newton's step on tau, within the bracket; without one the distance is at most doubled."""
-        slope = self.sign * seen.point.slope / (2.0 * seen.tau) if seen.tau > 0.0 else 0.0
+        slope = self._slope(seen)
         newton = seen.place + (self.quantile - seen.tau) / slope if slope > 0.0 else inf
         if self.high is None and self.edge == inf:
             return min(newton, 2.0 * seen.place, self.limit)

@@ -58,6 +58,7 @@ OPTIONS: tuple[tuple[str, str], ...] = (
     ("--sigma-x", "xerr x-err sx sigmax x-error x-errors odr orthogonal sigma-input wd"),
     ("--share", "shared shared-parameters common global-parameters tie link"),
     ("--by", "group groupby group-by groups"),
+    ("--rows", "where filter query subset select"),
     ("--columns", "column cols features x-columns"),
     ("--missing skip", "skip-missing dropna drop-na ignore-missing skipna"),
     ("--loss huber", "robust"),

@@ -174,12 +174,10 @@ def test_a_file_is_a_file_whatever_its_name(
     [
         (["fit", "Body mass ~ a*x", "d.csv"], "written with underscores: Body_mass"),
         (["fit", "y ~ a*Body mass + b", "d.csv"], "written with underscores: Body_mass"),
-        (["fit", "y ~ a*x", "d.csv", "--where", "x>1"], "rows are chosen on their way"),
+        (["fit", "y ~ a*x", "d.csv", "--where", "x>1"], "--where is --rows here"),
         (["fit", "y ~ a*x", "d.csv", "--predict", "7"], "--emit python"),
         (["fit", "y ~ a*x", "d.csv", "--predict", "x=7"], "the name of a file to be written"),
         (["fit", "y ~ a*x", "d.csv", "--robust"], "--robust is --loss huber here"),
-        (["fit", "y ~ a*x", "d.csv", "--sigma", "0.1"], "a number for all rows is put into one first"),
-        (["fit", "y ~ a*x", "d.csv", "--weights", "1/y"], "it takes the name of a column"),
         (["minimize", "sum(v**2)", "--start", "v=1:5"], "linspace(1,5,9)"),
         (["minimize", "x**2 - 2*x, x>0", "--start", "x=1"], "bounds and constraints are options"),
         (["run", "p.jsonl"], "x0 is start here"),

@@ -99,5 +99,5 @@ def test_the_file_may_stand_first(capsys: pytest.CaptureFixture[str], tmp_path: 
         assert run(["fit", *words, "--model", OTHER, "--start", "A=1,k=1,B=10"]) == 0
         told.append(capsys.readouterr().out)
     assert told[0] == told[1]
-    assert "20 rows, each with 2 responses" in told[0]
+    assert "20 rows, each with 2 responses" in " ".join(told[0].split())
     assert "each response weighted by its own residual variance" in told[0]
