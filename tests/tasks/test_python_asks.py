@@ -55,7 +55,11 @@ def test_methods_are_case_blind_everywhere() -> None:
         (lambda: api.fit(LINE, [DATA]), "data are columns by name, or files", "data.csv"),  # type: ignore[list-item]
         (lambda: api.fit(LINE, 3), "of the type int", "data.csv"),  # type: ignore[arg-type]
         (lambda: api.fit(LINE, DATA, p0=[1]), "unknown option p0", "p0 is start here"),
-        (lambda: api.fit(LINE, DATA, sigma=[1, 1, 1]), "sigma is a number, the name of a column", 'sigma="s"'),
+        (
+            lambda: api.fit(LINE, DATA, sigma=[1, 1, 1]),
+            "sigma is a number, the name of a column",
+            'sigma="s"',
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_write(ask: Callable[[], Any], told: str, hint: str) -> None:
