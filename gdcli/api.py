@@ -121,7 +121,7 @@ def minimize(
 
     ``start`` has values by name (or symbol), for a function also as a list or an array. ``options`` are the fields of
     :class:`Settings`, ``constants``, ``bounds``, ``subject_to`` and ``let`` (texts), ``seed``, ``multi_start`` (from so
-    many starts, the others drawn), and ``observers`` of every iterate.
+    many starts, the others drawn), ``cluster`` (the address of one that runs them), and ``observers`` of every iterate.
 
     A function ``f(x)`` gets all variables as an array of shape (n,), never outside of the bounds, and returns a number;
     nan is outside of its domain, and what it raises goes through. It may come with its ``gradient``, which returns an
@@ -188,17 +188,20 @@ def _extremum(
 ) -> Outcome:
     from gdcli.tasks.python_problem import checked_options
 
-    known = [*(f.name for f in fields(Settings)), *ASKED, "multi_start", "observers"]
+    known = [*(f.name for f in fields(Settings)), *ASKED, "multi_start", "cluster", "observers"]
     options = checked_options(options, known, ["start"])
     asked = {name: options.pop(name) for name in ASKED if name in options}
     observers, starts = options.pop("observers", ()), options.pop("multi_start", 1)
+    cluster = options.pop("cluster", None)
     given = None if isinstance(gradient, str) else gradient
     problem = make_problem(expression, sense, start, gradient=given, hessian=hessian, **asked)
     settings = Settings(gradient=gradient if isinstance(gradient, str) else "autodiff", **options)
-    if starts == 1:
+    if starts == 1 and cluster is None:
         return solve(problem, settings, observers)
-    from gdcli.tasks.multi_start import solve_from_many
+    from gdcli.tasks.multi_start import solve_from_many, solve_from_many_on
 
+    if cluster is not None:
+        return solve_from_many_on(cluster, problem, settings, starts, observers)
     return solve_from_many(problem, settings, starts, observers)
 
 

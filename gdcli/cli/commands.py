@@ -36,8 +36,10 @@ _STORED = "A stored answer; '-' reads it from standard input."
 
 
 class MinimizeOptions(groups.ConstrainedOptions, groups.StartsOptions, groups.MethodOptions, groups.StoppingOptions,
-        groups.EngineOptions, groups.CheckpointOptions, OutputOptions, groups.SensitivityOptions,
+        groups.EngineOptions, groups.ClusterOptions, groups.CheckpointOptions, OutputOptions, groups.SensitivityOptions,
         groups.TraceOptions, groups.WatchOptions, groups.PlanePictureOptions):
+    cluster = groups.ClusterOptions.cluster.but("Spread the starts of --multi-start over a Dask cluster: an address as "
+        "of gd fit, or local:4, four worker processes here. See 'gd man cluster'.")
     plot = PictureOptions.plot.but(
         "Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "
         "variable, on contours of two, else value and gradient against the iteration.")

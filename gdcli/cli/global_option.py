@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # What a search of boxes does not read.
 _UNREAD = [
     "multi_start",
+    "cluster",
     "method",
     "gradient",
     "h",
@@ -60,7 +61,7 @@ def check_fit(options: FitOptions) -> None:
         raise UsageError(
             "--global is for one fit, and --by makes many", "fit one group, or leave out --global"
         )
-    check_unread(options, [*_UNREAD, "cluster", "partitions", "share", "model", "contour"])
+    check_unread(options, [*_UNREAD, "partitions", "share", "model", "contour"])
 
 
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:

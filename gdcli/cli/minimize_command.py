@@ -42,6 +42,10 @@ def _check(options: MinimizeOptions) -> None:
         from gdcli.cli import global_option
 
         global_option.check(options)
+    elif options.cluster:
+        from gdcli.cli.starts_option import check_cluster
+
+        check_cluster(options)
 
 
 def run(options: MinimizeOptions, env: Environment) -> int:
@@ -139,20 +143,19 @@ def _solve(
     waiting: Waiting | None,
 ) -> Outcome:
     """One run, or one from each of many starts."""
-    formulas, starts = options.show_gradient, options.multi_start
     if options.global_:
         from gdcli.cli import global_option
 
         keep = options.written_as.is_record or bool(options.plot or options.report)
         return global_option.solve(problem, settings, waiting, options, keep, checkpointer)
-    if starts is None:
+    if options.multi_start is None:
         from gdcli.api import solve
 
         told = [] if waiting is None else [waiting]
-        return solve(problem, settings, [*observers, *told], formulas, checkpointer=checkpointer)
-    from gdcli.tasks.multi_start import solve_from_many
+        return solve(problem, settings, [*observers, *told], options.show_gradient, checkpointer=checkpointer)
+    from gdcli.cli import starts_option
 
-    return solve_from_many(problem, settings, starts, observers, formulas, checkpointer, waiting)
+    return starts_option.solve(options, problem, settings, observers, checkpointer, waiting)
 
 
 def _waiting(

@@ -160,12 +160,14 @@ class Solver:
 
             global_option.check(options)
             return global_option.solve(problem, settings, None, options, self._shown.format.is_record)
+        from gdcli.cli import starts_option
+
+        if options.cluster:
+            starts_option.check_cluster(options)
         if options.multi_start is None:
             shared = settings.gradient == "autodiff"
             return api.solve(problem, settings, self._observers, build=self._build if shared else None)
-        from gdcli.tasks.multi_start import solve_from_many
-
-        return solve_from_many(problem, settings, options.multi_start, self._observers)
+        return starts_option.solve(options, problem, settings, self._observers)
 
 
 def options_for(entry: FileProblem) -> Options:

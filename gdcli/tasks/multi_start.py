@@ -9,7 +9,8 @@ multi-start).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel import budget
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate, Observer
 
 Values = Callable[[list[list[float]]], Sequence[float]]
+Places = Iterator[Mapping[str, Any]]
 
 # Two ends are one minimum when they are this near, relative to their size, and their values agree likewise. Ends that
 # are near only beside 1 are one where the value does not rise between them.
@@ -68,11 +70,53 @@ def solve_from_many(
     ``observers`` see the run that led to the best minimum. An interrupt ends with the best found so far. A
     ``checkpointer`` keeps one run after the other, a ``teller`` is told of each. Raises as `api.solve`.
     """
+    _check(starts)
+    settings = settings or Settings()
+    told = [] if teller is None else [teller]
+
+    def ends(places: Places) -> Generator[Outcome]:
+        for number, start in enumerate(places, 1):
+            for one in told:
+                one.begin("start", number, starts)
+            yield solve(replace(problem, start=start), settings, told, checkpointer=checkpointer)
+
+    with budget.limited(settings):
+        return _from_many(problem, settings, starts, observers, formulas, checkpointer, ends)
+
+
+def solve_from_many_on(
+    cluster: str,
+    problem: Problem,
+    settings: Settings | None = None,
+    starts: int = 10,
+    observers: Sequence[Observer] = (),
+    formulas: bool = False,
+    teller: Teller | None = None,
+) -> Outcome:
+    """Solve as `solve_from_many`, the runs in the workers of the cluster at this address; the answer is the same.
+
+    A ``teller`` is told of each run when its end is there. Raises as that, and as
+    `gdcli.tasks.cluster.spread_starts.solved_on`.
+    """
+    from gdcli.tasks.cluster.spread_starts import solved_on
+
+    _check(starts)
+    settings = settings or Settings()
+
+    def ends(places: Places) -> Generator[Outcome]:
+        for number, outcome in enumerate(solved_on(cluster, problem, settings, places), 1):
+            if teller is not None:
+                teller.begin("start", number, starts)
+                teller(outcome.run.best)
+            yield outcome
+
+    with budget.limited(settings):
+        return _from_many(problem, settings, starts, observers, formulas, None, ends)
+
+
+def _check(starts: int) -> None:
     if not 1 <= starts <= MAX_STARTS:
         raise UsageError(f"--multi-start takes a number from 1 to {MAX_STARTS}, not {starts}")
-    settings = settings or Settings()
-    with budget.limited(settings):
-        return _from_many(problem, settings, starts, observers, formulas, checkpointer, teller)
 
 
 @dataclass(slots=True)
@@ -107,11 +151,11 @@ class _Found:
         answer = replace(answer, minima=tuple(minima), starts=done, warnings=warnings)
         if self.ended is None:
             return answer
-        option, status = self.ended.option, self.ended.status
+        status = self.ended.status
         assert status is not None  # it was a cap, or a signal
-        how = f"Stopped by {option}" if option else status.value.capitalize()
+        how = status.value.capitalize() if status.by_signal else f"Stopped by {self.ended.cap}"
         message = f"{how} after {done} of {starts} starts: this is the best so far."
-        advice = f"allow more with {option}" if option else KEEP_RUNS
+        advice = KEEP_RUNS if status.by_signal else self.ended.remedy
         return replace(answer, status=status, message=message, advice=advice)
 
 
@@ -122,18 +166,17 @@ def _from_many(
     observers: Sequence[Observer],
     formulas: bool,
     checkpointer: Checkpointer | None,
-    teller: Teller | None,
+    ends: Callable[[Places], Generator[Outcome]],
 ) -> Outcome:
+    """``ends`` has the run from each start, one after the other."""
     batch = _batch(problem)
     found = _Found(batch.values)
-    told = [] if teller is None else [teller]
     try:
-        for number, start in enumerate(starts_of(problem, starts, batch), 1):
-            for one in told:
-                one.begin("start", number, starts)
-            found.take(solve(replace(problem, start=start), settings, told, checkpointer=checkpointer))
-            if found.ended is not None:
-                break
+        with closing(ends(starts_of(problem, starts, batch))) as outcomes:
+            for outcome in outcomes:
+                found.take(outcome)
+                if found.ended is not None:
+                    break
     except (KeyboardInterrupt, Terminated, budget.Spent) as signal:
         if found.winner is None:  # nothing was found yet that could be told
             raise

@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from gdcli import api
 from gdcli.cli.run_cluster import ClusterWorkers
 from gdcli.cli.run_input import ProblemLines
 from gdcli.cli.run_solver import Solver
-from gdcli.kernel.errors import DataError, LimitError, UsageError
+from gdcli.kernel.errors import DataError, DomainError, LimitError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown
@@ -28,6 +28,7 @@ from gdcli.tasks.cluster.crew import Crew
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import solve
+from gdcli.tasks.multi_start import solve_from_many, solve_from_many_on
 
 pytest.importorskip("distributed", reason="needs the extra cluster: pip install '.[cluster]'")
 # Dask leaves closing some sockets to the collector of garbage, which may come at any time.
@@ -113,6 +114,9 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         rows_that_are_needed_here_are_brought(address, rows)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)
         problems_of_a_stream_are_answered_in_order(address, tmp_path)
+        many_starts_have_the_answer_of_one_machine(client, address)
+        what_cannot_be_spread_is_told(address)
+        starts_end_in_time_with_the_best_so_far(address)
         with pytest.MonkeyPatch.context() as patch:
             workers_of_another_version_are_refused(address, rows, patch)
             a_run_whose_workers_are_lost_has_its_best_point(client, address, rows, patch)
@@ -189,6 +193,76 @@ def run(rows: str, address: str, observer: Any) -> Any:
     request, settings = request_from(MODEL, rows, START, {"partitions": 5, "cluster": address})
     with prepared(request, settings) as ready:
         return solve(ready, settings, [observer])
+
+
+def many_starts_have_the_answer_of_one_machine(client: Any, address: str) -> None:
+    """Also where a worker is lost on the way, in order, and each with its own number of starts."""
+    ripples = "sum((v-1)**2/50 - cos(3*v))"
+    for expression, start, options in (
+        (ripples, {"v": [2.0, 0.0]}, {"bounds": {"v": (-6.0, 6.0)}, "seed": 3}),
+        (
+            "x**2 + y**2 - c*cos(4*x)",
+            {"x": 1.0, "y": 1.0},
+            {"subject_to": ["x + y >= 1"], "constants": {"c": 2}},
+        ),
+    ):
+        here = api.minimize(expression, start, multi_start=16, **options)
+        there = api.minimize(expression, start, multi_start=16, cluster=address, **options)
+        assert ends(there) == ends(here)
+        assert len(here.minima) > 1
+    killed = []
+
+    def kill(iterate: Any) -> None:
+        if not killed:
+            killed.append(sorted(client.run(os.getpid, on_error="ignore").items())[0])
+            os.kill(killed[0][1], signal.SIGKILL)
+
+    problem = api.make_problem(ripples, start={"v": [2.0, 0.0]}, bounds={"v": (-6.0, 6.0)}, seed=3)
+    assert ends(solve_from_many_on(address, problem, starts=100, teller=Told(kill))) == ends(
+        solve_from_many(problem, starts=100)
+    )
+    assert killed
+
+
+def what_cannot_be_spread_is_told(address: str) -> None:
+    with pytest.raises(UsageError, match="a function of Python is here alone"):
+        api.minimize(lambda x: float(x @ x), {"x": [1.0, 2.0]}, multi_start=3, cluster=address)
+    with pytest.raises(DomainError, match="start") as here:
+        api.minimize("log(x)", {"x": -1.0}, multi_start=3)
+    with pytest.raises(DomainError) as there:
+        api.minimize("log(x)", {"x": -1.0}, multi_start=3, cluster=address)
+    assert str(there.value) == str(here.value)
+
+
+def starts_end_in_time_with_the_best_so_far(address: str) -> None:
+    found = api.minimize(
+        "sum((v-1)**2/50 - cos(3*v))", {"v": [2.0, 0.0]}, multi_start=100_000, max_time=0.4, cluster=address
+    )
+    assert found.status is Status.LIMIT
+    assert 0 < found.starts < 100_000
+    assert (
+        found.message
+        == f"Stopped by --max-time after {found.starts} of 100000 starts: this is the best so far."
+    )
+
+
+class Told:
+    """What is told of runs, passed on."""
+
+    def __init__(self, see: Callable[[Any], None]) -> None:
+        self._see = see
+
+    def __call__(self, iterate: Any) -> None:
+        self._see(iterate)
+
+    def begin(self, noun: str, number: int, total: int | None) -> None:
+        assert (noun, total) == ("start", 100)
+
+
+def ends(outcome: Any) -> Any:
+    """All of an answer but its seconds."""
+    minima = [minimum._replace(certificate=repr(minimum.certificate)) for minimum in outcome.minima]
+    return outcome.starts, minima, outcome.run.counts, repr(outcome.certificate), outcome.warnings
 
 
 def problems_of_a_stream_are_answered_in_order(address: str, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_without_dask_it_is_told_what_to_install(
     shown = Shown(FORMATS["jsonl"], False, True)
     for asked in (
         lambda: api.fit("y ~ a*x + b", str(rows), cluster=address),
+        lambda: api.minimize("x**2", {"x": 1.0}, multi_start=3, cluster=address),
         lambda: ClusterWorkers(address, "problems.jsonl", shown).__enter__(),
     ):
         with pytest.raises(UsageError, match="--cluster needs Dask, which is not installed") as told:

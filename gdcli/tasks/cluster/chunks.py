@@ -1,0 +1,156 @@
+"""Items spread over the workers of a cluster: in chunks out, answers back, without piling up.
+
+A chunk is as many items as take a worker about `CHUNK_SECONDS`, one at first. For each thread of a worker two chunks
+are out at most. What a worker had when it was lost goes to another; the answer of an item that ends several workers is
+`LOST`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import GdError, LimitError
+from gdcli.tasks.cluster.versions import checked_threads
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+CHUNK_SECONDS = 0.25
+LARGEST_CHUNK = 1024
+# Items beyond the first unanswered one that are out, or answered already, at most.
+AHEAD = 1024
+LOST = object()
+# Chunks that are out for each thread of a worker, so that it need not wait for the next one.
+_OUT = 2
+# Seconds between two looks at other things, where nothing comes back.
+_LOOK = 0.05
+
+
+class _Done(NamedTuple):
+    seconds: float
+    answers: Sequence[Any]
+
+
+def _done(function: Callable[..., Sequence[Any]], items: Sequence[Any], args: tuple[Any, ...]) -> _Done:
+    """Do a chunk; what runs in a worker."""
+    began = perf_counter()
+    answers = function(items, *args)
+    return _Done(perf_counter() - began, answers)
+
+
+class Chunks:
+    """``function(items, *args)`` in the workers that ``client`` reaches; it returns an answer to each of the items.
+
+    ``args`` makes the further arguments when a chunk goes out. Raises UsageError for workers with another version of
+    gd, LimitError where there are none.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        function: Callable[..., Sequence[Any]],
+        args: Callable[[], tuple[Any, ...]],
+    ) -> None:
+        self._client, self._function, self._args = client, function, args
+        self._threads = checked_threads(client)
+        self._out: dict[Future, Sequence[Any]] = {}
+        self._pace = 0.0  # seconds an item
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._out
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._out) < self._most
+
+    @property
+    def _most(self) -> int:
+        return max(1, _OUT * self._threads)
+
+    def size(self, pending: int) -> int:
+        """Return how many of so many items that are there go into the next chunk."""
+        size = max(1, min(LARGEST_CHUNK, int(CHUNK_SECONDS / self._pace))) if self._pace else 1
+        return min(size, -(-pending // self._most))
+
+    def submit(self, items: Sequence[Any]) -> None:
+        future = self._client.submit(_done, self._function, items, self._args(), pure=False)
+        self._out[future] = items
+
+    def received(self) -> list[tuple[Any, Any]]:
+        """Return items with the answers that have come, after a moment at the latest.
+
+        Raises LimitError where nobody is left who works, and what a worker raises.
+        """
+        from concurrent.futures import CancelledError
+
+        from distributed import TimeoutError, wait
+
+        if not self._out:
+            return []
+        try:
+            with self._client.as_current():
+                done = wait(list(self._out), timeout=_LOOK, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            self._look()
+            return []
+        except CancelledError:
+            raise budget.no_answer(budget.CLUSTER) from None
+        return [pair for future in done for pair in self._answered(future, self._out.pop(future))]
+
+    def _look(self) -> None:
+        if self._client.status != "running":
+            raise budget.no_answer(budget.CLUSTER)
+        if not self._client.nthreads():
+            self._threads = checked_threads(self._client)
+
+    def _answered(self, future: Future, items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+        from distributed.scheduler import KilledWorker
+
+        fault = future.exception()
+        if fault is None:
+            done = future.result()
+            pace = max(1e-6, done.seconds / len(items))
+            self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
+            return zip(items, done.answers, strict=True)
+        if isinstance(fault, GdError):
+            raise fault
+        if not isinstance(fault, KilledWorker):
+            raise LimitError(f"the cluster gave a problem up: {fault}", budget.RESTART)
+        if len(items) == 1:
+            return [(items[0], LOST)]
+        for item in items:
+            self.submit([item])
+        return []
+
+    def in_order(self, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield all items with their answers, in their order; ``function`` gets them with their numbers, from 0.
+
+        Raises as `received`, and Spent.
+        """
+        left = enumerate(items)
+        pending, waiting = deque[Any](), deque[Any]()
+        early: dict[int, Any] = {}
+        while True:
+            pending.extend(islice(left, AHEAD - len(waiting) - len(pending)))
+            while pending and self.has_room:
+                chunk = [pending.popleft() for _ in range(self.size(len(pending)))]
+                waiting.extend(chunk)
+                self.submit(chunk)
+            if not waiting:
+                return
+            budget.check()
+            early |= {number: answer for (number, _), answer in self.received()}
+            while waiting and waiting[0][0] in early:
+                number, item = waiting.popleft()
+                yield item, early.pop(number)
+
+    def cancel(self) -> None:
+        if self._out:
+            self._client.cancel(list(self._out), force=True)
