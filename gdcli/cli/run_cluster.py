@@ -16,7 +16,7 @@ from gdcli.cli.run_input import ProblemLines, Tables
 from gdcli.cli.run_solver import Answer, Solver, Task, lost
 from gdcli.render.verdicts import Shown
 from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.chunks import AHEAD, LOST, Chunks
+from gdcli.tasks.cluster.worker_chunks import AHEAD, LOST, Chunks
 
 
 def solve_chunk(tasks: list[Task], file: str, shown: Shown) -> list[Answer]:

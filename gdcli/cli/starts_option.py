@@ -1,4 +1,4 @@
-"""``--multi-start``: here, or with ``--cluster`` on a cluster."""
+"""``--multi-start`` of minimisations: runs from many starts, here, or in the workers of a cluster (``--cluster``)."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         problems_of_a_stream_are_answered_in_order(address, tmp_path)
         many_starts_have_the_answer_of_one_machine(client, address)
         what_cannot_be_spread_is_told(address)
-        starts_end_in_time_with_the_best_so_far(address)
+        an_interrupt_leaves_the_best_of_the_starts_that_are_done(address)
         with pytest.MonkeyPatch.context() as patch:
             workers_of_another_version_are_refused(address, rows, patch)
             a_run_whose_workers_are_lost_has_its_best_point(client, address, rows, patch)
@@ -234,16 +234,17 @@ def what_cannot_be_spread_is_told(address: str) -> None:
     assert str(there.value) == str(here.value)
 
 
-def starts_end_in_time_with_the_best_so_far(address: str) -> None:
-    found = api.minimize(
-        "sum((v-1)**2/50 - cos(3*v))", {"v": [2.0, 0.0]}, multi_start=100_000, max_time=0.4, cluster=address
-    )
-    assert found.status is Status.LIMIT
-    assert 0 < found.starts < 100_000
-    assert (
-        found.message
-        == f"Stopped by --max-time after {found.starts} of 100000 starts: this is the best so far."
-    )
+def an_interrupt_leaves_the_best_of_the_starts_that_are_done(address: str) -> None:
+    seen = []
+
+    def interrupt(iterate: Any) -> None:
+        seen.append(iterate.at.value)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    problem = api.make_problem("(v@v - 1)**2 + cos(5*v[0])", start={"v": [2.0, 0.0]})
+    found = solve_from_many_on(address, problem, starts=100, teller=Told(interrupt))
+    assert (found.status, found.starts, found.value) == (Status.INTERRUPTED, 3, min(seen[:3]))
 
 
 class Told:

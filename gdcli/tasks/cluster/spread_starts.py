@@ -11,7 +11,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import LimitError, UsageError
 from gdcli.solve.settings import Settings
 from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.chunks import LOST, Chunks
+from gdcli.tasks.cluster.worker_chunks import LOST, Chunks
 from gdcli.tasks.minimize import solve
 from gdcli.tasks.outcome import Outcome
 from gdcli.tasks.problem import Problem

@@ -38,7 +38,6 @@ class _Done(NamedTuple):
 
 
 def _done(function: Callable[..., Sequence[Any]], items: Sequence[Any], args: tuple[Any, ...]) -> _Done:
-    """Do a chunk; what runs in a worker."""
     began = perf_counter()
     answers = function(items, *args)
     return _Done(perf_counter() - began, answers)
