@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gdcli.record.fits import FitRecord
     from gdcli.render.plot_data import Panel
 
+# Of the distance from the estimate to the end that there is: what is shown on an open side, and beyond that end.
+_OPEN, _MARGIN = 6.0, 0.25
+
 
 def region(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the extents of the region, and why it does not close; nothing where it was not asked for."""
@@ -50,7 +53,18 @@ def region_panel(found: FitRecord) -> Panel | None:
     space = found.problem.space
     values = {space.label(k): value for k, value in enumerate(found.x)}
     first, second = seen.parameters
-    name = f"{100.0 * found.level:g} % region" + ("" if seen.closed else " (not closed)")
-    curve = Series(xs, ys, name, BLUE, width=1.8)
+    label = f"{100.0 * found.level:g} % region" + ("" if seen.closed else " (not closed)")
+    curve = Series(xs, ys, label, BLUE, width=1.8)
     best = Series([values[first]], [values[second]], "estimate", VERMILLION, "o", width=0.0)
-    return Panel((curve, best), harmless(first), harmless(second), height=2.0, own=True)
+    xlim, ylim = (_limits(seen.extents[name], values[name]) for name in seen.parameters)
+    return Panel((curve, best), harmless(first), harmless(second), xlim=xlim, ylim=ylim, height=2.0, own=True)
+
+
+def _limits(ends: list[float | None], estimate: float) -> tuple[float, float] | None:
+    """What is shown of an extent that is open on one side: there some times as much as on the other."""
+    low, high = ends
+    if low is not None and high is None:
+        return low - _MARGIN * (estimate - low), estimate + _OPEN * (estimate - low)
+    if high is not None and low is None:
+        return estimate - _OPEN * (high - estimate), high + _MARGIN * (high - estimate)
+    return None

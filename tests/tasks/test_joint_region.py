@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import hypot, inf, isinf, log
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli import api
-from gdcli.judge.distributions import chi_square_tail, f_tail, joint_quantile
+from gdcli.cli.app import run
+from gdcli.judge.distributions import chi_square_tail, f_tail, joint_quantile, student_t_quantile
 from gdcli.kernel.errors import UsageError
 from gdcli.record.fits import fit_record
 from gdcli.render.page import ASCII
@@ -109,6 +111,19 @@ def test_extents_contain_the_intervals_and_are_those_of_the_curve() -> None:
         assert -1e-9 * wide <= one.high - max(along) < 2e-3 * wide
 
 
+def test_rows_held_back_are_not_in_it() -> None:
+    """Wald's intervals of a linear model are those of the rows learned from: the region is so much wider."""
+    options = {"epochs": 2, "polish": True, "lr": 0.01, "validate": 0.3}
+    found = api.fit("y ~ a + b*t", BOD, contour="a,b", **options)
+    statistics, seen = found.statistics, region_of(found)
+    assert statistics is not None
+    assert seen.dof == 2.0
+    wider = joint_quantile(0.95, 2.0) / student_t_quantile(0.95, 2.0)
+    for one, interval, x in zip(seen.extents, statistics.errors.intervals, found.point.values(), strict=True):
+        assert interval is not None
+        assert (one.low - x, one.high - x) == pytest.approx([wider * (end - x) for end in interval], rel=1e-6)
+
+
 def test_a_likelihood_has_the_quantile_of_chi_square() -> None:
     data = {"x": [0, 1, 2, 3, 4, 5], "n": [2, 3, 6, 7, 8, 15]}
     seen = region_of(api.fit("n ~ exp(a+b*x)", data, {"a": 1, "b": 0.3}, loss="poisson", contour="a,b"))
@@ -127,17 +142,24 @@ def test_a_region_that_does_not_close_is_told() -> None:
     """That of BOD is open at 95 % (Bates and Watts, 1988, section 6.1: k has no upper end), closed at 80 %."""
     found = api.fit(RISE, BOD, CASES["bod"][2], contour=["k", "A"])
     seen = region_of(found)
-    assert seen.why.startswith("however large k is")
+    assert seen.why.startswith("k above: however large k is")
     assert seen.extents[0].high == inf
     ends = [seen.points[0][0], seen.points[-1][0]]
     assert min(ends) > 100.0
     assert min(k for k, _ in seen.points) == pytest.approx(seen.extents[0].low, rel=1e-2)
+    panel = region_panel(fit_record(found))
+    assert panel is not None
+    assert (
+        panel.xlim is not None
+    )  # the picture shows the closed end, and not the curve as far as it was followed
+    assert panel.xlim[0] < seen.extents[0].low < panel.xlim[1] < min(ends)
+    assert panel.ylim is None
     assert region_of(api.fit(RISE, BOD, CASES["bod"][2], contour="k,A", level=0.8)).why == ""
 
 
 def test_a_bound_cuts_the_curve() -> None:
     seen = region_of(api.fit(RISE, BOD, CASES["bod"][2], contour="A,k", level=0.8, bounds={"k": (0.3, inf)}))
-    assert seen.why == "k ends at its bound"
+    assert seen.why == "k below: k ends at its bound"
     assert [point[1] for point in (seen.points[0], seen.points[-1])] == pytest.approx([0.3, 0.3], rel=1e-5)
     assert min(k for _, k in seen.points) >= 0.3
 
@@ -150,6 +172,17 @@ def test_what_has_no_errors_has_no_region() -> None:
     assert region_panel(fit_record(found)) is None
     held = api.fit(MICHAELIS, PUROMYCIN, START, contour="V,K", bounds={"V": (0, 205)})
     assert region_of(held).why == "V has no standard error"
+
+
+def test_print_has_the_extents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    rows = zip(*PUROMYCIN.values(), strict=True)
+    file.write_text("conc,rate\n" + "".join(f"{c},{r}\n" for c, r in rows))
+    words = "region.V.low,region.K.high"
+    arguments = ["fit", MICHAELIS, str(file), "--start", "V=200,K=0.05", "--contour", "K,V", "--print", words]
+    assert run(arguments) == 0
+    low, high = map(float, capsys.readouterr().out.split())
+    assert (low, high) == pytest.approx((193.104033, 0.0935364582), rel=1e-8)
 
 
 def test_record_page_and_panel_have_the_same_region() -> None:
@@ -178,6 +211,11 @@ def test_record_page_and_panel_have_the_same_region() -> None:
         ("V,K", {"l2": 0.1}, "--contour is for likelihoods, and a sum with penalties is none"),
         ("V,K", {"epochs": 3}, "--contour is for a fit that ends at its minimum"),
         ("V,K", {"by": "rate", "share": "K"}, "--contour is not for fits of groups (--by)"),
+        (
+            "V,K",
+            {"models": "conc ~ K*rate"},
+            "--contour does not go with several models: each response is weighted by its own residuals",
+        ),
         ("V,K", {"subject_to": "V >= 100"}, "--contour is not for fits within constraints (--subject-to)"),
     ],
 )

@@ -86,10 +86,10 @@ def _region(profile: Profile, pair: tuple[int, int]) -> JointRegion:
     ahead = [0.0] * len(profile.x) if profile.prepared.row.errors else profile.asymmetries()
     ends = {k: profile.ends(k, ahead[k]) for k in (first, second)}
     told = {k: profile.told(profile.prepared.row.space.label(k), of) for k, of in ends.items()}
-    extents = tuple(told[k] for k in pair)
+    extents, names = tuple(told[k] for k in pair), profile.prepared.problem.contour
     start = next((end.x for k in (first, second) for end in reversed(ends[k]) if not end.why), None)
     if start is None:
-        return JointRegion((), inf, extents, (), _open(extents) or "no end was found")
+        return JointRegion((), inf, extents, (), _open(names, extents) or "no end was found")
     plane = Plane(
         profile.objective,
         first,
@@ -102,7 +102,7 @@ def _region(profile: Profile, pair: tuple[int, int]) -> JointRegion:
     )
     found = contour(plane, start, profile.quantile)
     points = found.points if pair == (first, second) else tuple((v, u) for u, v in found.points)
-    return JointRegion((), inf, extents, points, _open(extents) or _WHY[found.why])
+    return JointRegion((), inf, extents, points, _open(names, extents) or _WHY[found.why])
 
 
 def _root(profile: Profile, first: int, second: int) -> tuple[float, float, float]:
@@ -113,6 +113,12 @@ def _root(profile: Profile, first: int, second: int) -> tuple[float, float, floa
     return q * a, q * b, q * sqrt(max(of[second][second] - b * b, 4.0 * EPS * of[second][second]))
 
 
-def _open(extents: Sequence[Interval]) -> str:
+def _open(names: Sequence[str], extents: Sequence[Interval]) -> str:
     """Why the region does not end on a side by the likelihood, empty where it does on all of them."""
-    return "; ".join(dict.fromkeys(why for one in extents for why in (one.why_low, one.why_high) if why))
+    told = [
+        f"{name} {side}: {why}"
+        for name, one in zip(names, extents, strict=True)
+        for side, why in (("below", one.why_low), ("above", one.why_high))
+        if why
+    ]
+    return "; ".join(told)

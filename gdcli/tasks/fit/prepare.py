@@ -575,7 +575,7 @@ def ready(
 
         known = {entry.name: entry.value for entry in plan.given}
         found = search_start(
-            problem, row.plain, _learned(data, plan.settings.validate, problem.seed), known, searching
+            problem, row.plain, learned(data, plan.settings.validate, problem.seed), known, searching
         )
         problem = replace(problem, start=dict(found.start), searched=found.searched)
     plain = None
@@ -592,8 +592,8 @@ def ready(
     return Prepared(problem, row, data, count, plain, plan.derived, plan.layout, place)
 
 
-def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:
-    """The rows to learn from."""
+def learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:
+    """Return the rows to learn from: all but the part ``validate``."""
     if validate is None:
         return data
     from gdcli.table.visited_rows import visited

@@ -208,7 +208,6 @@ class FitRequest:
             )
         for given, what in (
             (self.by, "fits of groups (--by)"),
-            (self.models, "several responses (--model)"),
             (self.is_partitioned, "--cluster and --partitions"),
             (self.subject_to, "fits within constraints (--subject-to)"),
         ):

@@ -144,6 +144,7 @@ def _checked(request: FitRequest, settings: FitSettings, models: Sequence[str]) 
         (request.sigma, "--sigma"), (request.weights, "--weights"), (request.by, "--by"),
         (request.sigma_x, "--sigma-x"), (request.loss not in (None, "squared"), f"--loss {request.loss}"),
         (request.is_partitioned, "--cluster"), (settings.is_stochastic, "--epochs"),
+        (request.contour, "--contour"),
     ):  # fmt: skip
         if given:
             raise UsageError(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
@@ -23,7 +23,7 @@ from gdcli.solve.iteration import Observer
 from gdcli.tasks.fit.conclusion import conclude
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitIntervals, FitOutcome, Interval
-from gdcli.tasks.fit.prepare import Prepared
+from gdcli.tasks.fit.prepare import Prepared, learned
 from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD, FitSettings
 from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, within
 
@@ -181,11 +181,13 @@ def answer(
     prepared = with_engine(prepared, settings)
     _check(prepared, settings)
     outcome = solve(prepared, settings, observers, progress, checkpointer)
-    outcome = _with_intervals(prepared, outcome)
-    if prepared.problem.contour:
+    rows: Any = learned(prepared.data, settings.validate, prepared.problem.seed)
+    by = replace(prepared, data=rows)
+    outcome = _with_intervals(by, outcome)
+    if by.problem.contour:
         from gdcli.tasks.fit.joint_region import with_region
 
-        outcome = if_in_time(lambda: with_region(prepared, outcome), outcome)
+        outcome = if_in_time(lambda: with_region(by, outcome), outcome)
     return replace(outcome, ranges=ranges_of(prepared.row, prepared.data))
 
 
