@@ -210,9 +210,14 @@ def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -
     leaves = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in function.keys]
     tol = DEFAULT_TOL if settings.tol is None else settings.tol
     low, high = bounded.low, bounded.high
-    lagrangian = lagrangian_of(function, rows, bounded.slack, low, high) if rows else None
+
+    def lagrangian(point: Any) -> Any:
+        return lagrangian_of(function, rows, bounded.sides_at(point), low, high)(point)
+
     holds = Propagation(graph, bounded.roots, leaves)
-    return Search(function, holds, low, high, tol, local, bounded.sides, FEASIBLE, rows, lagrangian)
+    return Search(
+        function, holds, low, high, tol, local, bounded.sides, FEASIBLE, rows, lagrangian if rows else None
+    )
 
 
 def _local(problem: Problem, exact: Exact, rows: list[ConstraintRow]) -> Callable[[Any], Any]:
@@ -314,11 +319,12 @@ def _told(found: Outcome, search: Search, reason: StopReason | None, within: Bou
 
 
 def _warnings(found: Outcome, search: Search) -> tuple[str, ...]:
-    if not search.sides:
+    if not search.sides or search.is_held or (search.state.point is None and not len(search.state.left)):
         return found.warnings
     return (
         *found.warnings,
-        f"a constraint counts as fulfilled where it is broken by at most {FEASIBLE:g} of max(1, its side)",
+        f"a constraint counts as fulfilled where it is broken by at most {FEASIBLE:g} of max(1, its side): "
+        "no point was found at which all hold for certain",
     )
 
 
@@ -386,6 +392,11 @@ def verdict_of(
     if reason is not None and reason.status is not None:
         how, advice = stopped_by(reason)
         return reason.status, f"{how}: the global {extremum} is enclosed, not yet to the tolerance.", advice
+    if state.point is None and len(state.left):
+        told = (
+            "Stalled: no point was found at which all constraints hold, and that there is none is not proved."
+        )
+        return Status.STALLED, told, "narrow --bounds, or give a point where they hold with --start"
     if state.point is None:
         return (
             Status.INFEASIBLE,

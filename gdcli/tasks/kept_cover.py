@@ -8,7 +8,6 @@ It is no record of the search: the whole box is cut anew until each part can be 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -41,15 +40,19 @@ class Bounded(NamedTuple):
     sides: Sequence[tuple[float, float]] = ()
     roots: Sequence[int] = ()
 
-    @property
-    def slack(self) -> list[tuple[float, float]]:
-        return [
-            (
-                low - FEASIBLE * max(1.0, abs(low)) if low > -inf else low,
-                high + FEASIBLE * max(1.0, abs(high)) if high < inf else high,
-            )
-            for low, high in self.sides
-        ]
+    def sides_at(self, point: Array = None) -> list[tuple[float, float]]:
+        """Return what constraints are held to: as they were typed, if all hold for certain at ``point``.
+
+        Else each may be broken by 1e-8 of its side, at least of 1.
+        """
+        from gdcli.solve.global_search.box_list import relaxed
+
+        if point is not None:
+            at = point[:, None]
+            found = [row.evaluate(at, at, 0).value for row in self.rows]
+            if all(a <= v[0][0] <= v[1][0] <= b for v, (a, b) in zip(found, self.sides, strict=True)):
+                return list(self.sides)
+        return relaxed(self.sides, FEASIBLE)
 
 
 def bounded(
@@ -81,12 +84,11 @@ def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = Fa
     from gdcli.judge.global_cover import Demand, GlobalCover
     from gdcli.objective.interval_lagrangian import lagrangian_of
 
-    demands = [Demand(row, *ends) for row, ends in zip(problem.rows, problem.slack, strict=True)]
+    sides = problem.sides_at(point)
+    demands = [Demand(row, *ends) for row, ends in zip(problem.rows, sides, strict=True)]
     weighted = None
     if demands and point is not None:
-        weighted = lagrangian_of(problem.function, problem.rows, problem.slack, problem.low, problem.high)(
-            point
-        )
+        weighted = lagrangian_of(problem.function, problem.rows, sides, problem.low, problem.high)(point)
     return GlobalCover(problem.function, problem.low, problem.high, told, demands, weighted, every)
 
 

@@ -108,7 +108,7 @@ def _faults_of_point(within: Bounded, point: Array, value: float, upper: float) 
     found = within.function.evaluate(at, at, 0)
     low, high = float(found.value[0][0]), float(found.value[1][0])
     faults = []
-    for row, (least, most) in zip(within.rows, within.slack, strict=True):
+    for row, (least, most) in zip(within.rows, within.sides_at(point), strict=True):
         ends = row.evaluate(at, at, 0).value
         if not least <= float(ends[0][0]) <= float(ends[1][0]) <= most:
             faults.append("a constraint does not hold at the point")

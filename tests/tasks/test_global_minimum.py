@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +81,49 @@ def test_constraints_hold_the_minimum(text: str, constraints: list[str], value: 
         assert lower <= value <= upper + 1e-7
     local = api.minimize(text, dict(found.point), bounds=["all=-3:4"], subject_to=constraints)
     assert local.value >= lower - 1e-12
+
+
+BULKHEAD = next(
+    p
+    for p in json.loads(
+        (Path(__file__).parent.parent / "data" / "constrained.json").read_text(encoding="utf-8")
+    )
+    if p["name"] == "corrugated_bulkhead"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds", "constraints", "least"),
+    [
+        ("x + y", ["all=-3:4"], ["x**2 + y**2 <= 1"], -(2**0.5)),
+        (
+            BULKHEAD["expr"],
+            [f"{name}={low}:{high}" for name, (low, high) in BULKHEAD["bounds"].items()],
+            BULKHEAD["constraints"],
+            BULKHEAD["fmin"],
+        ),
+    ],
+)
+def test_inequalities_hold_for_certain_at_the_point(
+    text: str, bounds: list[str], constraints: list[str], least: float
+) -> None:
+    found = solved(text, bounds, subject_to=constraints, max_evaluations=5000)
+    assert not any("broken" in warning for warning in found.warnings)
+    assert found.globally.lower <= least <= found.globally.upper <= least + 1e-8 * abs(least)
+
+
+def test_a_steep_constraint_is_held_as_typed() -> None:
+    # Broken by 1e-8 it would let the value fall by 3e-4.
+    found = solved("-x", ["x=0:5"], subject_to=["1e-5*x**3 <= 1e-5"], max_evaluations=5000)
+    assert found.status is Status.CONVERGED
+    assert found.globally.lower <= -1.0 <= found.globally.upper
+    assert Fraction("1e-5") * Fraction(found.point["x"]) ** 3 <= Fraction("1e-5")
+
+
+def test_where_no_point_holds_for_certain_that_is_told() -> None:
+    found = solved("x + y", ["all=-2:2"], subject_to=["x + y <= 1", "x + y >= 1"])
+    assert found.status is Status.CONVERGED
+    assert any("no point was found at which all hold for certain" in warning for warning in found.warnings)
 
 
 def test_no_feasible_point_is_proved() -> None:

@@ -28,6 +28,7 @@ from gdcli.solve.global_search.box_list import (
     relaxed,
     smear_of,
 )
+from gdcli.solve.global_search.feasible_points import inward
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
 
@@ -82,7 +83,8 @@ class Search:
 
     ``holds`` passes what is demanded of values on to the variables: its first root is the function, the others are
     constraints, the functions ``rows``, which are to lie within ``sides``, and count as such within ``slack`` of their
-    size beyond; ``lagrangian`` gives a function that is nowhere above it where they do, and near it at a point.
+    size beyond while no point is known at which they hold for certain; ``lagrangian`` gives a function that is nowhere
+    above it where they do, and near it at a point.
     ``local`` improves a point. ``tol`` is relative to the value, but absolute below 1.
     With ``every`` no box is dropped for its values: what is left holds every local minimum.
     """
@@ -139,9 +141,15 @@ class Search:
 
     def run(self, go_on: Callable[[State], bool]) -> State:
         """Examine boxes until none is left to examine, or as long as ``go_on`` says."""
-        while not self.is_over and go_on(self.state):
+        import numpy as np
+
+        state = self.state
+        while not self.is_over and go_on(state):
             self.step()
-        return self.state
+        if self.is_over and state.point is None and self.local is not None and len(state.done):
+            state.rounds = max(state.rounds, 2)  # no box is left to scatter points in
+            self.improve(middle_of(state.done.low, state.done.high)[:, int(np.argmin(state.done.bounds))])
+        return state
 
     def step(self) -> None:
         """Examine the boxes with the least bounds, and cut in two what is left of them."""
@@ -226,13 +234,43 @@ class Search:
         self.state.local += 1
         found = np.clip(np.asarray(self.local(x), float), self.low, self.high)
         if np.isfinite(found).all():
-            at = found[:, None]
-            high = self._feasible_values(at, self.function.evaluate(at, at, 0), self.slack)[0]
+            found, high = self._held(found)
             if high < self.state.best:
                 better = self.state.best - high
                 self._keep(found, high)
                 if self.lagrangian is not None and (self.dual is None or better > self.gap):
                     self.dual = self.lagrangian(found)
+
+    def _held(self, x: Array) -> tuple[Array, float]:
+        """Return a point at ``x`` or next to it with an upper bound of its value, infinite where constraints fail.
+
+        Inequalities are to hold for certain. Within the slack they count only where there are equations, or where no
+        point at which they hold was found by the searches from scattered points.
+        """
+        import numpy as np
+
+        at = x[:, None]
+        if self.has_interior:
+            bounds = self.low, self.high
+            points = np.hstack([at, inward(x, self.rows, self.sides, bounds, self.slack)])
+            values = self._feasible_values(points, self.function.evaluate(points, points, 0))
+            k = int(np.argmin(values))
+            if np.isfinite(values[k]) or self.state.rounds <= 1 or self.is_held:
+                return points[:, k], float(values[k])
+        return x, float(self._feasible_values(at, self.function.evaluate(at, at, 0), self.slack)[0])
+
+    @property
+    def has_interior(self) -> bool:
+        """Tell whether all constraints are inequalities."""
+        return bool(self.sides) and all(low < high for low, high in self.sides)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether all constraints hold for certain, without slack, at the best point known."""
+        if self.state.point is None or not self.sides:
+            return False
+        at = self.state.point[:, None]
+        return bool(self._feasible_values(at, self.function.evaluate(at, at, 0))[0] < inf)
 
     def _scatter(self) -> None:
         """Search for a lower value from the best of many points, which lie evenly.
@@ -316,12 +354,12 @@ class Search:
         """Return what of boxes may hold better values, and on which of them all constraints surely hold."""
         import numpy as np
 
-        demands = [(-np.inf, self.state.best), *relaxed(self.sides, self.slack)]
+        sides = relaxed(self.sides, 0.0 if self.is_held else self.slack)
+        demands = [(-np.inf, self.state.best), *sides]
         low, high, alive, found = self.holds.contract(boxes.low.copy(), boxes.high.copy(), demands)
         free = np.ones(len(boxes), bool)
         for (lowest, highest), (least, most) in zip(found[1:], self.sides, strict=True):
             free &= (lowest > least) & (highest < most)
-        sides = relaxed(self.sides, self.slack)
         low, high, alive = cut_by_rows(self.rows, sides, low, high, alive)
         boxes = Boxes(low, high, np.fmax(boxes.bounds, found[0][0]))
         kept = alive & (boxes.bounds <= self.state.best)
