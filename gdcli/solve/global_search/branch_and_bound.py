@@ -250,7 +250,7 @@ class Search:
         import numpy as np
 
         at = x[:, None]
-        if self.has_interior:
+        if self.has_only_inequalities:
             bounds = self.low, self.high
             points = np.hstack([at, inward(x, self.rows, self.sides, bounds, self.slack)])
             values = self._feasible_values(points, self.function.evaluate(points, points, 0))
@@ -260,8 +260,7 @@ class Search:
         return x, float(self._feasible_values(at, self.function.evaluate(at, at, 0), self.slack)[0])
 
     @property
-    def has_interior(self) -> bool:
-        """Tell whether all constraints are inequalities."""
+    def has_only_inequalities(self) -> bool:
         return bool(self.sides) and all(low < high for low, high in self.sides)
 
     @property
