@@ -21,7 +21,7 @@ from gdcli.language.model_text import parse_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResponsePart, RowCount
 from gdcli.tasks.fit.prepare import ParsedFit, Plan, Prepared, gathered, read_request, ready
-from gdcli.tasks.fit.request import FitRequest, FitSettings
+from gdcli.tasks.fit.request import WALD, FitRequest, FitSettings
 from gdcli.tasks.fit.solve_fit import solve
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
 def _checked(request: FitRequest, settings: FitSettings, models: Sequence[str]) -> tuple[str, ...]:
     if len(models) < 2:
         raise UsageError("--model is for several responses, and here is one", "add --model 'y2 ~ formula'")
+    replace(request, models=tuple(models)).check()
     sides = []
     for text in models:
         model = parse_model(text, "--model" if text in request.models else request.source)
@@ -144,7 +145,8 @@ def _checked(request: FitRequest, settings: FitSettings, models: Sequence[str]) 
         (request.sigma, "--sigma"), (request.weights, "--weights"), (request.by, "--by"),
         (request.sigma_x, "--sigma-x"), (request.loss not in (None, "squared"), f"--loss {request.loss}"),
         (request.is_partitioned, "--cluster"), (settings.is_stochastic, "--epochs"),
-        (request.contour, "--contour"),
+        (request.contour, "--contour"), (request.derive, "--derive"),
+        (request.intervals != WALD, f"--intervals {request.intervals}"),
     ):  # fmt: skip
         if given:
             raise UsageError(
