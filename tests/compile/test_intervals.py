@@ -243,7 +243,7 @@ def test_derivatives_of_random_expressions(text: str, x: Any, y: Any, z: Any) ->
 
 def check_mean_value(slopes: Any, steps: Any, difference: Any) -> None:
     """The difference of two values is a product of the steps with numbers in the slopes."""
-    if any(not (math.isfinite(a) and math.isfinite(b)) for a, b in slopes):
+    if not any(steps) or any(not (math.isfinite(a) and math.isfinite(b)) for a, b in slopes):
         return
     low = sum(min(a * step, b * step) for (a, b), step in zip(slopes, steps, strict=True))
     high = sum(max(a * step, b * step) for (a, b), step in zip(slopes, steps, strict=True))

@@ -467,7 +467,7 @@ TABLES = (
         "JSON of one line of 8 MB", "line.jsonl", lambda: b'{"x": "' + b"a" * 8_000_000, "a line of more than"
     ),
     table("bytes at random", "random.csv", lambda: bytes((i * 7919 >> 3) & 255 for i in range(200_000)), ""),
-    table("two columns of one name", "names.csv", lambda: b"x,x,y\n1,2,3\n", ""),
+    table("two columns of one name", "names.csv", lambda: b"x,x,y\n1,2,3\n", "2 columns are called x", USAGE),
     Case(
         "an endless pipe of one line",
         ["fit", "y ~ a*x", "-"],
