@@ -80,7 +80,7 @@ class FitPlot:
             seen.places,
             seen.curve,
             seen.sigma,
-            seen.numbers,
+            [self._ready.place(number - 1) for number in seen.numbers],
             () if seen.column is None else self._bands(found, seen.column, seen.curve[0]),
         )
 

@@ -28,7 +28,7 @@ class ShownRows(NamedTuple):
     """Some of ``total`` rows: measured and fitted; over a ``column`` (None: there is none for a curve) at ``places``.
 
     ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model,
-    ``sigma`` the standard deviation of each row (empty: not known), ``numbers`` which of the rows used it is, from 1.
+    ``sigma`` the standard deviation of each row (empty: not known), ``names`` where each stands, file and line.
     ``bands`` around the curve have a name and their lower and upper edges at its places, the widest first.
     """
 
@@ -40,7 +40,7 @@ class ShownRows(NamedTuple):
     places: Sequence[float]
     curve: tuple[Sequence[float], Sequence[float]]
     sigma: Sequence[float] = ()
-    numbers: Sequence[int] = ()
+    names: Sequence[str] = ()
     bands: Sequence[tuple[str, Sequence[float], Sequence[float]]] = ()
 
 
@@ -84,7 +84,7 @@ def _dots(rows: ShownRows, heights: Sequence[float]) -> Series:
     count = len(rows.measured)
     size, alpha = (5.0, 1.0) if count <= 100 else (3.5, 1.0) if count <= 600 else (2.2, 0.5)
     dots = Series(_places(rows), heights, ink=BLUE, shape="o", width=0.0, size=size, alpha=alpha)
-    return dots._replace(spread=rows.sigma or None, names=[f"row {number}" for number in rows.numbers])
+    return dots._replace(spread=rows.sigma or None, names=list(rows.names))
 
 
 def spans_decades(places: Sequence[float]) -> bool:
