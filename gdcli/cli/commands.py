@@ -339,7 +339,7 @@ _ROWS = (
         "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all"),
     Command("compare-models", CompareModelsOptions, "Compare models of the same data.", _MODELS_TEXT,
         "gd compare-models decay.csv --model 'y ~ a + b*t' --model 'y ~ a*exp(-b*t)'",
-        "gd compare-models data.csv --model 'y ~ a*x' --model 'y ~ a*x + b' --folds 10 --plot models.png"),
+        "gd compare-models data.csv --model 'y ~ a*x' --model 'y ~ a*x + b' --folds 10"),
     Command("run", RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
         "gd run examples.toml", "gd run examples.toml rosenbrock --format json",
         "gd run problems.jsonl --jobs 2 > answers.jsonl"),

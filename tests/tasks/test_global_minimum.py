@@ -315,6 +315,8 @@ def test_who_listens_ends_a_search_between_two_steps() -> None:
 
 @pytest.mark.parametrize("name", ["boxes.svg", "-"])
 def test_boxes_of_two_variables_are_drawn(tmp_path: Any, name: str) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("plotext")
     drawn = str(tmp_path / name) if name != "-" else name
     code, text, errors = gd("minimize", CAMEL, "--global", "--bounds", "all=-3:3", "--plot", drawn)
     assert (code, errors) == (0, "")

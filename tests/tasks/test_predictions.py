@@ -189,6 +189,7 @@ def test_one_clear_error(words: list[str], told: str, tmp_path: Path, monkeypatc
 def test_the_picture_of_a_fit_has_the_bands(tmp_path: Path, monkeypatch: Any) -> None:
     from gdcli.cli import fit_plot
 
+    pytest.importorskip("matplotlib")
     drawn: list[Any] = []
     seen = fit_plot.FitPlot.picture
     monkeypatch.setattr(fit_plot.FitPlot, "picture", lambda *given: drawn.append(seen(*given)) or drawn[-1])
