@@ -62,6 +62,7 @@ def test_every_benchmark_is_run_here() -> None:
     assert set(RUNS) == scripts - {"run_all.py", "make_csv.py"}  # make_csv writes what reading.py reads
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("script", RUNS)
 def test_it_runs(script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for program in NEEDS.get(script, ()):

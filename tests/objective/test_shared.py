@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from effort import examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli import api
@@ -49,6 +50,7 @@ def same(a: Any, b: Any) -> bool:
     return repr(a) == repr(b)
 
 
+@settings(max_examples=examples(60))
 @given(
     st.sampled_from(EXPRESSIONS),
     st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=6),
@@ -77,6 +79,7 @@ def test_values_and_derivatives_have_the_same_bits(
             assert own.has_jumps == other.has_jumps
 
 
+@settings(max_examples=examples(60))
 @given(
     st.sampled_from(EXPRESSIONS),
     st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=4),
