@@ -181,8 +181,9 @@ def test_typer_reads_the_same(line: tuple[Command, list[str]]) -> None:
     command, arguments = line
     try:
         arranged = arrange(arguments, command)
-    except UsageError as told:  # a file that is not there, behind an option, looks like more of its value
-        assume(not told.message.endswith("has no spaces"))
+    except UsageError as told:
+        # A file that is not there, behind an option, looks like more of its value; one with a ~ like a model.
+        assume(not told.message.endswith("has no spaces") and " comes first, then " not in told.message)
         raise
     ours, theirs = read(arranged, command), by_typer.read(arranged, command)
     assert {k: v or None for k, v in ours.items()} == {k: v or None for k, v in theirs.items()}
