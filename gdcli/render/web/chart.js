@@ -88,7 +88,7 @@ const chart = (() => {
       const back = shown.map(([a, , i]) => [a, series.below[i]]).reverse();
       const edge = [...shown, ...back].map(([a, b]) => `${x(a)},${y(b)}`);
       group.append("path").attr("d", edge.length ? `M${edge.join("L")}Z` : "").attr("fill", ink(series.ink));
-      return;
+      return [];
     }
     if (series.width) {
       group.append("path")
