@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from gdcli.cli.run_input import ProblemLines, Tables
-from gdcli.cli.run_solver import Answer, Solver, Task, lost
+from gdcli.cli.run_solver import Answer, Solver, Task, lost, taken
 from gdcli.render.verdicts import Shown
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.worker_chunks import AHEAD, LOST, Chunks
@@ -61,13 +61,7 @@ class ClusterWorkers:
             if self._chunks.is_idle and source.ended and not source.pending:
                 return
             early |= {answer.number: answer for answer in self._received()}
-            if not ordered:
-                for number in early:
-                    waiting.remove(number)
-                yield from early.values()
-                early = {}
-            while ordered and waiting and waiting[0] in early:
-                yield early.pop(waiting.popleft())
+            yield from taken(early, waiting, ordered)
 
     def _read(self, source: Tables | ProblemLines) -> None:
         """Read what is there; where nothing is out, wait for it."""

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from gdcli.cli.run_input import ProblemLines, Tables
-from gdcli.cli.run_solver import Answer, Solver, Task, lost
+from gdcli.cli.run_solver import Answer, Solver, Task, lost, taken
 from gdcli.render.verdicts import Shown
 
 BATCH_SECONDS = 0.02
@@ -117,13 +117,7 @@ class Workers:
                 return
             for worker in _ready(busy, source):
                 early |= {answer.number: answer for answer in self._received(worker)}
-            if not ordered:
-                for number in early:
-                    waiting.remove(number)
-                yield from early.values()
-                early = {}
-            while ordered and waiting and waiting[0] in early:
-                yield early.pop(waiting.popleft())
+            yield from taken(early, waiting, ordered)
 
     def _received(self, worker: _Worker) -> list[Answer]:
         """Return what a worker says, or what its death leaves to be said."""

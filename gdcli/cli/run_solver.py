@@ -6,7 +6,8 @@ an expression that they share once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import COMMANDS, FitOptions, MinimizeOptions
@@ -68,6 +69,20 @@ class Answer(NamedTuple):
     checked: Checked | None
     warnings: tuple[str, ...]
     stop: int = 0  # the code of an interrupt
+
+
+def taken(early: dict[int, Answer], waiting: deque[int], ordered: bool) -> Iterator[Answer]:
+    """Take away and yield the answers that are there by their numbers: all, or ``ordered`` those whose turn it is.
+
+    ``waiting`` are the numbers of the problems that are out, in order.
+    """
+    if not ordered:
+        for number in early:
+            waiting.remove(number)
+        yield from early.values()
+        early.clear()
+    while waiting and waiting[0] in early:
+        yield early.pop(waiting.popleft())
 
 
 class Solver:

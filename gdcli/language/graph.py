@@ -27,7 +27,7 @@ COMMUTATIVE = frozenset({"add", "mul"})
 REDUCTIONS = frozenset({"sum", "prod", "largest", "smallest"})
 # Vectors that need their whole argument at once: the product of all others, 1 at the first extreme, a matrix times it.
 WHOLE = frozenset({"others", "first", "matmul"})
-_COMPARE = {
+RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,
@@ -342,4 +342,4 @@ def evaluate(op: str, *args: Any) -> float:
 
 def compare(relation: str, a: float, b: float) -> bool:
     """Return whether ``a relation b``; false for nan, except that nan != b."""
-    return bool(_COMPARE[relation](a, b))
+    return bool(RELATIONS[relation](a, b))

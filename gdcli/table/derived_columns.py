@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.language.functions import CONSTANTS
+from gdcli.language.graph import RELATIONS
 from gdcli.language.row_condition import Compared, Joined, Said, Test, parts_of
 from gdcli.table.number_cells import label
 from gdcli.table.recipes import Cells, Moments
@@ -125,18 +126,8 @@ def _compared(symbol: str, left: ndarray, right: ndarray | float) -> Verdict:
     import numpy as np
 
     known = ~(np.isnan(left) | np.isnan(right))
-    holds: ndarray = _COMPARE[symbol](left, right)
+    holds: ndarray = RELATIONS[symbol](left, right)
     return holds & known, ~holds & known
-
-
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-}
 
 
 def _check_said(test: Said, columns: Sequence[str], date: Moments | None) -> None:
