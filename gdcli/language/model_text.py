@@ -13,7 +13,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.language import tree_names
 from gdcli.language.functions import CONSTANTS
-from gdcli.language.syntax import Node, Tree, parse
+from gdcli.language.syntax import Node, Tree, parse, postorder
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Category, Levels
@@ -199,6 +199,7 @@ def sort_names(
         if constants:
             hint = "--set gives all of them a value: leave one out, or begin there, with --start"
         raise UsageError("the model has no parameter to be found", hint, Span(model.text, 0, 0, model.source))
+    _check_categories(model, parameters)
     found = dict.fromkeys([*plain, *(column for name in used for column in used[name])])
     return Names(parameters, tuple(found), used)
 
@@ -207,9 +208,26 @@ def _written_out(model: Model, columns: Sequence[str]) -> str:
     """The hint for a model without parameters: one with a parameter for each column, as R means it."""
     assert model.left is not None
     free = (letter for letter in "abcdfghkmnpqrstuvw" if letter not in columns)
-    terms = [next(free), *(f"{next(free)}*{name}" for name in columns[:8] if name in model.right.names)]
+    calls = {call.text for call in model.categories}
+    used = [name for name in columns[:8] if name in model.right.names]
+    terms = [next(free), *(name if name in calls else f"{next(free)}*{name}" for name in used)]
     at = model.text.index("~")
     return f"parameters are written out: {model.text[:at].strip()} ~ {' + '.join(terms)}"
+
+
+def _check_categories(model: Model, parameters: Collection[str]) -> None:
+    """Raise UsageError for a parameter that stands only before a category: it cannot be told from those of this."""
+    calls = {call.text for call in model.categories}
+    nodes = list(postorder(model.right.root)) if calls else []
+    for node in nodes:
+        if node.op != "mul" or not all(part.op == "name" for part in node.args):
+            continue
+        for factor, call in (node.args, node.args[::-1]):
+            alone = sum(other.op == "name" and other.value == factor.value for other in nodes) == 1
+            if call.value in calls and factor.value in parameters and alone:
+                told = f"{call.value} has parameters of its own, from which {factor.value} cannot be told"
+                hint = f"write {call.value} without {factor.value}"
+                raise UsageError(told, hint, Span(model.text, factor.start, factor.end, model.source))
 
 
 def _check_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:

@@ -159,7 +159,8 @@ def test_a_function_that_is_not_called_is_the_column(place: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("model", "hint"), [("y ~ x", "y ~ a + b*x"), ("y ~ 1 + x + gamma", "y ~ a + b*x + c*gamma")]
+    ("model", "hint"),
+    [("y ~ x", "y ~ a + b*x"), ("y ~ 1 + x + gamma", "y ~ a + b*x + c*gamma"), ("y ~ C(x)", "y ~ a + C(x)")],
 )
 def test_parameters_are_written_out(
     model: str, hint: str, place: Path, capsys: pytest.CaptureFixture[str]

@@ -118,6 +118,7 @@ def test_levels_are_sorted_and_the_base_may_be_chosen(tmp_path: Path) -> None:
     [
         ("y ~ a + C(grup)", {}, "no column grup"),
         ("y ~ a + C(group) + b*C(group)", {}, "would be called group_"),
+        ("y ~ a + b*C(group)", {}, "own, from which b cannot be told"),
         ('y ~ a + C(group, "q")', {}, "no row has group = q"),
         ("y ~ a + C(group)", {"rows": "group == 'a'"}, "has one level, a"),
         ("y ~ a + C(2*t)", {}, "an operator is missing"),
