@@ -49,10 +49,11 @@ class Text:
 
     @property
     def notes(self) -> tuple[str, ...]:
+        found = (*self._supply.notes, *self._found)
         if not (count := len(self._comments)):
-            return self._found
+            return found
         lines = "1 line is a comment" if count == 1 else f"{count} lines are comments"
-        return (*self._found, f"{lines}, the first of them line {self._comments[0]}")
+        return (*found, f"{lines}, the first of them line {self._comments[0]}")
 
     def close(self) -> None:
         self._supply.close()

@@ -48,6 +48,10 @@ class Objects:
         self.titles = tuple(unicodedata.normalize("NFKC", key.strip()) for key in self._keys)
         supply.rest()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._supply.notes
+
     def close(self) -> None:
         self._supply.close()
 

@@ -158,7 +158,7 @@ def _check(text: str, line: int, name: str, quoted: bool = False) -> None:
         byte = ord(found.group()) - 0xDC00
         raise DataError(
             f"{where(text, line, found.start(), name)}: not UTF-8 text (byte 0x{byte:02x})",
-            f"if it is Latin-1: {piped('iconv -f LATIN1 -t UTF-8', name)}",
+            f"if it is in another encoding, say Latin-2: {piped('iconv -f LATIN2 -t UTF-8', name)}",
         )
     if "\0" in text:
         raise DataError(

@@ -61,16 +61,18 @@ class Stream:
     """The bytes of a file or a pipe from their beginning; close it when done.
 
     ``name`` is what messages call it, ``again`` whether it can be opened once more (a regular file), ``start``
-    its first bytes, those of what is ``packed`` when unpacked.
+    its first bytes, those of what is ``packed`` when unpacked. Text whose first character beyond ASCII is none in
+    UTF-8 ``is_windows_1252``, as spreadsheets write "CSV" on Windows, and comes as UTF-8.
     """
 
     def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
         self.name = STDIN if path == "-" else path
         self.start = b""
-        self.again = self.packed = False
+        self.again = self.packed = self.is_windows_1252 = False
         self._file = self._opened(path, stdin)
-        self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
+        self._read: Callable[[int], bytes] = self._piece
         self._recoded = False
+        self._is_ascii = True  # what was read so far
         self._begun = False  # the first bytes are no longer put back
         self._left = -1  # bytes up to where a part ends; -1: it has no end of its own
         self._owned: list[BinaryIO] = [] if path == "-" else [self._file]
@@ -112,7 +114,7 @@ class Stream:
                 self.start = self._first()
                 break
         if self.start.startswith(_UTF16):
-            self._recode("utf-16")
+            self._recode("utf-16", "strict")
             self.start = self._first()
         for magic, (what, remedy) in _FOREIGN.items():
             if self.start.startswith(magic):
@@ -129,6 +131,10 @@ class Stream:
             if not more:
                 break
             found += more
+        self._put_back(found)
+        return found
+
+    def _put_back(self, found: bytes) -> None:
         rest = self._read
 
         def first_then_rest(asked: int) -> bytes:
@@ -139,18 +145,27 @@ class Stream:
             return piece
 
         self._read = first_then_rest
-        return found
 
-    def _recode(self, encoding: str) -> None:
+    def _piece(self, asked: int) -> bytes:
+        """Read from the file itself, no further than a part of it goes."""
+        read = getattr(self._file, "read1", self._file.read)
+        piece: bytes = read(asked if self._left < 0 else min(asked, self._left))
+        self._left -= len(piece) if self._left >= 0 else 0
+        return piece
+
+    def _recode(self, encoding: str, unknown: str) -> None:
+        """Have what follows as UTF-8; ``unknown`` is the way to put bytes that the encoding has not (see `codecs`)."""
         import codecs
 
-        rest, decoder = self._read, codecs.getincrementaldecoder(encoding)()
+        rest, decoder = self._read, codecs.getincrementaldecoder(encoding)(unknown)
 
         def recoded(asked: int) -> bytes:
             try:
-                while piece := rest(max(2, asked // 2)):
+                while piece := rest(max(2, asked // 3)):  # a byte may become three
                     if text := decoder.decode(piece):
-                        return text.encode("utf-8", "surrogatepass")
+                        return text.encode(
+                            "utf-8", "surrogateescape" if unknown != "strict" else "surrogatepass"
+                        )
                 decoder.decode(b"", final=True)
             except UnicodeError:
                 raise DataError(f"{self.name} is cut off, or is no {encoding.upper()} text") from None
@@ -182,6 +197,14 @@ class Stream:
 
     def fill(self, buffer: memoryview) -> int:
         """Put bytes into a buffer, as many as one read gives, and return how many; 0 at the end."""
+        got = self._filled(buffer)
+        if self._is_ascii and not (piece := bytes(buffer[:got])).isascii():
+            self._is_ascii = False
+            if not self._is_utf8(piece):
+                return self.fill(buffer)
+        return got
+
+    def _filled(self, buffer: memoryview) -> int:
         if (
             self._begun and self.again and not self._recoded and self._owned == [self._file]
         ):  # a file as it is
@@ -198,13 +221,30 @@ class Stream:
         buffer[: len(piece)] = piece
         return len(piece)
 
+    def _is_utf8(self, piece: bytes) -> bool:
+        """Tell it by the first character that is not ASCII; otherwise, or after reading on, ``piece`` is put back."""
+        at, length = next(i for i, byte in enumerate(piece) if byte > 127), len(piece)
+        while _is_begun(piece[at : at + 4]) and (more := self.read(4)):
+            piece += more
+        try:
+            piece[at:].decode("utf-8")
+        except UnicodeDecodeError as fault:
+            self.is_windows_1252 = fault.start == 0
+        if not self.is_windows_1252 and len(piece) == length:
+            return True
+        self._put_back(piece)
+        self._recoded = True
+        if self.is_windows_1252:
+            self._recode("cp1252", "surrogateescape")
+        return False
+
     def lines_of(self, cut: Cut, behind: int) -> LineStream:
         """Return the lines of a part of a regular file, but for the first ``behind`` of the file."""
         begin = max(self._end_of_lines(0, behind), self._line_from(cut.start))
         self._left = max(0, self._line_from(cut.end) - begin)
         before = self._count_lines(begin) if cut.numbered else 0
         self._file.seek(begin)
-        self._begun = True
+        self._read, self._begun, self._recoded, self._is_ascii = self._piece, True, False, True
         return LineStream(self, 1 + before, is_cut=True)
 
     def _line_from(self, at: int) -> int:
@@ -250,6 +290,16 @@ def _may_be_more(found: bytes) -> bool:
     """Tell whether the next bytes may make a mark of these."""
     marks = (*_COMPRESSED, *_UTF16, *_FOREIGN, *COLUMNAR, _BOM)
     return any(len(found) < len(mark) and mark.startswith(found) for mark in marks)
+
+
+def _is_begun(found: bytes) -> bool:
+    """Tell whether these bytes may be the beginning of a character in UTF-8, and no more than that."""
+    import codecs
+
+    try:
+        return not codecs.getincrementaldecoder("utf-8")().decode(found)
+    except UnicodeDecodeError:
+        return False
 
 
 class _Raw(io.RawIOBase):
@@ -385,8 +435,13 @@ class Supply:
         self._path, self._cut = path, cut
         stream = Stream(path, stdin)
         self.name, self.again, self.packed = stream.name, stream.again, stream.packed
-        self.start = stream.start
+        self.start, self._stream = stream.start, stream
         self._lines: LineStream | None = LineStream(stream)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be told of the text, as far as it was read."""
+        return ("not UTF-8: read as Windows-1252",) if self._stream.is_windows_1252 else ()
 
     def lines(self) -> tuple[LineStream, bool]:
         """Return the lines and whether they begin anew; not, where the header has been taken from them."""
@@ -394,7 +449,8 @@ class Supply:
             return self._lines, False
         if not self.again:
             raise DataError(f"{self.name} can be read only once")
-        self._lines = LineStream(Stream(self._path))
+        self._stream = Stream(self._path)
+        self._lines = LineStream(self._stream)
         return self._lines, True
 
     def rows(self, lines: LineStream) -> LineStream:

@@ -28,9 +28,9 @@ class Sheet(Supply):
     def lines(self) -> tuple[LineStream, bool]:
         begins = self._lines is None
         if self._lines is None:
-            stream = Stream("-", io.BytesIO(self._text))
-            stream.name = self.name
-            self._lines = LineStream(stream)
+            self._stream = Stream("-", io.BytesIO(self._text))
+            self._stream.name = self.name
+            self._lines = LineStream(self._stream)
         return self._lines, begins
 
 

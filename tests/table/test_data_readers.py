@@ -7,6 +7,7 @@ import math
 import struct
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 
 from gdcli.kernel.errors import DataError
 from gdcli.table import delimited_text, readers
-from gdcli.table.source import open_table
+from gdcli.table.source import open_part, open_table
+from gdcli.table.streams import Cut
 
 QUICK = [
     "split",
@@ -242,3 +244,35 @@ def test_empty_rows_below_a_table_are_no_rows(
         assert whole[:5] == alone[:5]
         is_fault = len(alone) == 3
         assert is_fault == (missing == "error" and any(row in EMPTY_ROWS for row in rows))
+
+
+@settings(max_examples=examples(80), deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(codec="cp1252", exclude_characters='\r\n,"#%\0\x1a'), max_size=5), min_size=1
+    ),
+    st.integers(1, 30),
+    st.sampled_from(["csv", "split"]),
+)
+def test_text_of_windows_1252_is_read_as_its_utf8(words: list[str], step: int, reader: str) -> None:
+    text = "word,x\n" + "".join(
+        f"\N{LATIN SMALL LETTER E WITH ACUTE}{word},{k}\n" for k, word in enumerate(words)
+    )
+    outcomes = [outcome(text.encode(form), reader, "error", ["x"], step) for form in ("utf-8", "cp1252")]
+    assert outcomes[0] == outcomes[1]
+
+
+def test_the_encoding_of_a_part_of_a_file_is_that_of_the_file(tmp_path: Path) -> None:
+    path, degree = tmp_path / "t.csv", "\N{DEGREE SIGN}C"
+    path.write_bytes("".join(["unit,x\n", *(f"{degree},{k}\n" for k in range(50))]).encode("cp1252"))
+    size = path.stat().st_size
+    read: list[float] = []
+    for cut in (Cut(0, 99), Cut(99, 100), Cut(100, 200), Cut(200, size)):
+        with open_part(str(path), cut) as table:
+            blocks = list(table.blocks(["x"], text=True))
+            read += [value for block in blocks for value in block.columns[0]]
+            assert all(row.startswith(degree) for block in blocks for row in block.text or [])
+    assert read == list(range(50))
+    with open_table([str(path)]) as table:
+        list(table.blocks(["x"]))
+        assert table.notes == ("not UTF-8: read as Windows-1252",)
