@@ -139,7 +139,6 @@ def _plain(word: str) -> str:
 
 
 def _positionals(words: Sequence[str], known: Mapping[str, Option[Any]]) -> list[str]:
-    """The words that are no options and no values of options."""
     found: list[str] = []
     rest = iter(words)
     for word in rest:

@@ -127,7 +127,6 @@ class Environment:
             self.stderr.flush()
 
     def tell_warnings(self, warnings: tuple[str, ...], seen: bool = False) -> None:
-        """Write the warnings to standard error, unless they were seen."""
         if warnings and not seen:
             from gdcli.kernel.error_text import harmless
 

@@ -142,7 +142,6 @@ def _solve(
     checkpointer: Checkpointer,
     waiting: Waiting | None,
 ) -> Outcome:
-    """One run, or one from each of many starts."""
     if options.global_:
         from gdcli.cli import global_option
 

@@ -210,7 +210,6 @@ def copy_of_rows(value: str, name: str) -> str:
 
 
 def page_file(value: str, name: str) -> str:
-    """Read the name of a page's file."""
     if not value.lower().endswith((".html", ".htm")):
         raise wrong(value, name, "a file that ends in .html", "for example report.html")
     return value

@@ -233,7 +233,6 @@ def _limits_of(problem: Problem, which: Sequence[int], found: RunRecord) -> Plan
 
 
 def _sampled(problem: Problem, which: Sequence[int], base: Sequence[float] | None = None) -> Values:
-    """Return what evaluates the expression where these components vary."""
     from gdcli import api
 
     sampler = api.sampler(problem)

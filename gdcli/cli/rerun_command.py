@@ -113,7 +113,6 @@ def arguments(first: Stored) -> list[str]:
 
 
 def options_of(options: Mapping[str, Any]) -> list[str]:
-    """Return the options of a receipt as words of a command line."""
     return [word for name, text in options.items() for word in _words(name, text)]
 
 

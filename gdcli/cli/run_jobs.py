@@ -142,7 +142,6 @@ class Workers:
         return found
 
     def _hand_out(self, source: Tables | ProblemLines, waiting: deque[int], room: int) -> None:
-        """Give problems to workers that are idle, or soon will be."""
         while (source.pending or self._again) and (room > 0 or self._again):
             if len(self._workers) < self._jobs and all(w.tasks for w in self._workers):
                 pipes = [w.pipe for w in self._workers]

@@ -53,7 +53,6 @@ def _as_it_is(row: object, *_: int) -> Any:
 
 
 def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> StoredPage:
-    """The page of a run, which sees its path again."""
     from gdcli.render.tables import Table, is_terminal
 
     timed = found.seconds is not None
@@ -70,7 +69,6 @@ def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: Pa
 
 
 def problem_of(asked: ProblemRecord, seed: int) -> Problem:
-    """Return the problem that was asked, to evaluate its expression again."""
     from gdcli.api import Problem
 
     ends = (asked.bounds or {}).items()

@@ -212,7 +212,6 @@ RESTART = "start workers, and try again"
 
 
 def lack(stop: BaseException) -> str:
-    """Return in words what there was not enough of for something."""
     if isinstance(stop, Spent) and stop.reason == CLUSTER:
         return "the cluster was lost"
     return "the time or the memory allowed did not suffice for one"

@@ -156,7 +156,6 @@ def shorten(text: str, limit: int = LONGEST) -> str:
 
 
 def out_of_memory() -> LimitError:
-    """Return the error for a request that the system refused."""
     return LimitError(
         "there is not enough memory",
         "shorten the vectors, or choose a method without a matrix: lbfgs, cg, gd",

@@ -22,7 +22,6 @@ EXTRAS = {
 
 
 def command(extra: str) -> str:
-    """Return the command that installs an extra, one of `EXTRAS`."""
     packages = " ".join(EXTRAS[extra])
     prefix = Path(sys.prefix)
     if (prefix / "pipx_metadata.json").exists():

@@ -248,7 +248,6 @@ def distance(u: Vector, v: Vector) -> float:
 
 
 def times(u: Vector, v: Vector) -> Vector:
-    """Return the products component by component."""
     return Vec(map(mul, u, v)) if isinstance(u, list) else u * v
 
 

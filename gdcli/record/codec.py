@@ -82,7 +82,6 @@ class Decoder:
         self.objective = objective
 
     def on(self, objective: object) -> Decoder:
-        """Return a decoder of states of runs on another objective."""
         return Decoder(self.arrays, objective)
 
     def __call__(self, value: object) -> Any:

@@ -154,7 +154,6 @@ class MethodRecord(Record):
 
     @property
     def work(self) -> int:
-        """All evaluations, of whatever kind."""
         return 0 if self.evaluations is None else self.evaluations.total
 
 

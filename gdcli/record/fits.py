@@ -194,8 +194,6 @@ class Tied(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BetterFit(Record):
-    """A point with less than the answer has."""
-
     value: float
     point: Values
 

@@ -46,7 +46,6 @@ class Row(NamedTuple):
 
 
 def row_of(it: Iterate, sign: int, shown: int) -> Row:
-    """Return what is kept of an iterate, with its first ``shown`` coordinates."""
     counts, x = it.counts, it.at.x
     return Row(
         it.iteration,

@@ -74,8 +74,6 @@ def _limits(ends: tuple[float, float] | None, before: bool, log: bool) -> tuple[
 
 
 def _above_zero(series: Sequence[Series], xlog: bool, ylog: bool, warnings: list[str]) -> list[Series]:
-    """Return the series without the points that logarithmic axes do not have."""
-
     def is_shown(x: float, y: float) -> bool:
         return (x > 0.0 or not xlog) and (y > 0.0 or not ylog)
 

@@ -18,7 +18,6 @@ _MOST_ROWS = 8
 
 
 def diagnostics(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """Return what the rows tell; nothing where it was not asked for."""
     seen = found.diagnostics
     if seen is None:
         return []

@@ -44,7 +44,6 @@ class ExplorePage(NamedTuple):
 
 
 def page(asked: ExplorePage) -> str:
-    """Return the whole file."""
     rows = asked.given.get("rows")
     terms = None if asked.mathml is None else latex.terms(asked.expression)
     formula = ""

@@ -435,7 +435,6 @@ def _deviation(found: FitRecord, size: float) -> str:
 
 
 def _quality(found: FitRecord, width: int) -> list[Line]:
-    """The residuals, and how good the fit is by them."""
     lines = list[Line]()
     if found.residual_sd is not None:
         left = found.rows.learned - (found.rank or 0)

@@ -85,7 +85,6 @@ def _few(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _many(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """A row per component, a column per way."""
     roles = ["" if c.agrees else "bad" for c in found.components.values()]
     for digits in (10, 8, 6, 5, 4):
         columns = [Column("by", list(found.components), left=True, roles=roles)]

@@ -207,7 +207,6 @@ def _number(value: str | float | None) -> float | None:
 
 
 def _few(value: float | None, key: str) -> str:
-    """How good a fit is, in four digits."""
     if value is None:
         return ""
     if key == "residual_sd":

@@ -76,7 +76,6 @@ def whole(title: str, body: str, styles: Sequence[str], scripts: Sequence[str]) 
 
 
 def library() -> str:
-    """Return the charting library with its licence before it."""
     licence = asset("d3.LICENSE").replace("*/", "")
     return f"/*!\n{licence}*/\n{asset(LIBRARY)}"
 

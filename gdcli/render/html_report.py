@@ -84,7 +84,6 @@ class Report(NamedTuple):
 
 
 def page(report: Report) -> str:
-    """Return the whole file."""
     sections = _sections(report.lines)
     verdict, answer = _verdict(sections)
     first = sections[0] if sections else []
@@ -109,7 +108,6 @@ def page(report: Report) -> str:
 
 
 def _sections(lines: Sequence[Line]) -> list[list[Line]]:
-    """The parts of a page, which have blank lines between them."""
     found: list[list[Line]] = [[]]
     for line in lines:
         if line:
@@ -257,7 +255,6 @@ def _figure(picture: Picture) -> str:
 
 
 def _meanings(lines: Sequence[Line]) -> str:
-    """The words that stand on the page, explained."""
     said = {line[0][0].strip() for line in lines if _is_fact(line) and _is_meant(line[0])}
     said |= {line.columns[0].title.strip() for line in lines if isinstance(line, TableLine)}
     told = "".join(

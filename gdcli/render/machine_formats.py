@@ -43,8 +43,6 @@ class ThinnedPath:
 
 
 class Json:
-    """One JSON object at the end."""
-
     thinning = (0, 0)
 
     def __init__(self, stream: TextIO, timing: bool) -> None:
@@ -86,8 +84,6 @@ class Path:
 
 
 class PathLines(Path):
-    """One JSON line per iterate."""
-
     def _row(self, it: Iterate) -> None:
         self._line(told(self._words.point(it, self._sign, self._space), self._timing))
 
@@ -96,8 +92,6 @@ class PathLines(Path):
 
 
 class JsonLines(PathLines):
-    """One line per iterate, then one for the result."""
-
     def finish(self, found: RunRecord) -> None:
         self.end()
         self._line(told(found, self._timing))

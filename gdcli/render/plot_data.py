@@ -207,7 +207,6 @@ class Recorder:
         self._seen, self.stride, self._first, self._later, self._last = kept
 
     def points(self) -> list[Point]:
-        """Return the path in order, its end included."""
         path = [*self._first, *(point for _, point in self._later)]
         if self._last is not None and (not self._later or self._later[-1][0] != self._seen - 1):
             path.append(self.point(self._last))

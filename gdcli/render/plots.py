@@ -163,7 +163,6 @@ def _shape(picture: Contours) -> float:
 
 
 def _mark(s: Series) -> dict[str, Any]:
-    """How the points of a series look."""
     if not s.shape:
         return {}
     ink, edge = (s.ink, 1.8) if s.hollow else ("white", 0.6 if s.size > 3.0 else 0.0)

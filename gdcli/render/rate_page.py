@@ -137,7 +137,6 @@ def _best(found: RatesRecord) -> str:
 
 
 def _shape(condition: float, size: int) -> str:
-    """Return what a condition number means for gradient descent."""
     if size == 1:
         return "by so much the curvature changes along the way" if condition > 1.0 + _STEADY else "a parabola"
     if condition < _ROUND:

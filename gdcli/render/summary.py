@@ -198,7 +198,6 @@ def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
 
 
 def _violation(rows: list[Row]) -> list[Column]:
-    """By how much constraints are broken, where they are anywhere."""
     broken = [row.violation for row in rows]
     return [Column("violation", [_scientific(v) for v in broken], spare=1)] if any(broken) else []
 
@@ -349,7 +348,6 @@ def _bound(name: str, ends: tuple[End, End]) -> str:
 
 
 def _held(found: RunRecord) -> str:
-    """The active bounds with their multipliers, not too many of them."""
     active = found.certificate.active_bounds or ()
     if not active:
         return "no bound"
@@ -363,7 +361,6 @@ def _held(found: RunRecord) -> str:
 
 
 def _left_unknown(found: RunRecord) -> str:
-    """What is left to gain where no model tells it."""
     kind = found.certificate.kind
     nothing_near = found.status in ("diverged", "wrong-kind")
     if nothing_near or not (found.is_end or kind == "not-stationary"):

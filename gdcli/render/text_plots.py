@@ -226,7 +226,6 @@ def _every_other(dots: Dots, count: int, number: int) -> Dots:
 
 
 def _dots(s: Series, panel: Panel, limits: Sequence[Place | None]) -> Iterator[tuple[float, float]]:
-    """The points of a series, with those of the lines between them."""
     before = (nan, nan)
     for x, y in zip(s.xs, s.ys, strict=True):
         here = _scaled(x, panel.xlog), _scaled(y, panel.ylog)

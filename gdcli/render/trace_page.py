@@ -108,7 +108,6 @@ def _rule(step: StepRecord, labels: list[str]) -> str:
 
 
 def _reverse(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """The adjoints from the last step back, then the variables."""
     steps = [step for step in reversed(trace.steps) if step.adjoint_formula]
     names = [f"{step.step}'" for step in steps] + [f"{label}'" for label in trace.gradient]
     texts = [step.adjoint_formula for step in steps]

@@ -82,7 +82,6 @@ class QuickWays:
         return None
 
     def _second(self, length: int) -> str:
-        """The way for what machine code does not read."""
         if self.reader in ("polars", "split"):
             return self.reader
         return "polars" if length >= _REPAID["polars"] and polars_reader.has_polars() else "split"

@@ -77,7 +77,6 @@ class Groups:
         return found
 
     def skip(self, key: tuple[Label, ...], met: tuple[int, int], place: str) -> None:
-        """Take notice of a row that is skipped."""
         number = self.number(key, met)
         before = self.left_out.get(number, LeftOut())
         places = (*before.places, place)[:_PLACES_TOLD]

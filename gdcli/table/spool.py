@@ -77,7 +77,6 @@ class _Held:
 
     @property
     def columns(self) -> Sequence[ndarray] | Sequence[list[float]]:
-        """The columns so far: lists, or contiguous arrays."""
         if self._lists is not None:
             return self._lists
         return [column[: self.rows] for column in self._arrays]
@@ -137,7 +136,6 @@ class Rows:
             self._writer.add(block)
 
     def columns(self, names: Sequence[str]) -> Columns:
-        """Return all that was added; nothing more can be."""
         if self._writer is None or self._folder is None:
             return Columns(names, self.held.columns)
         from gdcli.table.spooled import Spooled

@@ -262,7 +262,6 @@ class Stream:
         return start
 
     def _count_lines(self, end: int) -> int:
-        """Return how many lines come to their end before a place."""
         self._file.seek(0)
         found = 0
         while end and (block := self._file.read(min(end, _READ))):
@@ -377,7 +376,6 @@ class LineStream:
             self._buffer[:used] = before[:used]
 
     def _more(self, used: int, asked: int) -> int:
-        """Read so many bytes, or fewer, behind those in the buffer."""
         self._reserve(used, asked)
         space = memoryview(self._buffer)[used : used + asked]
         got = self.stream.fill(space)
