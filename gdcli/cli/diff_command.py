@@ -149,8 +149,7 @@ def _agree(a: object, b: object, tolerance: float) -> bool:
 
 def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], stream: TextIO) -> list[Line]:
     """Return the table of differences, ``names`` above the two sides; nothing where there are none."""
-    from gdcli.kernel.error_text import columns as columns_of
-    from gdcli.kernel.error_text import harmless
+    from gdcli.kernel.errors import columns_of, harmless
     from gdcli.kernel.number_format import short
     from gdcli.render.page import Column, cut, laid_out
     from gdcli.render.tables import glyphs_of
@@ -179,7 +178,7 @@ def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], 
 
 def _texts(a: object, b: object, room: int) -> tuple[str, str]:
     """Two values in so many columns, of long texts what is around the first difference."""
-    from gdcli.kernel.error_text import harmless
+    from gdcli.kernel.errors import harmless
     from gdcli.render.page import cut
 
     left, right = (harmless(_shown(value)) for value in (a, b))

@@ -129,6 +129,6 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _complain(env: Environment, error: GdError) -> None:
-    from gdcli.kernel.error_text import fault_text
+    from gdcli.kernel.errors import fault_text
 
     env.warn(fault_text(error))

@@ -128,7 +128,7 @@ class Environment:
 
     def tell_warnings(self, warnings: tuple[str, ...], seen: bool = False) -> None:
         if warnings and not seen:
-            from gdcli.kernel.error_text import harmless
+            from gdcli.kernel.errors import harmless
 
             self.warn("".join(f"warning: {harmless(warning)}\n" for warning in warnings))
 

@@ -63,8 +63,7 @@ class FitPlot:
         return figures.progress(run)
 
     def _rows(self, found: FitRecord) -> Any:
-        from gdcli.kernel.error_text import harmless
-        from gdcli.kernel.errors import shorten
+        from gdcli.kernel.errors import harmless, shorten
         from gdcli.render.fit_figures import ShownRows
         from gdcli.tasks.fit.row_sample import sample_rows
 

@@ -177,6 +177,6 @@ def _same_ground(first: Stored, second: Stored) -> bool:
 
 
 def _say(stream: TextIO, label: str, text: str) -> None:
-    from gdcli.kernel.error_text import harmless
+    from gdcli.kernel.errors import harmless
 
     stream.write(f"{label:<{LABEL}}{harmless(text)}\n")

@@ -81,7 +81,7 @@ def page_of(options: ShowOptions, env: Environment, name: str, records: Sequence
 
 
 def _complaint(record: Record, stream: TextIO, format: Format) -> None:
-    from gdcli.kernel.error_text import fault_text
+    from gdcli.kernel.errors import fault_text
     from gdcli.record.faults import ErrorRecord
 
     stream.write(fault_text(ErrorRecord.from_json(record).fault))

@@ -34,7 +34,7 @@ def _write(path: str, content: Content, stream: TextIO, format: Format) -> None:
 
 
 def _page(path: str, content: Content, width: int) -> list[Line]:
-    from gdcli.kernel.error_text import harmless
+    from gdcli.kernel.errors import harmless
     from gdcli.render.page import fact
 
     head = content.head
@@ -50,8 +50,7 @@ def _page(path: str, content: Content, width: int) -> list[Line]:
 def _asked(content: Content, width: int) -> list[Line]:
     from gdcli.cli.checkpoint_option import job_of
     from gdcli.cli.commands import COMMANDS
-    from gdcli.kernel.error_text import harmless
-    from gdcli.kernel.errors import shorten
+    from gdcli.kernel.errors import harmless, shorten
     from gdcli.render.page import fact
     from gdcli.render.summary import point_text
 

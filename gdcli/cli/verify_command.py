@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.cli import record_file
 from gdcli.cli.record_file import Stored
 from gdcli.cli.rerun_command import changed_data
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import UsageError, harmless
 from gdcli.record.runs import RunRecord
 from gdcli.render.page import LABEL
 from gdcli.render.proof_text import proof_of

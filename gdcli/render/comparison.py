@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import harmless, shorten
 from gdcli.record.schema import Json, Record, told
 from gdcli.render.formats import Format, Shape
 from gdcli.render.page import Column, Glyphs, Line, fact

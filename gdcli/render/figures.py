@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from math import hypot, inf, isfinite, nan
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.error_text import columns, harmless
-from gdcli.kernel.errors import UsageError, shorten
+from gdcli.kernel.errors import UsageError, columns_of, harmless, shorten
 from gdcli.kernel.number_format import amount, short
 from gdcli.render.plot_data import (
     BLACK,
@@ -106,9 +105,9 @@ class PlaneConstraints(NamedTuple):
 def title(expression: str, more: str = "") -> Title:
     """Return an expression as the title of a picture, its text on one line, not too long, no control characters."""
     formula, more = harmless(" ".join(expression.split())), harmless(more)
-    room = max(20, TITLE - columns(more))
+    room = max(20, TITLE - columns_of(more))
     text = shorten(formula, room)
-    while columns(text) > room:
+    while columns_of(text) > room:
         text = shorten(text, len(text) - 2)
     return Title(text + more, formula, more)
 
@@ -152,8 +151,8 @@ def _others(run: Run) -> list[tuple[float, ...]]:
 
 def _searched(run: Run, others: Sequence[tuple[float, ...]], heights: Sequence[float]) -> list[Series]:
     """The marks of starts and other minima: over one variable at their values, over two where they are."""
-    columns_of = list(zip(*others, strict=True)) or [(), ()]
-    xs, ys = columns_of[0], columns_of[1] if len(columns_of) > 1 else heights
+    axes = list(zip(*others, strict=True)) or [(), ()]
+    xs, ys = axes[0], axes[1] if len(axes) > 1 else heights
     number = len(xs) - len(run.minima)
     shown = f"{number} of {amount(len(run.starts), 'start')}" if number < len(run.starts) else ""
     marks = [
@@ -261,18 +260,18 @@ def contours(run: Run, values: Values, resolution: int) -> Contours:
     """Return the contours around the path; what runs off to infinity is cut at the edge of the picture."""
     scales = _scales(run)
     walked = zip(*(p.place for p in run.points), strict=True)
-    columns_of = [list(map(scale.to, column)) for scale, column in zip(scales, walked, strict=True)]
+    axes = [list(map(scale.to, column)) for scale, column in zip(scales, walked, strict=True)]
     others = [(scales[0].to(a), scales[1].to(b)) for a, b in _others(run)]
-    shown = [[*column, *(place[i] for place in others)] for i, column in enumerate(columns_of)]
+    shown = [[*column, *(place[i] for place in others)] for i, column in enumerate(axes)]
     ends = [None, None] if run.answer is None else [s.to(v) for s, v in zip(scales, run.answer, strict=True)]
     x, y, equal = common_scale(*(window(c, end) for c, end in zip(shown, ends, strict=True)))
-    path = cut(columns_of[0], columns_of[1], x, y)
+    path = cut(axes[0], axes[1], x, y)
     line = joined(path)._replace(
         label=_iterations(run), ink=VERMILLION, shape="o", size=4.0, width=1.5, marked=apart(path, x, y, NEAR)
     )
     bounds = [(scale.to(low), scale.to(high)) for scale, (low, high) in zip(scales, run.bounds, strict=False)]
     walls = [_bounds(_walls(bounds, x, y))] if bounds else []
-    start = columns_of[0][0], columns_of[1][0]
+    start = axes[0][0], axes[1][0]
     end = None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
     spans = [scale.back(high) - scale.back(low) for scale, (low, high) in zip(scales, (x, y), strict=True)]
     marks = _ends(run, start, end, spans)

@@ -11,8 +11,7 @@ from math import floor, isfinite, log10, nan
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, known, pointed, short, thousands
 from gdcli.kernel.space import Space
 from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point

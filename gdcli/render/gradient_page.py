@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import column, short
 from gdcli.record.gradients import QUOTIENTS
 from gdcli.render.page import Column, Glyphs, Line, fact, fits, laid_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount, column, short
 from gdcli.record.fits import FitRecord
 from gdcli.render.error_cells import error_cells, usual_decimals

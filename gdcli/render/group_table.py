@@ -12,9 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.error_text import columns as columns_of
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import columns_of, harmless, shorten
 from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.record.group_records import cells
 from gdcli.record.selection import Words

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import harmless
 
 FOLDER = Path(__file__).with_name("web")
 LIBRARY = "d3.min.js"

@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, seconds
 from gdcli.render.page import Column, Glyphs, Line, fact, table
 from gdcli.render.plot_data import Recorder

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount, column, seconds
 from gdcli.kernel.status import role_of
 from gdcli.render.comparison import Kind, question, with_course

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, short
 from gdcli.kernel.status import role_of
 from gdcli.render.comparison import Kind, aligned

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.error_text import columns as width_of
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import columns_of, harmless
 from gdcli.kernel.number_format import column
 from gdcli.kernel.numerics import TINY
 
@@ -59,21 +58,21 @@ class Column(NamedTuple):
 
     @property
     def width(self) -> int:
-        return max(map(width_of, [self.title, *self.cells]))
+        return max(map(columns_of, [self.title, *self.cells]))
 
 
 def pad(text: str, width: int, left: bool = False) -> str:
-    fill = " " * max(0, width - width_of(text))
+    fill = " " * max(0, width - columns_of(text))
     return text + fill if left else fill + text
 
 
 def cut(text: str, width: int, from_end: bool = False) -> str:
     """Return a text, made harmless, in at most ``width`` columns: its beginning, or its end."""
     text = harmless(text)
-    if width_of(text) <= width:
+    if columns_of(text) <= width:
         return text
     left = len(text)
-    while left and width_of(text[-left:] if from_end else text[:left]) > width - 3:
+    while left and columns_of(text[-left:] if from_end else text[:left]) > width - 3:
         left -= 1
     return "..." + text[-left:] if from_end else text[:left] + "..."
 
@@ -157,16 +156,16 @@ def wrap(text: str, width: int) -> list[str]:
     line = ""
     for space, word in _pieces(text, width):
         joined = line + space + word if line else word
-        if width_of(joined) <= width:
+        if columns_of(joined) <= width:
             line = joined
             continue
         if line:
             lines.append(line)
-        while width_of(word) > width:
+        while columns_of(word) > width:
             cut = len(word)
             # Halving is enough: the piece only has to fit, and such words are rare.
-            while width_of(word[:cut]) > width:
-                cut = max(1, min(cut - 1, cut * width // width_of(word[:cut])))
+            while columns_of(word[:cut]) > width:
+                cut = max(1, min(cut - 1, cut * width // columns_of(word[:cut])))
             lines.append(word[:cut])
             word = word[cut:]
         line = word
@@ -180,7 +179,7 @@ def _pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
     """
     for tied in text.replace(" = ", "\0=\0").split(" "):
         word = tied.replace("\0", " ")
-        if width_of(word) <= width:
+        if columns_of(word) <= width:
             yield " ", word
             continue
         import re

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount, column
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount, column, short
 from gdcli.kernel.status import CurvatureSource
 from gdcli.render.comparison import Kind, aligned, question, with_course

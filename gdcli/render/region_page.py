@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import short
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import harmless
 from gdcli.render.fit_figures import FITTED, spans_decades
 from gdcli.render.plot_data import CYCLE, Chart, Panel, Series, Title
 from gdcli.render.plot_geometry import finite

@@ -11,8 +11,7 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.error_text import harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, known, listing, seconds, short
 from gdcli.kernel.status import CurvatureSource, StopReason, role_of
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail

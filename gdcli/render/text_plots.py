@@ -14,8 +14,7 @@ from math import ceil, floor, inf, isfinite, isnan, log10, nan
 from types import ModuleType
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.error_text import columns as columns_of
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import columns_of, shorten
 from gdcli.render.page import wrap
 from gdcli.render.plot_data import (
     BLACK,

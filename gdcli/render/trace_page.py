@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.error_text import columns as columns_of
+from gdcli.kernel.errors import columns_of
 from gdcli.kernel.number_format import short
 from gdcli.render.gradient_page import head
 from gdcli.render.page import Column, Glyphs, Line, cut, fact, laid_out, wrap

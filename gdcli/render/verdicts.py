@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, TextIO
 
-from gdcli.kernel.error_text import excerpt, harmless
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import excerpt, harmless, shorten
 from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.record.checked import Checked
 from gdcli.record.faults import error_record

@@ -8,8 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from gdcli.kernel.error_text import fault_text
-from gdcli.kernel.errors import GdError
+from gdcli.kernel.errors import GdError, fault_text
 
 SECONDS = 1.0  # of processor time that one input may take
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdcli.kernel.error_text import columns, excerpt, fault_text, harmless
-from gdcli.kernel.errors import GdError, Span, UsageError
+from gdcli.kernel.errors import GdError, Span, UsageError, columns_of, excerpt, fault_text, harmless
 
 
 def test_the_whole_error() -> None:
@@ -62,11 +61,11 @@ def test_at_the_end_of_the_text() -> None:
 )
 def test_any_span_fits_and_points_at_its_start(text: str, start: int, length: int, source: str) -> None:
     lines = excerpt(Span(text, start, start + length, source))
-    assert all("\n" not in line and columns(line) <= 80 for line in lines)
-    if lines and start < len(text) and harmless(text[start]).strip() and columns(harmless(text[start])):
+    assert all("\n" not in line and columns_of(line) <= 80 for line in lines)
+    if lines and start < len(text) and harmless(text[start]).strip() and columns_of(harmless(text[start])):
         line, carets = lines
         before = carets.index("^")
-        at = next(i for i in range(len(line) + 1) if columns(line[:i]) == before)
-        while at < len(line) and not columns(line[at]):
+        at = next(i for i in range(len(line) + 1) if columns_of(line[:i]) == before)
+        while at < len(line) and not columns_of(line[at]):
             at += 1
         assert line[at] == harmless(text[start])
