@@ -33,7 +33,7 @@ class FitPlot:
         made = self._of_rows(found, epochs)
         if found.region is None:
             return made
-        from gdcli.render.region_page import region_panel
+        from gdcli.render.fit_parts import region_panel
 
         panel = region_panel(found)
         return made if panel is None else made._replace(panels=(*made.panels, panel))
@@ -43,7 +43,7 @@ class FitPlot:
 
         title = figures.title(found.problem.expression)
         if found.diagnostics is not None and found.diagnostics.points:
-            from gdcli.render.diagnostics_page import picture
+            from gdcli.render.fit_parts import picture
 
             return picture(title, found)
         if self._ready.row.fitted is not None:

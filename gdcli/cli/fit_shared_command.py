@@ -103,10 +103,10 @@ def _responses() -> _Way:
 
 def _picture(way: _Way, ready: object, found: FitRecord) -> Chart:
     from gdcli.render.figures import title
-    from gdcli.render.shared_figures import picture
+    from gdcli.render.fit_figures import shared_picture
 
     sides = dict.fromkeys(" ".join(m.partition("~")[0].split()) for m in found.problem.models)
     what = ", ".join(sides) or " ".join(found.problem.expression.partition("~")[0].split())
-    return picture(
+    return shared_picture(
         title("; ".join(found.problem.models) or found.problem.expression), what, way.curves(ready, found.x)
     )

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from gdcli.cli.answer import Beside, expression_text
 from gdcli.kernel.errors import UsageError
-from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import GradientOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.gradients import GradientRecord, TraceRecord
+    from gdcli.render.formats import Format
     from gdcli.tasks.problem import Problem
 
 
@@ -96,21 +96,9 @@ def _problem(options: GradientOptions, text: str, source: str) -> Problem:
 
 
 def write(found: GradientRecord | TraceRecord, format: Format, stream: TextIO) -> None:
-    if format.shape is Shape.OBJECT:
-        from gdcli.record.serialization import json_block
+    from gdcli.record.gradients import TraceRecord, table
+    from gdcli.render.gradient_page import page, trace_page
+    from gdcli.render.tables import write_answer
 
-        stream.write(json_block(found.to_json()))
-        return
-    if format.shape is Shape.ROWS:
-        from gdcli.record.gradient_records import table
-
-        stream.write(format.load().table(*table(found)))
-        return
-    from gdcli.render.tables import write_page
-
-    page: Any
-    if found.HEAD["type"] == "trace":
-        from gdcli.render.trace_page import page
-    else:
-        from gdcli.render.gradient_page import page
-    write_page(stream, format, partial(page, found))
+    laid_out: Any = trace_page if isinstance(found, TraceRecord) else page
+    write_answer(stream, format, found, partial(laid_out, found), table)

@@ -100,12 +100,7 @@ def _listed(values: Array | list[float]) -> list[Any]:
 
 
 def write(found: PredictionsRecord, format: Format, stream: TextIO) -> None:
-    if format.is_page:
-        from gdcli.render.prediction_page import page
-        from gdcli.render.tables import write_page
+    from gdcli.render.prediction_page import page
+    from gdcli.render.tables import write_answer
 
-        write_page(stream, format, partial(page, found))
-        return
-    from gdcli.record.serialization import json_block
-
-    stream.write(json_block(found.to_json()))
+    write_answer(stream, format, found, partial(page, found))

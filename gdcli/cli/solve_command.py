@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli.answer import Beside, expression_text
-from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import SolveOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.roots import RootsRecord
+    from gdcli.render.formats import Format
     from gdcli.render.waiting import Waiting
     from gdcli.tasks.root_finding import Teller
 
@@ -56,17 +56,8 @@ def _teller(waiting: Waiting) -> Teller:
 
 
 def write(found: RootsRecord, format: Format, stream: TextIO, timing: bool) -> None:
-    if format.shape is Shape.ROWS:
-        from gdcli.record.roots import table
+    from gdcli.record.roots import table
+    from gdcli.render.roots_page import page
+    from gdcli.render.tables import write_answer
 
-        stream.write(format.load().table(*table(found)))
-    elif format.is_page:
-        from gdcli.render.roots_page import page
-        from gdcli.render.tables import write_page
-
-        write_page(stream, format, partial(page, found, timing=timing))
-    else:
-        from gdcli.record.schema import told
-        from gdcli.record.serialization import json_block
-
-        stream.write(json_block(told(found, timing)))
+    write_answer(stream, format, found, partial(page, found, timing=timing), table, timing)

@@ -5,7 +5,7 @@ Vectors are written out as v[0], v[1], ...; what does not exist is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -237,3 +237,30 @@ def _step(step: TraceStep, labels: list[str]) -> StepRecord:
         forward={label: step.forward.get(i, 0.0) for i, label in enumerate(labels)},
         adjoint_formula=" + ".join(step.parts),
     )
+
+
+def table(found: GradientRecord | TraceRecord) -> tuple[Sequence[Any], list[list[Any]]]:
+    """Return, under a head, the steps, the errors against h where asked for, or a row per component and way."""
+    if isinstance(found, TraceRecord):
+        labels = list(found.gradient)
+        head: Sequence[str] = ["step", "formula", "value", *(f"d/d{label}" for label in labels), "adjoint"]
+        rows: list[list[Any]] = [
+            [s.step, s.formula, s.value, *(s.forward[label] for label in labels), s.adjoint]
+            for s in found.steps
+        ]
+    elif found.errors:
+        head = ("h", *QUOTIENTS)
+        rows = [[row.h, *(getattr(row, name) for name in QUOTIENTS)] for row in found.errors]
+    else:
+        numbers = ("error", "truncation", "rounding", "evaluations")
+        head = ("component", "way", "value", *numbers, "agrees", "note")
+        rows = [
+            [
+                *(label, name, found.value_of(label, name)),
+                *(getattr(way, key) for key in numbers),
+                *(str(way.agrees).lower(), way.note),
+            ]
+            for label, component in found.components.items()
+            for name, way in component.ways.items()
+        ]
+    return head, rows

@@ -1,4 +1,5 @@
-"""The picture of a fit: the rows as points, what the model says, what is left over, and the way there by epochs.
+"""The picture of a fit: the rows as points, what the model says, what is left over, the way there by epochs; also of fits
+with shared parameters.
 
 Over one column of the data the model is a curve, and so are probabilities over the formula of their logit. Of several
 columns there is no such picture; there what was measured is drawn against what the model says, and a good fit lies
@@ -9,12 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite, nan
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount
 from gdcli.render.figures import positive
-from gdcli.render.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title
+from gdcli.render.plot_data import BLUE, CYCLE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title
 from gdcli.render.plot_geometry import finite
+
+if TYPE_CHECKING:
+    from gdcli.tasks.fit.group_curves import GroupCurves
 
 FITTED = "fitted"
 _SHADE = 0.15  # how dark the widest band is; each within it is as much darker
@@ -135,3 +141,32 @@ def _epochs(epochs: Epochs) -> Panel:
         series[0] = series[0]._replace(label="rows of the fit")
         series.append(Series(epochs.numbers, shown(epochs.held_out), "rows held back", GRAY, dots, size=3.5))
     return Panel(series, "epoch", "mean loss", ylog=log, whole=True)
+
+
+# -- groups that share parameters ------------------------------------------------------------------------------------
+
+
+def shared_picture(title: Title, what: str, shown: GroupCurves) -> Chart:
+    """Return the picture of groups over a column, or of what was measured over what is fitted."""
+    over = FITTED if shown.column is None else harmless(shown.column)
+    points: list[Series] = []
+    left: list[Series] = []
+    for k, group in enumerate(shown.groups):
+        ink, name = CYCLE[k % len(CYCLE)], harmless(group.name)
+        if group.curve[0]:
+            points.append(Series(group.curve[0], finite(group.curve[1]), "", ink))
+        dots = Series(finite(group.places), finite(group.measured), name, ink, shape="o", width=0.0, size=4.0)
+        points.append(dots)
+        residuals = [m - f for m, f in zip(group.measured, group.fitted, strict=True)]
+        left.append(dots._replace(ys=finite(residuals), label=""))
+    if shown.column is None:
+        ends = [
+            v for group in shown.groups for v in (*finite(group.fitted), *finite(group.measured)) if v == v
+        ]
+        points.insert(0, Series([min(ends), max(ends)], [min(ends), max(ends)], "", width=1.0))
+    few = len(shown.groups)
+    ylabel = harmless(what) if few == shown.total else f"{harmless(what)} ({few} of {shown.total} groups)"
+    panels = [Panel(points, over, ylabel, height=2.0), Panel(left, over, "residual", signed=True)]
+    if shown.column is not None and spans_decades([v for group in shown.groups for v in group.places]):
+        panels = [panel._replace(xlog=True) for panel in panels]
+    return Chart(title, tuple(panels), [("residual", [v for series in left for v in series.ys])])

@@ -37,36 +37,31 @@ _SUMS = {
 
 def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
     """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
+    groups, region, diagnostics = _parts(found, width, glyphs)
     return summary.apart(
         _question(found, width),
         _path(found, trail, width, glyphs, timing),
         parameters(found, width, glyphs),
-        _groups(found, width, glyphs),
+        groups,
         _responses(found, width, glyphs),
         _sums(found, width),
         summary.verdict(found, width)
         + summary.global_lines(found, width)
         + summary.evidence(found, width, timing, _work(found)),
-        _region(found, width, glyphs),
-        _diagnostics(found, width, glyphs),
+        region,
+        diagnostics,
         *summary.further_tables(found, width, glyphs),
     )
 
 
-def _region(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    if found.region is None:
-        return []
-    from gdcli.render.region_page import region
+def _parts(found: FitRecord, width: int, glyphs: Glyphs) -> tuple[list[Line], list[Line], list[Line]]:
+    """Return what few fits have: groups that share parameters, the joint region of two, the diagnostics."""
+    if not (found.groups or found.region or found.diagnostics):
+        return [], [], []
+    from gdcli.render.fit_parts import diagnostics, group_parts, region
 
-    return region(found, width, glyphs)
-
-
-def _diagnostics(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    if found.diagnostics is None:
-        return []
-    from gdcli.render.diagnostics_page import diagnostics
-
-    return diagnostics(found, width, glyphs)
+    look = found, width, glyphs
+    return group_parts(*look), region(*look), diagnostics(*look)
 
 
 def _work(found: FitRecord) -> str:
@@ -218,14 +213,6 @@ def _responses(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
         width,
         glyphs,
     )
-
-
-def _groups(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    if not found.groups:
-        return []
-    from gdcli.render.group_parts import group_parts
-
-    return group_parts(found, width, glyphs)
 
 
 # -- the path ------------------------------------------------------------------------------------------------------

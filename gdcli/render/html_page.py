@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gdcli.kernel.errors import harmless
+from gdcli.render.plot_data import Chart, Contours, Picture
 
 FOLDER = Path(__file__).with_name("web")
 LIBRARY = "d3.min.js"
@@ -82,3 +83,37 @@ def library() -> str:
 
 def _digest(content: str) -> str:
     return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
+
+
+# -- pictures as plain data ------------------------------------------------------------------------------------------
+
+# Points along each side of a grid, at most; between them heights are straight.
+_SIDE = 101
+_DIGITS = 5
+
+
+def scene(picture: Picture) -> dict[str, Any]:
+    """Return a picture as objects, lists and numbers; ``kind`` tells a ``chart`` from ``contours``."""
+    if isinstance(picture, Chart):
+        return {"kind": "chart"} | _plain(picture)
+    across, up = _stride(picture.xs), _stride(picture.ys)
+    thinned = picture._replace(
+        xs=picture.xs[::across],
+        ys=picture.ys[::up],
+        values=_grid(picture.values, across, up),
+        edges=[edge._replace(slacks=_grid(edge.slacks, across, up)) for edge in picture.edges],
+    )
+    return {"kind": "contours"} | _plain(thinned)
+
+
+def _plain(picture: Chart | Contours) -> dict[str, Any]:
+    found: dict[str, Any] = plain(picture._replace(courses=()))
+    return found | {"title": str(picture.title.text)}
+
+
+def _stride(places: Sequence[float]) -> int:
+    return -(-(len(places) - 1) // (_SIDE - 1))
+
+
+def _grid(rows: Sequence[Sequence[float]], across: int, up: int) -> list[list[float]]:
+    return [[float(f"{v:.{_DIGITS}g}") for v in row[::across]] for row in rows[::up]]

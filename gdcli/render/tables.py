@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.render.formats import FORMATS, Format
+from gdcli.render.formats import FORMATS, Format, Shape
 from gdcli.render.page import ASCII, PLAIN, UNICODE, Glyphs, Line, plain_text
 
 if TYPE_CHECKING:
     from gdcli.record.runs import RunRecord
+    from gdcli.record.schema import Record
     from gdcli.solve.iteration import Iterate
 
 WIDTH = 80
@@ -116,6 +117,26 @@ def plain_look(stream: TextIO) -> Look:
 def write_page(stream: TextIO, format: Format, page: Callable[[int, Glyphs], Sequence[Line]]) -> None:
     seen: Look = format.load()(stream)
     seen.show(page(seen.width, seen.glyphs))
+
+
+def write_answer(
+    stream: TextIO,
+    format: Format,
+    found: Record,
+    page: Callable[[int, Glyphs], Sequence[Line]],
+    rows: Callable[[Any], tuple[Sequence[Any], list[list[Any]]]] | None = None,
+    timing: bool = True,
+) -> None:
+    """Write an answer that is known when all of it is done: as its page, as one object, or as the ``rows`` of it."""
+    if format.is_page:
+        write_page(stream, format, page)
+    elif format.shape is Shape.ROWS and rows is not None:
+        stream.write(format.load().table(*rows(found)))
+    else:
+        from gdcli.record.schema import told
+        from gdcli.record.serialization import json_block
+
+        stream.write(json_block(told(found, timing)))
 
 
 class PageLayout(NamedTuple):

@@ -30,9 +30,8 @@ from gdcli.render.plot_data import (
     Picture,
     Series,
 )
-from gdcli.render.plot_geometry import Place, padded, spaced
+from gdcli.render.plot_geometry import Place, padded, spaced, ticks_of
 from gdcli.render.sparkline import BLOCKS, Bars, sparkline
-from gdcli.render.ticks import ticks_of
 
 LINES = 26  # of a picture where nobody said how high the terminal is
 _LEAST, _MOST = 8, 32  # rows of a panel with its frame and numbers

@@ -15,7 +15,7 @@ from gdcli.cli.app import run
 from gdcli.cli.environment import Environment
 from gdcli.kernel.status import Status
 from gdcli.render import html_page
-from gdcli.render.explanations import STATUSES
+from gdcli.render.html_report import STATUSES
 
 KINDS = {
     "minimize": ["minimize", "100*(y-x**2)**2 + (1-x)**2", "--start", "x=-1.2,y=1"],

@@ -36,7 +36,6 @@ from gdcli.render import (
     plot_geometry,
     plots,
     text_plots,
-    ticks,
 )
 from gdcli.render.appearance import Appearance
 from gdcli.render.comparison_figures import RatePath
@@ -943,12 +942,12 @@ def test_ticks_are_round_and_three_at_least(log: bool) -> None:
     for low, high in ((0.0, 5.0), (-3.1, 3.9), (2.0, 2.2), (1e5, 1.0001e5), (-300.0, 300.0), (0.1, 0.9)):
         if log and high > 400:
             continue
-        places, labels = ticks.ticks_of(low, high, log, 3, 8)
+        places, labels = plot_geometry.ticks_of(low, high, log, 3, 8)
         assert 3 <= len(places) <= 8, (low, high, log)
         assert all(low <= place <= high for place in places)
         for place, label in zip(places, labels, strict=True):
             assert float(label) == pytest.approx(10.0**place if log else place, rel=1e-5, abs=1e-12)
-    assert ticks.ticks_of(1.0, 1.0, False, 3, 8) == ([1.0], ["1"])
+    assert plot_geometry.ticks_of(1.0, 1.0, False, 3, 8) == ([1.0], ["1"])
 
 
 def test_text_shows_start_end_and_path() -> None:

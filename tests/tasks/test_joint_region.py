@@ -16,8 +16,8 @@ from gdcli.cli.app import run
 from gdcli.judge.distributions import chi_square_tail, f_tail, joint_quantile, student_t_quantile
 from gdcli.kernel.errors import UsageError
 from gdcli.record.fits import fit_record
+from gdcli.render.fit_parts import region, region_panel
 from gdcli.render.page import ASCII
-from gdcli.render.region_page import region, region_panel
 from gdcli.tasks.fit.fit_outcome import FitOutcome, JointRegion
 from tests.tasks.test_profile import BOD, CASES, MICHAELIS, PUROMYCIN, RISE
 

@@ -1,0 +1,227 @@
+"""Parts of a page that few fits have: diagnostics, the joint region, groups with shared parameters; their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.errors import harmless
+from gdcli.kernel.number_format import amount, column, short
+from gdcli.render.error_cells import error_cells, usual_decimals
+from gdcli.render.page import Column, Glyphs, Line, chosen, cut, fact, laid_out
+
+if TYPE_CHECKING:
+    from gdcli.record.fits import DiagnosticsRecord, FitRecord, FTestRecord, GroupPartRecord, LabelsRecord
+    from gdcli.render.plot_data import Chart, Panel, Title
+
+# Of more parameters the first are told, of more outliers too.
+_MOST = 6
+_MOST_ROWS = 8
+
+
+def diagnostics(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    seen = found.diagnostics
+    if seen is None:
+        return []
+    space, values = found.problem.space, found.flat(seen.p_values)
+    known = [f"{space.label(i)} {_p(p)}" for i, p in enumerate(values) if p is not None]
+    lines = fact("p values", ", ".join(known[:12]) or "none: there are no errors", width)
+    for label, test in (("model", seen.model), ("lack of fit", seen.lack_of_fit)):
+        if test is not None:
+            lines += fact(label, _test(test), width)
+    lines += _order(seen, width)
+    if seen.outliers is not None:
+        lines += fact("outliers", _outliers(seen.outliers), width)
+    if seen.labels is not None:
+        lines += _labels(seen.labels, width)
+    return [*lines, *_influence(found, seen, width, glyphs)]
+
+
+def _p(p: float) -> str:
+    return f"{p:.1e}" if p < 1e-3 else short(p, 3)
+
+
+def _test(test: FTestRecord) -> str:
+    return f"F({test.dof}, {test.left}) = {short(test.statistic, 6)}, p = {_p(test.p)}"
+
+
+def _order(seen: DiagnosticsRecord, width: int) -> list[Line]:
+    lines = list[Line]()
+    over = f"over {seen.over}" if seen.over else "as the rows stand"
+    if seen.runs is not None and seen.expected_runs is not None and seen.runs_p is not None:
+        told = (
+            f"{seen.runs} of one sign {over}, {short(seen.expected_runs, 4)} expected, p = {_p(seen.runs_p)}"
+        )
+        lines += fact("runs", told, width)
+    if seen.durbin_watson is not None:
+        lines += fact("Durbin-Watson", f"{short(seen.durbin_watson, 4)} (2: neighbours are unrelated)", width)
+    if seen.anderson_darling is not None and seen.normality_p is not None:
+        told = f"Anderson-Darling {short(seen.anderson_darling, 4)}, p = {_p(seen.normality_p)}"
+        lines += fact("normality", told, width)
+    return lines
+
+
+def _outliers(rows: list[str]) -> str:
+    if not rows:
+        return "none (ROUT, 1 %)"
+    more = f", and {len(rows) - _MOST_ROWS} more" if len(rows) > _MOST_ROWS else ""
+    return f"{', '.join(map(harmless, rows[:_MOST_ROWS]))}{more} (ROUT, 1 %)"
+
+
+def _labels(labels: LabelsRecord, width: int) -> list[Line]:
+    auc = "" if labels.auc is None else f", AUC {short(labels.auc, 5)}"
+    told = f"accuracy {short(labels.accuracy, 5)}, mean log loss {short(labels.log_loss, 5)}{auc}"
+    lines = fact("labels", told, width)
+    if labels.calibration is not None:
+        a, b = labels.calibration
+        line = f"logit = {short(a, 3)} + {short(b, 4)} times the logit said"
+        lines += fact("calibration", line, width)
+    none, false, missed, right = labels.confusion
+    counts = f"of 1: {right} right, {missed} missed; of 0: {none} right, {false} wrong"
+    return lines + fact("confusion", counts, width)
+
+
+def _influence(found: FitRecord, seen: DiagnosticsRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    rows, space = seen.influence, found.problem.space
+    if not rows:
+        return []
+    columns = [
+        Column("row", [harmless(one.row) for one in rows], left=True),
+        Column("leverage", [f"{one.leverage:.3f}" for one in rows]),
+        Column("residual/sd", ["" if one.studentised is None else f"{one.studentised:.2f}" for one in rows]),
+        Column("Cook", ["" if one.cook is None else short(one.cook, 3) for one in rows]),
+        *(
+            Column(f"d {space.label(i)}/dy", [short(one.moves[i], 4) for one in rows], spare=1 + i)
+            for i in range(min(space.size, _MOST))
+        ),
+    ]
+    return [[], *laid_out(columns, width, glyphs, all_in="--format json")]
+
+
+def picture(title: Title, found: FitRecord) -> Chart:
+    """Return the picture: residuals by what is fitted, by the normal distribution, and by leverage."""
+    from gdcli.render.plot_data import BLUE, VERMILLION, Chart, Panel, Series
+
+    points = [] if found.diagnostics is None else [p for p in found.diagnostics.points if p[1] == p[1]]
+    fitted, residuals, leverages = ([p[k] for p in points] for k in range(3))
+    ordered, places = sorted(residuals), _normal_places(len(points))
+    ends, what = (min(places, default=-1.0), max(places, default=1.0)), "studentised residual"
+
+    def dots(xs: list[float], ys: list[float]) -> Series:
+        return Series(xs, ys, "", BLUE, "o", width=0.0, size=3.5)
+
+    line = Series(ends, ends, "normal", VERMILLION, width=1.4)
+    panels = (
+        Panel((dots(fitted, residuals),), "fitted", what, signed=True),
+        Panel((dots(places, ordered), line), "normal quantile", what, own=True),
+        Panel((dots(leverages, residuals),), "leverage", what, own=True, signed=True),
+    )
+    return Chart(title, panels, [("residual", residuals)])
+
+
+def _normal_places(count: int) -> list[float]:
+    """Where normal residuals would lie, in order (Blom 1958)."""
+    from statistics import NormalDist
+
+    return [NormalDist().inv_cdf((i + 0.625) / (count + 0.25)) for i in range(count)]
+
+
+# -- the joint region ------------------------------------------------------------------------------------------------
+
+# Of the distance from the estimate to the end that there is: what is shown on an open side, and beyond that end.
+_OPEN, _MARGIN = 6.0, 0.25
+
+
+def region(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the extents of the region, and why it does not close; nothing where it was not asked for."""
+    seen = found.region
+    if seen is None:
+        return []
+    first, second = map(harmless, seen.parameters)
+    told = f"of {first} and {second}, both within it with {100.0 * found.level:g} % confidence, by {seen.quantile}"
+    lines = fact("joint region", told, width)
+    if seen.reason is not None:
+        label = "not closed" if seen.extents else "no region"
+        lines += fact(label, harmless(seen.reason), width, "warn", label_role="warn")
+    if not seen.extents:
+        return lines
+    columns = [
+        Column("parameter", [first, second], left=True),
+        Column("from", [_end(pair[0], -inf) for pair in seen.extents.values()]),
+        Column("to", [_end(pair[1], inf) for pair in seen.extents.values()]),
+    ]
+    return [*lines, [], *laid_out(columns, width, glyphs)]
+
+
+def _end(end: float | None, far: float) -> str:
+    return str(far) if end is None else short(end, 6)
+
+
+def region_panel(found: FitRecord) -> Panel | None:
+    """Return the curve around the region and the estimate within, None where there is no curve."""
+    from gdcli.render.plot_data import BLUE, VERMILLION, Panel, Series
+
+    seen = found.region
+    if seen is None or not seen.points:
+        return None
+    xs, ys = zip(*seen.points, strict=True)
+    space = found.problem.space
+    values = {space.label(k): value for k, value in enumerate(found.x)}
+    first, second = seen.parameters
+    label = f"{100.0 * found.level:g} % region" + ("" if seen.closed else " (not closed)")
+    curve = Series(xs, ys, label, BLUE, width=1.8)
+    best = Series([values[first]], [values[second]], "estimate", VERMILLION, "o", width=0.0)
+    xlim, ylim = (_limits(seen.extents[name], values[name]) for name in seen.parameters)
+    return Panel((curve, best), harmless(first), harmless(second), xlim=xlim, ylim=ylim, height=2.0, own=True)
+
+
+def _limits(ends: list[float | None], estimate: float) -> tuple[float, float] | None:
+    """What is shown of an extent that is open on one side: there some times as much as on the other."""
+    low, high = ends
+    if low is not None and high is None:
+        return low - _MARGIN * (estimate - low), estimate + _OPEN * (estimate - low)
+    if high is not None and low is None:
+        return estimate - _OPEN * (high - estimate), high + _MARGIN * (high - estimate)
+    return None
+
+
+# -- groups with shared parameters -----------------------------------------------------------------------------------
+
+MOST_GROUPS = 24
+_FIRST, _LAST = 18, 3
+_LONGEST_LABEL = 20
+
+
+def group_parts(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table, nothing without groups; a column that does not fit is named below it."""
+    parts, count = list(found.groups), len(found.groups)
+    if not parts:
+        return []
+    if count > MOST_GROUPS:
+        parts = [*parts[:_FIRST], *parts[-_LAST:]]
+    columns = _columns(parts, "±" if glyphs.rule == "─" else "+-")
+    kept, left_out = chosen(columns, width)
+    lines = laid_out(kept, width, glyphs, [_FIRST] if len(parts) < count else [])
+    notes = [f"{len(parts)} of {amount(count, 'group')}"] if len(parts) < count else []
+    notes += [f"not shown: {', '.join(c.title.strip() for c in left_out)}"] if left_out else []
+    if notes:
+        lines.append([(f"{'; '.join(notes)}; --format csv has all", "rule")])
+    return lines
+
+
+def _columns(parts: Sequence[GroupPartRecord], plus: str) -> list[Column]:
+    columns = []
+    for name in parts[0].group:
+        labels = [part.group[name] for part in parts]
+        is_text = any(isinstance(v, str) for v in labels)
+        texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in labels]
+        columns.append(Column(cut(name, _LONGEST_LABEL), texts, left=is_text))
+    columns.append(Column("rows", [str(part.rows) for part in parts]))
+    tables = [part.rows_of_parameters() for part in parts]
+    for k, (name, *_) in enumerate(tables[0]):
+        values: list[float] = [table[k][1] for table in tables]
+        errors: list[float | None] = [table[k][2] for table in tables]
+        texts = error_cells(values, errors, [None] * len(parts), usual_decimals(errors), plus)
+        columns.append(Column(f"{harmless(name)} {plus} error", texts, spare=1 if k else 0))
+    return [*columns, Column("value", column([part.value for part in parts], 5), spare=2)]
