@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions, MinimizeOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.option_rows import Options
-    from gdcli.record.checkpoint_file import Content
-    from gdcli.record.checkpoint_store import Checkpoint
+    from gdcli.record.checkpoint_file import Checkpoint, Content
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitRequest
@@ -120,7 +119,7 @@ def session(
 
 def _opened(path: str, options: Options, env: Environment, job: Problem | FitRequest) -> Checkpoint:
     from gdcli.record import checkpoint_file
-    from gdcli.record.checkpoint_store import Checkpoint, part_of
+    from gdcli.record.checkpoint_file import Checkpoint, part_of
 
     checkpoint_file.clean(path)
     content = options.resumed

@@ -1,5 +1,4 @@
-"""The picture of a fit: the rows as points, what the model says, what is left over, the way there by epochs; also of fits
-with shared parameters.
+"""The picture of a fit, also with shared parameters: rows, what the model says, what is left over, the epochs.
 
 Over one column of the data the model is a curve, and so are probabilities over the formula of their logit. Of several
 columns there is no such picture; there what was measured is drawn against what the model says, and a good fit lies

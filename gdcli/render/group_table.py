@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import columns_of, harmless, shorten
 from gdcli.kernel.number_format import amount, seconds, short
-from gdcli.record.group_records import cells
+from gdcli.record.groups import cells
 from gdcli.record.selection import Words
 from gdcli.record.serialization import labels
 from gdcli.render import summary

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.record import group_records
-from gdcli.record.group_records import cells
+from gdcli.record import groups
+from gdcli.record.groups import cells
 from gdcli.record.schema import SCHEMA
 from gdcli.record.selection import Words
 from gdcli.record.serialization import RowText, json_text
@@ -21,7 +21,7 @@ class GroupLines:
         self._stream, self._recorder = stream, recorder
 
     def __call__(self, fits: Sequence[Group]) -> None:
-        self._stream.write("".join(f"{line}\n" for line in group_records.lines(fits, self._recorder)))
+        self._stream.write("".join(f"{line}\n" for line in groups.lines(fits, self._recorder)))
         self._stream.flush()
 
     def finish(self, tally: Counter[str]) -> None:
@@ -37,7 +37,7 @@ class GroupWhole(GroupLines):
         self._before = json_text(head)[:-1] + ', "results": [\n'
 
     def __call__(self, fits: Sequence[Group]) -> None:
-        for line in group_records.lines(fits, self._recorder):
+        for line in groups.lines(fits, self._recorder):
             self._stream.write(self._before + line)
             self._before = ",\n"
 

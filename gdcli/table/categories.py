@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.language.category_calls import Category, Levels
+from gdcli.table.derived_columns import Cells
 from gdcli.table.number_cells import label, shown
-from gdcli.table.recipes import Cells
 
 if TYPE_CHECKING:
     from numpy import ndarray

@@ -21,7 +21,7 @@ from gdcli.table.number_cells import shown
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from gdcli.table.recipes import Cells
+    from gdcli.table.derived_columns import Cells
 
 OPTION = "--dates"
 EXAMPLE = "for example --dates t=days, --dates 't=hours since 2024-01-01', --dates 't=days as %d/%m/%Y'"

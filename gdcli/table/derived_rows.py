@@ -14,8 +14,7 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError
 from gdcli.table.blocks import Labels, RowBlock, coded
 from gdcli.table.cell_faults import SKIP
-from gdcli.table.derived_columns import Condition
-from gdcli.table.recipes import Cells, Recipe
+from gdcli.table.derived_columns import Cells, Condition, Recipe
 
 if TYPE_CHECKING:
     from numpy import ndarray

@@ -1,16 +1,20 @@
 """Which quick way reads a block: machine code for what is plain to it, else polars or splitting.
 
 All ways give the same, or leave a block, or some of its rows, to the csv module. One that has to be loaded is taken
-for a table that is long enough to repay that.
+for a table that is long enough to repay that. Machine code takes a block as it came, finds out by itself whether it is
+plain, and has numbers in the bits that float() gives; what it leaves open (see `compile.delimited_rows`) is decided as
+for the other quick ways.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gdcli.table import polars_reader
 from gdcli.table.blocks import SWAPPED, SWAPPED_BYTES, Labels
+from gdcli.table.streams import LONGEST_LINE
 
 if TYPE_CHECKING:
     from gdcli.compile.delimited_rows import RowsReader
@@ -60,9 +64,7 @@ class QuickWays:
             block = bytes(block).translate(SWAPPED_BYTES)
         machine_code = None if labels else self._machine_code(length)  # which reads numbers alone
         if machine_code is not None:
-            from gdcli.table import native_reader
-
-            found = native_reader.with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
+            found = _with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
             if _is_clear(found):
                 return found
         plain = polars_reader.plain(bytes(block), self.delimiter, self.cells)
@@ -76,9 +78,7 @@ class QuickWays:
 
     def _machine_code(self, length: int) -> RowsReader | None:
         if self.reader == "native" or (self.reader == "auto" and length >= _REPAID["native"]):
-            from gdcli.table import native_reader
-
-            return native_reader.rows_reader(self._use_cache)
+            return rows_reader(self._use_cache)
         return None
 
     def _second(self, length: int) -> str:
@@ -94,3 +94,44 @@ def _as_typed(labels: Labels) -> Labels:
 
 def _is_clear(found: polars_reader.Quick | None) -> bool:
     return found is not None and len(found.doubtful) <= max(10, _MANY * found.rows)
+
+
+@lru_cache
+def rows_reader(use_cache: bool = True) -> RowsReader | None:
+    """Return the machine code, loaded once; None where it cannot be had."""
+    from gdcli.compile import machine_code
+
+    if not machine_code.is_installed() or not machine_code.is_available():
+        return None
+    from gdcli.compile.delimited_rows import RowsReader
+
+    try:
+        return RowsReader(use_cache)
+    except Exception:  # whatever is wrong with it, the other ways read the same
+        return None
+
+
+def _with_native(
+    reader: RowsReader,
+    block: bytes | memoryview,
+    delimiter: str,
+    cells: int,
+    wanted: Sequence[int],
+    room: Room | None = None,
+) -> polars_reader.Quick | None:
+    """Return the wanted columns of a block of whole lines, None where it is not plain; for ``room`` see `parts`."""
+    from gdcli.compile.machine_code import processors
+
+    unique = list(dict.fromkeys(wanted))
+    found = reader.read(
+        block,
+        delimiter,
+        cells,
+        unique,
+        longest=LONGEST_LINE // 2,
+        threads=processors(),
+        room=room if len(unique) == len(wanted) else None,
+    )
+    if found is None:
+        return None
+    return polars_reader.Quick([found.columns[unique.index(i)] for i in wanted], found.doubtful, [])

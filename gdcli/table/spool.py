@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from gdcli.table.row_groups import Groups
     from gdcli.table.source import DataTable
-    from gdcli.table.spooled import SpoolWriter
-    from gdcli.table.tempfiles import Folder
+    from gdcli.table.spooled import Folder, SpoolWriter
 
 MEMORY = 96 << 20  # bytes of numbers that stay in memory
 
@@ -125,8 +124,7 @@ class Rows:
 
     def add(self, block: Sequence[ndarray]) -> None:
         if self._writer is None and not self.held.add(block):
-            from gdcli.table.spooled import SpoolWriter
-            from gdcli.table.tempfiles import Folder
+            from gdcli.table.spooled import Folder, SpoolWriter
 
             self._folder = Folder(self._spool)
             self._writer = SpoolWriter(self._count, self._folder)

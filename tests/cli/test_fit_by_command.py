@@ -17,7 +17,7 @@ import pytest
 from keep import kept
 
 from gdcli.cli.app import run
-from gdcli.record import fit_records, group_records
+from gdcli.record import fit_records, groups
 from gdcli.tasks.fit import fit_groups as grouped_fits
 
 ROOT = Path(__file__).parent.parent.parent
@@ -162,9 +162,9 @@ def test_a_line_is_the_record_of_the_fit(
     assert fit(*command) == 0
     quick = capsys.readouterr().out
     monkeypatch.setattr(
-        group_records,
+        groups,
         "lines",
-        lambda fits, recorder: (group_records.json_text(recorder.to_json(fit)) for fit in fits),
+        lambda fits, recorder: (groups.json_text(recorder.to_json(fit)) for fit in fits),
     )
     assert fit(*command) == 0
     seconds = re.compile(r'"seconds": [^,]+')

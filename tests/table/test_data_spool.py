@@ -17,7 +17,7 @@ from gdcli.table.blocks import Columns
 from gdcli.table.shuffle import SHUFFLES, all_rows, order, split
 from gdcli.table.source import open_table
 from gdcli.table.spool import gather
-from gdcli.table.tempfiles import Folder
+from gdcli.table.spooled import Folder
 
 ROWS = 40_123
 

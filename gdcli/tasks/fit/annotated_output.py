@@ -20,7 +20,7 @@ from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured
 
 if TYPE_CHECKING:
     from gdcli.table.source import Block, DataTable
-    from gdcli.table.tempfiles import Folder
+    from gdcli.table.spooled import Folder
     from gdcli.tasks.fit.prepare import Prepared
 
 FITTED, RESIDUAL = "fitted", "residual"
@@ -49,7 +49,7 @@ def kept(stdin: BinaryIO, spool: str | None = None) -> Iterator[tuple[Any, str]]
 
     The file is in a folder within ``spool`` (None: the system's place). DataError where there is no room.
     """
-    from gdcli.table.tempfiles import Folder
+    from gdcli.table.spooled import Folder
 
     with Folder(spool) as folder:
         path = folder.path("rows")

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from gdcli.language.model_text import Model
     from gdcli.table.categories import Contrasts
     from gdcli.table.dates import Dated
-    from gdcli.table.derived_columns import Condition
-    from gdcli.table.recipes import Recipe
+    from gdcli.table.derived_columns import Condition, Recipe
     from gdcli.table.source import DataTable
 
 _RANGE = re.compile(r"\s*(\d*)\s*:\s*(\d*)\s*")
