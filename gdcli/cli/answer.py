@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from gdcli.cli.options import (
     SOLVER,
+    AskedOptions,
     ConstrainedOptions,
     EpochsOptions,
     FitDataOptions,
@@ -20,7 +21,7 @@ from gdcli.cli.options import (
 )
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
-from gdcli.render.formats import Shape
+from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import CompareBatchesOptions, FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.option_rows import Options
-    from gdcli.cli.options import AskedOptions
     from gdcli.cli.report_option import ReportFile
     from gdcli.cli.trace_option import Tracing
     from gdcli.record.schema import Record
     from gdcli.record.selection import Words
-    from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate, Observer

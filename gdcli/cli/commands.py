@@ -7,10 +7,11 @@ module is imported when its command is asked for, so a new command costs the oth
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.cli import option_values as read
 from gdcli.cli import options as groups
+from gdcli.cli.environment import Environment
 from gdcli.cli.option_rows import (
     Argument,
     Option,
@@ -25,10 +26,6 @@ from gdcli.cli.option_rows import (
 )
 from gdcli.cli.options import OutputOptions, PictureOptions
 from gdcli.render.formats import Shape
-
-if TYPE_CHECKING:
-    from gdcli.cli.environment import Environment
-
 
 # fmt: off
 _DRAW = "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal"

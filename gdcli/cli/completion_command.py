@@ -14,15 +14,12 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gdcli.cli.commands import COMMANDS, Command
+from gdcli.cli.commands import COMMANDS, Command, CompletionOptions
+from gdcli.cli.environment import Environment
 from gdcli.cli.option_rows import Option
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
-
-if TYPE_CHECKING:
-    from gdcli.cli.commands import CompletionOptions
-    from gdcli.cli.environment import Environment
 
 _BASH = """_gd() {
     local IFS=$'\\n' i

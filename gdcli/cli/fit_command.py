@@ -9,6 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli.answer import (
+    AnswerWriter,
     Beside,
     Emitted,
     caps_of,
@@ -25,7 +26,6 @@ from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
     from gdcli.cli.annotated_files import Files
-    from gdcli.cli.answer import AnswerWriter
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.fits import FitRecord

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from gdcli.cli.commands import COMMANDS
+from gdcli.cli.commands import COMMANDS, HelpOptions
+from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError, did_you_mean
-
-if TYPE_CHECKING:
-    from gdcli.cli.commands import HelpOptions
-    from gdcli.cli.environment import Environment
 
 
 def run(options: HelpOptions, env: Environment) -> int:

@@ -9,16 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gdcli import __version__
-from gdcli.cli.commands import COMMANDS, Command
+from gdcli.cli.commands import COMMANDS, Command, ManOptions
+from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.render.page import wrap
-
-if TYPE_CHECKING:
-    from gdcli.cli.commands import ManOptions
-    from gdcli.cli.environment import Environment
 
 _CODES = (
     ("0", "converged, or completed"),

@@ -12,14 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.canvas import Canvas
-from gdcli.cli.options import OutputOptions
+from gdcli.cli.options import OutputOptions, PlanePictureOptions
 from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
     from gdcli.cli.commands import GradientOptions
     from gdcli.cli.environment import Environment
-    from gdcli.cli.options import PlanePictureOptions
     from gdcli.kernel.space import Space
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import StringIO
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from gdcli import __version__
 from gdcli.cli import diff_command, record_file
-from gdcli.cli.commands import COMMANDS
+from gdcli.cli.commands import COMMANDS, FileOptions
+from gdcli.cli.environment import Environment
 from gdcli.cli.options import OWN_GROUPS
 from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.errors import DataError
 from gdcli.render.page import LABEL
-
-if TYPE_CHECKING:
-    from gdcli.cli.commands import FileOptions
-    from gdcli.cli.environment import Environment
 
 # Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
 TOLERANCE = 1e-6

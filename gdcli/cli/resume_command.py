@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.cli import argv
 from gdcli.cli.checkpoint_option import ground, warned
-from gdcli.cli.commands import COMMANDS
+from gdcli.cli.commands import COMMANDS, ResumeOptions
+from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from gdcli.cli.commands import ResumeOptions
-    from gdcli.cli.environment import Environment
 
 
 def run(options: ResumeOptions, env: Environment) -> int:

@@ -10,15 +10,12 @@ import os
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from gdcli.cli.environment import Environment
 from gdcli.cli.output_file import check_standard_output
 from gdcli.cli.run_solver import MAX_LINE, Task
 from gdcli.kernel.errors import UsageError, did_you_mean_file
 from gdcli.tasks.problem_file import FileProblem
-
-if TYPE_CHECKING:
-    from gdcli.cli.environment import Environment
 
 _BLOCK = 1 << 16
 LINES = (".jsonl", ".ndjson", ".json")

@@ -57,7 +57,7 @@ def _teller(waiting: Waiting) -> Teller:
 
 def write(found: RootsRecord, format: Format, stream: TextIO, timing: bool) -> None:
     from gdcli.record.roots import table
-    from gdcli.render.box_pages import roots_page
+    from gdcli.render.roots_page import page
     from gdcli.render.tables import write_answer
 
-    write_answer(stream, format, found, partial(roots_page, found, timing=timing), table, timing)
+    write_answer(stream, format, found, partial(page, found, timing=timing), table, timing)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.errors import shorten
+from gdcli.kernel.errors import GdError, shorten
 from gdcli.record import fits, runs
 from gdcli.record.fits import FitProblemRecord
 from gdcli.record.runs import EvaluationsRecord, ProblemRecord, Receipt
 from gdcli.record.schema import SCHEMA, Record, Values, signed
 
 if TYPE_CHECKING:
-    from gdcli.kernel.errors import GdError
     from gdcli.kernel.space import Space
     from gdcli.tasks.batch_sizes import BatchRun
     from gdcli.tasks.compare import RateComparison

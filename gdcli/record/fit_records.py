@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from gdcli.record.fits import EPOCH_HEAD, epoch_cells, epoch_point
+from gdcli.record.fits import EPOCH_HEAD, FitRecord, epoch_cells, epoch_point
 from gdcli.record.schema import Json
 from gdcli.record.selection import WORDS, Words
 from gdcli.record.serialization import RowText
-
-if TYPE_CHECKING:
-    from gdcli.record.fits import FitRecord
 
 PARAMETER_HEAD = ("parameter", "value", "standard_error", "t", "low", "high")
 

@@ -10,7 +10,7 @@ from math import inf, isfinite
 from operator import mul
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdcli.judge.statistics import LEVEL
+from gdcli.judge.statistics import LEVEL, FitStatistics, Uncertainty
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.stored import Reader, stored
@@ -29,7 +29,6 @@ from gdcli.record.runs import (
 from gdcli.record.schema import Record, Values, signed
 
 if TYPE_CHECKING:
-    from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures
     from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitOutcome, JointRegion
     from gdcli.tasks.fit.request import FitProblem, FitRequest

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, isfinite, log10, nan
-from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, known, pointed, short, thousands
 from gdcli.kernel.space import Space
-from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point
+from gdcli.record.fits import (
+    BootstrapRecord,
+    EpochPoint,
+    FitProblemRecord,
+    FitRecord,
+    RowsRecord,
+    SearchRecord,
+    epoch_cells,
+    epoch_point,
+)
+from gdcli.record.path_rows import Trail
 from gdcli.record.runs import PathPoint
 from gdcli.render import summary
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
-
-if TYPE_CHECKING:
-    from gdcli.record.fits import BootstrapRecord, FitProblemRecord, FitRecord, RowsRecord, SearchRecord
-    from gdcli.record.path_rows import Trail
 
 MOST_PARAMETERS = 24
 _FIRST, _LAST = 18, 3  # of more parameters so many are shown

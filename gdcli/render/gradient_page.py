@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite, isnan
-from typing import TYPE_CHECKING
 
 from gdcli.kernel.errors import columns_of, harmless, shorten
 from gdcli.kernel.number_format import column, short
-from gdcli.record.gradients import QUOTIENTS
+from gdcli.record.gradients import QUOTIENTS, BestStepRecord, GradientRecord, StepRecord, TraceRecord
 from gdcli.render.page import Column, Glyphs, Line, cut, fact, fits, laid_out, wrap
 from gdcli.render.summary import point_text, typed_texts
-
-if TYPE_CHECKING:
-    from gdcli.record.gradients import BestStepRecord, GradientRecord, StepRecord, TraceRecord
 
 FEW = 6  # components that are shown with all their ways one under the other
 WAYS = {

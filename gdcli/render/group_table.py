@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import columns_of, harmless, shorten
 from gdcli.kernel.number_format import amount, seconds, short
-from gdcli.record.groups import cells
+from gdcli.record.groups import Group, GroupRecorder, cells
 from gdcli.record.selection import Words
 from gdcli.record.serialization import labels
 from gdcli.render import summary
@@ -25,7 +25,6 @@ from gdcli.render.page import Column, Line, TableLine, chosen, cut, fact, named,
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
     from gdcli.record.fits import FitProblemRecord, RowsRecord
-    from gdcli.record.groups import Group, GroupRecorder
     from gdcli.render.tables import Look
 
 _LONGEST_LABEL = 20

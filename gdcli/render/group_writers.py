@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from gdcli.record import groups
-from gdcli.record.groups import cells
+from gdcli.record.groups import Group, GroupRecorder, cells
 from gdcli.record.schema import SCHEMA
 from gdcli.record.selection import Words
 from gdcli.record.serialization import RowText, json_text
-
-if TYPE_CHECKING:
-    from gdcli.record.groups import Group, GroupRecorder
 
 
 class GroupLines:

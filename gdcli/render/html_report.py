@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import latex
 from gdcli.render.formats import Format, Shape
 from gdcli.render.html_page import asset, data, library, scene, stored, text, whole
 from gdcli.render.page import LABEL, UNICODE, Column, Line, TableLine
+from gdcli.render.plot_data import Picture
 from gdcli.render.tables import Look
-
-if TYPE_CHECKING:
-    from gdcli.render.plot_data import Picture
 
 REPORT = Format("report", Shape.PAGE, "gdcli.render.html_report:look")
 _WIDTH = 1000  # columns: a browser breaks lines itself

@@ -38,7 +38,7 @@ def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Li
     if not (found.constraints or found.sensitivity or found.minima or found.global_):
         return []
     from gdcli.render.answer_tables import constraints, minima, sensitivity
-    from gdcli.render.box_pages import all_minima, boxes
+    from gdcli.render.global_page import all_minima, boxes
 
     return [table(found, width, glyphs) for table in (constraints, sensitivity, minima, boxes, all_minima)]
 
@@ -222,7 +222,7 @@ def global_lines(found: RunRecord, width: int) -> list[Line]:
     """Return what is proved of the global extremum; nothing where that was not asked for."""
     if not found.global_ or found.status == "infeasible":
         return []
-    from gdcli.render.box_pages import enclosure
+    from gdcli.render.global_page import enclosure
 
     return enclosure(found, width)
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import Labels, RowBlock, coded
+from gdcli.table.blocks import Label, Labels, RowBlock, Skip, coded
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.derived_columns import Cells, Condition, Recipe
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from gdcli.table.blocks import Label, Skip
     from gdcli.table.dates import Dated
 
 

@@ -11,17 +11,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.table.source import open_part
+from gdcli.table.blocks import Columns
+from gdcli.table.source import DataTable, open_part
 from gdcli.table.spool import gather
 from gdcli.table.streams import COLUMNAR, STDIN, Cut, Stream
-
-if TYPE_CHECKING:
-    from gdcli.table.blocks import Columns
-    from gdcli.table.source import DataTable
 
 # Bytes of text in a partition, about; rows of a Parquet or Arrow file.
 _TEXT, _ROWS = 32 << 20, 1 << 20

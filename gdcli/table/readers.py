@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gdcli.table import polars_reader
-from gdcli.table.blocks import SWAPPED, SWAPPED_BYTES, Labels
+from gdcli.table.blocks import SWAPPED, SWAPPED_BYTES, Labels, Room
 from gdcli.table.streams import LONGEST_LINE
 
 if TYPE_CHECKING:
     from gdcli.compile.delimited_rows import RowsReader
-    from gdcli.table.blocks import Room
 
 READERS = ("auto", "native", "polars", "split", "csv")
 # Bytes of a block.

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.table.blocks import PLAIN, UNNAMED, Layout, Room, RowBlock, Skip, Source, Wanted
+from gdcli.table.blocks import PLAIN, UNNAMED, Label, Layout, Room, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
 from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from gdcli.table.blocks import Label
     from gdcli.table.derived_rows import Derived, DerivedRows
     from gdcli.table.row_groups import Groups
 

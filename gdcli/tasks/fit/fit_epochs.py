@@ -15,7 +15,7 @@ from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import norm
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
-from gdcli.table.shuffle import visited
+from gdcli.table.visited_rows import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from gdcli.table.blocks import Columns, Layout
     from gdcli.table.dates import DateForm
     from gdcli.table.derived_rows import Derived
-    from gdcli.table.shuffle import Visited
     from gdcli.table.source import DataTable
+    from gdcli.table.visited_rows import Visited
 
 
 @dataclass(frozen=True, slots=True)
@@ -596,7 +596,7 @@ def learned(data: Columns, validate: float | None, seed: int) -> Columns | Visit
     """Return the rows to learn from: all but the part ``validate``."""
     if validate is None:
         return data
-    from gdcli.table.shuffle import visited
+    from gdcli.table.visited_rows import visited
 
     return visited(data, validate, "none", seed)[0]
 

@@ -15,7 +15,7 @@ from gdcli.tasks.pipeline import bounds_of
 
 if TYPE_CHECKING:
     from gdcli.table.blocks import Columns
-    from gdcli.table.shuffle import Visited
+    from gdcli.table.visited_rows import Visited
 
 # The search looks at no more rows than this, evenly spread.
 ROWS = 2000

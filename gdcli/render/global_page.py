@@ -1,4 +1,4 @@
-"""Searches of boxes on a page: bounds of the global minimum with the boxes that may hold it; all roots of a system."""
+"""A search of boxes on a page: the bounds of the global minimum, and the boxes that may hold it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.errors import harmless
-from gdcli.kernel.number_format import amount, column, seconds, short
+from gdcli.kernel.number_format import amount, column, short
 from gdcli.kernel.numerics import SMALLEST_NORMAL
-from gdcli.kernel.status import role_of
 from gdcli.record.path_rows import COORDINATES
 from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, half_widths, laid_out
-from gdcli.render.summary import point_text
 
 if TYPE_CHECKING:
-    from gdcli.record.roots import RootsRecord
     from gdcli.record.runs import GlobalBoxRecord, RunRecord
 
 # Of more boxes the first are shown.
@@ -122,54 +118,3 @@ def rounded_outward(low: float, high: float, digits: int) -> Sequence[str]:
 def _plain(value: Decimal) -> str:
     text = f"{value:f}" if -6 < value.adjusted() < 17 or not value else f"{value:e}"
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
-
-
-# -- all roots of a system -------------------------------------------------------------------------------------------
-
-# Of more equations, bounds and roots the first are shown.
-MOST_EQUATIONS, MOST_BOUNDS, MOST_ROOTS = 12, 8, 50
-
-
-def roots_page(found: RootsRecord, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
-    """Return what was asked, all roots in a table, and what is proved of them."""
-    lines: list[Line] = []
-    for k, text in enumerate(found.equations[:MOST_EQUATIONS]):
-        told = " ".join(text.split())
-        lines += fact(
-            "solve" if k == 0 else "", harmless(told if "==" in told else f"{told} == 0"), width, "title"
-        )
-    if len(found.equations) > MOST_EQUATIONS:
-        lines += fact("", f"... ({len(found.equations)} equations)", width)
-    if found.constants:
-        lines += fact("with", point_text(found.constants), width)
-    ends = [
-        f"{short(a, 6)} <= {name} <= {short(b, 6)}"
-        for name, (a, b) in list(found.bounds.items())[:MOST_BOUNDS]
-    ]
-    more = ", ..." if len(found.bounds) > MOST_BOUNDS else ""
-    lines += fact("bounds", ", ".join(ends) + more, width)
-    if found.roots:
-        lines += [[], *_roots_table(found, width, glyphs)]
-    role = role_of(found.status)
-    message = harmless(found.message).removeprefix(found.status.capitalize()).lstrip(": ")
-    lines += [[], *fact(found.status, message, width, role, label_role=role)]
-    lines += fact("work", f"{amount(found.examined, 'box', 'boxes')} examined", width)
-    if timing and found.seconds is not None:
-        lines += fact("time", seconds(found.seconds), width)
-    return lines + (fact("try next", found.advice, width) if found.advice else [])
-
-
-def _roots_table(found: RootsRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    shown, space = found.roots[:MOST_ROOTS], found.space
-    ends = [(space.flatten(root.low), space.flatten(root.high)) for root in shown]
-    points = [space.flatten(root.point) for root in shown]
-    most = min(space.size, COORDINATES)
-    columns = [
-        Column("root", [str(k) for k in range(1, len(shown) + 1)]),
-        Column("proved", ["yes" if root.proved else "no" for root in shown], left=True),
-        half_widths(ends),
-        *coordinates(space, ([point[i] for point in points] for i in range(most))),
-    ]
-    lines = laid_out(columns, width, glyphs, unseen=beyond(space, most))
-    left = len(found.roots) - len(shown)
-    return [*lines, [(f"and {left} more; --format csv has them all", "rule")]] if left else lines
