@@ -14,17 +14,13 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from errno import EINVAL
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.record import checkpoint_file
 from gdcli.record.codec import Decoder, Encoder
 from gdcli.solve.iteration import RunResult
-
-if TYPE_CHECKING:
-    pass
 
 FORMAT, VERSION = "gd checkpoint", 1
 DOCUMENT = "checkpoint.json"
@@ -271,7 +267,7 @@ class Checkpoint:
 
     def write(self) -> None:
         try:
-            checkpoint_file.write(self.path, Content(self._head, self._parts))
+            write(self.path, Content(self._head, self._parts))
             self._told = ""
         except OSError as fault:
             why = f"the checkpoint could not be written: {(fault.strerror or str(fault)).lower()}"
