@@ -35,7 +35,7 @@ from gdcli.kernel.status import Status
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import Caps
+from gdcli.solve.stopping import MaxIterations
 
 WANTED, WANTED_ERRORS = 9.0, 6.0
 LANCZOS1_ERRORS = 3.0
@@ -53,7 +53,7 @@ class Fit(NamedTuple):
 def by_gd(made: RowObjective, start: Mapping[str, float]) -> Fit:
     """Fit with the method lm."""
     before = made.counts.copy()
-    result = run(made, LevenbergMarquardt(), nist.ordered(made, start), [Caps(10_000)])
+    result = run(made, LevenbergMarquardt(), nist.ordered(made, start), [MaxIterations(10_000)])
     spent = made.counts.copy()
     triangle = made.linearise(result.best.at, made.has_wide)
     assert triangle is not None

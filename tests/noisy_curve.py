@@ -13,7 +13,7 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import Caps
+from gdcli.solve.stopping import MaxIterations
 
 X = np.linspace(0.1, 5.0, 30)
 
@@ -33,4 +33,4 @@ def solved(
     free = (-np.inf, np.inf)
     sides = [[(bounds or {}).get(name, free)[k] for name in made.space.names] for k in (0, 1)]
     objective = Bounded(made, Box(*(made.vector(side) for side in sides))) if bounds else made
-    return run(objective, LevenbergMarquardt(tol), nist.ordered(made, start), [Caps(2000)])
+    return run(objective, LevenbergMarquardt(tol), nist.ordered(made, start), [MaxIterations(2000)])

@@ -14,7 +14,7 @@ from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import Method
 from gdcli.solve.methods.smoothing_homotopy import level
 from gdcli.solve.run import run
-from gdcli.solve.stopping import Caps
+from gdcli.solve.stopping import MaxIterations
 
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
@@ -53,7 +53,7 @@ def at_a_kink(
         from gdcli.solve.methods.hybrid_large import large_method
 
         method = large_method(tol, smooth.box is not None)
-    found = run(smooth, method, at.x, [Caps(_KINK_LOOK)])
+    found = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)])
     found.reason.pass_on()
     lowest = found.best.at
     gap = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)

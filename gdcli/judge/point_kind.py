@@ -36,7 +36,7 @@ from gdcli.solve.probe.line_probe import (
 from gdcli.solve.probe.null_curvature import CREST_SLOPE, REACHED_BY_ANY, SHORT, passing_direction, recedes
 from gdcli.solve.run import run, unbounded_below
 from gdcli.solve.scaling import units_away, value_scale
-from gdcli.solve.stopping import Caps
+from gdcli.solve.stopping import MaxIterations
 
 WITHOUT_END = {StopReason.UNBOUNDED: PointKind.UNBOUNDED, StopReason.AT_INFINITY: PointKind.AT_INFINITY}
 KINDS = {
@@ -268,7 +268,7 @@ class DensePoint(NamedTuple):
         def seen(iterate: Iterate) -> None:
             path.append(iterate.at.x)
 
-        further = run(objective, TrustRegionNewton(0.0), at.x, [Caps(_FURTHER_LOOK)], [seen])
+        further = run(objective, TrustRegionNewton(0.0), at.x, [MaxIterations(_FURTHER_LOOK)], [seen])
         if further.reason in WITHOUT_END:
             return WITHOUT_END[further.reason]
         end = further.best.at

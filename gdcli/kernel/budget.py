@@ -89,6 +89,12 @@ class Budget:
             self.used += evaluations
         self.check()
 
+    def spent(self, evaluations: int) -> str | None:
+        """Return the word of the cap that a search of so many evaluations has come to, None where it may go on."""
+        if evaluations >= self.most:
+            return EVALUATIONS
+        return TIME if self.seconds < inf and self.left <= 0.0 else None
+
     def check(self) -> None:
         """Raise Spent where the time is over or the memory full."""
         now = self.clock()
@@ -135,30 +141,40 @@ def _limited(asked: Capped) -> Iterator[None]:
         budget.began, budget.seconds, budget.memory = outer.began, outer.seconds, outer.memory
     elif asked.max_memory:
         _check_memory(asked.max_memory)
-    mark = _CURRENT.set(budget)
     try:
-        yield
+        with opened(budget):
+            yield
     except Spent as spent:
         if outer is not None:
             raise
         raise no_answer(spent.reason) from None
+
+
+@contextmanager
+def opened(budget: Budget | None) -> Iterator[None]:
+    """Have this budget asked, None for no cap."""
+    mark = _CURRENT.set(budget)
+    try:
+        yield
     finally:
         _CURRENT.reset(mark)
 
 
 @contextmanager
-def searching(spent: int) -> Iterator[None]:
-    """From here on evaluations are capped, ``spent`` of them are made already, and the time is that of the search."""
+def searching(evaluations: int, seconds: float = 0.0) -> Iterator[None]:
+    """From here on evaluations are capped, and the time is that of the search; so much of both is spent already, of the
+    time beside what has passed since the budget was opened.
+    """
     budget = _CURRENT.get()
     if budget is None:
         yield
         return
-    before = budget.searching, budget.used
-    budget.searching, budget.used = True, spent
+    before = budget.searching, budget.used, budget.began
+    budget.searching, budget.used, budget.began = True, evaluations, budget.began - seconds
     try:
         yield
     finally:
-        budget.searching, budget.used = before
+        budget.searching, budget.used, budget.began = before
 
 
 @contextmanager
@@ -175,29 +191,14 @@ def searched() -> Iterator[None]:
             budget.searching = before
 
 
-@contextmanager
-def part(share: float) -> Iterator[None]:
+def part(share: float) -> AbstractContextManager[None]:
     """What happens here may take this share of the time that is left."""
     outer = _CURRENT.get()
     if outer is None or outer.seconds == inf:
-        yield
-        return
+        return nullcontext()
     budget = Budget(None, outer.seconds - (1.0 - share) * max(0.0, outer.left), None, outer.clock)
     budget.began, budget.memory, budget.searching = outer.began, outer.memory, True
-    mark = _CURRENT.set(budget)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(mark)
-
-
-@contextmanager
-def unlimited() -> Iterator[None]:
-    mark = _CURRENT.set(None)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(mark)
+    return opened(budget)
 
 
 def if_in_time(make: Callable[[], T], otherwise: U) -> T | U:

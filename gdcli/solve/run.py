@@ -120,7 +120,7 @@ def run(
         clean = False  # between two steps, where a run can be gone on with
         capped = False  # before its last steps
         try:
-            with searching(objective.counts.total):
+            with searching(objective.counts.total, 0.0 if kept is None else kept.seconds):
                 reason = _loop(objective, method, trace, rules, observers, tier, checkpointer)
                 if polishes and reason in _ARRIVED:
                     capped = _polish(objective, trace, observers, caps)

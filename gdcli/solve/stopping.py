@@ -18,6 +18,7 @@ from collections.abc import Callable
 from math import inf, isnan, sqrt
 from typing import Any
 
+from gdcli.kernel.budget import Budget, current
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import HOLDS
@@ -188,36 +189,42 @@ class Target(_Limit):
         return limits._replace(target=self.limit)
 
 
-class Caps(Rule):
-    """Stop where the run has spent what it may: iterations (0 only looks at the start), evaluations (values, gradients,
-    Hessians and products together), seconds.
-    """
+class MaxIterations(_Limit):
+    """Stop after ``limit`` iterations; 0 only looks at the start."""
 
-    __slots__ = ("evaluations", "iterations", "reason", "seconds")
-
-    def __init__(self, iterations: float = inf, evaluations: float = inf, seconds: float = inf) -> None:
-        self.iterations, self.evaluations, self.seconds = iterations, evaluations, seconds
-        self.reason = StopReason.MAX_ITERATIONS
+    __slots__ = ()
+    reason = StopReason.MAX_ITERATIONS
 
     def __call__(self, progress: RunProgress) -> bool:
-        if progress.iteration >= self.iterations:
-            self.reason = StopReason.MAX_ITERATIONS
-        elif self.evaluations < inf and progress.counts.total >= self.evaluations:
-            self.reason = StopReason.MAX_EVALUATIONS
-        elif self.seconds < inf and progress.clock() - progress.began >= self.seconds:
-            self.reason = StopReason.MAX_TIME
-        else:
-            return False
-        return True
+        return progress.iteration >= self.limit
 
     def within(self, limits: Limits) -> Limits:
         return limits
 
     def steps_left(self, progress: RunProgress) -> float:
-        if self(progress):
-            return 0
-        left = (self.evaluations - progress.counts.total - 1) / 2  # each step costs a value and a gradient
-        return min(self.iterations - progress.iteration - 1, left)
+        return self.limit - progress.iteration - 1
+
+
+class BudgetSpent(Rule):
+    """Stop where the budget allows no more evaluations (values, gradients, Hessians and products together) or time."""
+
+    __slots__ = ("budget", "reason")
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget, self.reason = budget, StopReason.MAX_TIME
+
+    def __call__(self, progress: RunProgress) -> bool:
+        word = self.budget.spent(progress.counts.total)
+        if word is not None:
+            self.reason = StopReason(word)
+        return word is not None
+
+    def within(self, limits: Limits) -> Limits:
+        return limits
+
+    def steps_left(self, progress: RunProgress) -> float:
+        left = (self.budget.most - progress.counts.total - 1) / 2  # each step costs a value and a gradient
+        return 0 if self(progress) else left
 
 
 def rules_from(
@@ -232,8 +239,8 @@ def rules_from(
     ``tol`` is the scaled gradient rule of the module text, default 1e-8; an explicit ``gradient_tol`` (not
     scaled) takes its place. With ``own_rule`` the method reads ``tol`` itself, with ``own_value_rule`` also
     ``value_tol``, see :mod:`gdcli.solve.registry`. With ``size``, that of the largest variable at the start, it
-    measures slopes in a unit of its own. The ``target`` is taken as a value of the minimised function. Raises
-    UsageError for a negative number or nan.
+    measures slopes in a unit of its own. The ``target`` is taken as a value of the minimised function. Evaluations
+    and time are those of the open budget. Raises UsageError for a negative number or nan.
     """
     for name in _NOT_NEGATIVE:
         number = getattr(settings, name)
@@ -250,8 +257,9 @@ def rules_from(
         rules.append(DistanceMoved(settings.step_tol))
     if settings.value_tol and not own_value_rule:
         rules.append(ValueChange(settings.value_tol))
-    caps = Caps(settings.max_iter, settings.max_evaluations or inf, settings.max_time or inf)
-    return [*rules, caps]
+    rules.append(MaxIterations(settings.max_iter))
+    budget = current()
+    return rules if budget is None else [*rules, BudgetSpent(budget)]
 
 
 def _slope_rules(

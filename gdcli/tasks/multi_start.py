@@ -189,7 +189,7 @@ def _from_many(
         checkpointer.keep_no_more()
     last = checkpointer if found.ended is None else None  # one that was asked to end would end this run too
     uncapped = replace(settings, max_time=None, max_memory=None)
-    with budget.unlimited():  # it has been done within the limits, and time is kept for it
+    with budget.opened(None):  # it has been done within the limits, and time is kept for it
         answer = solve(winner.problem, uncapped, observers, formulas, checkpointer=last)
     return found.told(answer, starts)
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.kernel.budget import Spent, current, if_in_time, lack
+from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.tasks.outcome import ActiveBound
 from gdcli.tasks.problem import Problem, listed
@@ -148,12 +148,9 @@ def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0
     from gdcli.kernel.vectors import max_abs
     from gdcli.solve.stopping import rules_from
 
-    open_budget, max_time = current(), settings.max_time
-    if max_time is not None and open_budget is not None:
-        max_time = max(1e-9, min(max_time, open_budget.left))
     target = None if settings.target is None else unit * settings.target
     return rules_from(
-        replace(settings, max_time=max_time, target=target),
+        replace(settings, target=target),
         own_rule=choice is None or choice.entry.own_rule,
         own_value_rule=choice is not None and choice.entry.name == "batch",
         size=max_abs(x0) if choice is not None and choice.in_units else None,

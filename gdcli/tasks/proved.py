@@ -188,12 +188,12 @@ class _Search:
         """Return where more steps of Newton's method lead, one after the other."""
         from gdcli.solve import run as loop
         from gdcli.solve.methods.newton import TrustRegionNewton
-        from gdcli.solve.stopping import Caps
+        from gdcli.solve.stopping import MaxIterations
 
         path: list[list[float]] = []
         x, objective = self.run.best.at.x, self.ready.objective
         seen = [lambda iterate: path.append(to_list(iterate.at.x))]
-        loop.run(objective, TrustRegionNewton(0.0), x, [Caps(_FURTHER_STEPS)], seen)
+        loop.run(objective, TrustRegionNewton(0.0), x, [MaxIterations(_FURTHER_STEPS)], seen)
         return path
 
     def _smooth_within(self) -> float | None:

@@ -13,6 +13,7 @@ from gdcli.api import make_problem
 from gdcli.compile import machine_code
 from gdcli.compile.descent_loops import HISTORY, ROOM, LoopLayout, loop_text
 from gdcli.compile.runners import compile_function
+from gdcli.kernel.budget import limited
 from gdcli.kernel.status import StopReason
 from gdcli.objective.build import build_objective
 from gdcli.objective.expression import ScalarObjective
@@ -89,12 +90,10 @@ def pair(
         tier = ScalarTier(objective, at_once=True, use_cache=False) if native else None
         observer = watch() if watch is not None else None
         observers = [] if observer is None else [observer]
-        found.append(
-            (
-                run(objective, method(), x0, rules_from(Settings(**rules)), observers, RunOptions(tier=tier)),
-                observer,
-            )
-        )
+        asked = Settings(**rules)
+        with limited(asked):
+            made = run(objective, method(), x0, rules_from(asked), observers, RunOptions(tier=tier))
+        found.append((made, observer))
         assert tier is None or tier.engine == "native"
     return found
 
@@ -156,7 +155,9 @@ STOPS: dict[str, tuple[dict[str, Any], StopReason]] = {
 @pytest.mark.parametrize("name", STOPS)
 def test_machine_code_keeps_to_each_stop_rule(name: str) -> None:
     """Else the method would be left to CPython, with the same answer."""
-    assert limits_of(rules_from(Settings(max_time=9.0, **STOPS[name][0])), -1e60) is not None
+    asked = Settings(max_time=9.0, **STOPS[name][0])
+    with limited(asked):
+        assert limits_of(rules_from(asked), -1e60) is not None
 
 
 @pytest.mark.parametrize("name", STOPS)

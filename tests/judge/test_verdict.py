@@ -12,6 +12,7 @@ from gdcli.api import minimize
 from gdcli.judge.certificate import certify
 from gdcli.judge.evidence import Certificate
 from gdcli.judge.verdict import Terms, Verdict, judge
+from gdcli.kernel.budget import limited
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.solve.registry import choose
@@ -24,9 +25,9 @@ def verdict(
     toy: Toy, start: list[float], name: str = "auto", sign: int = 1, lr: float | None = None, **rules: Any
 ) -> tuple[Verdict, Certificate, Any]:
     chosen = choose(name, toy, lr=lr, tol=rules.get("tol"))
-    result = run(
-        toy, chosen.method, Vec(start), rules_from(Settings(**rules), own_rule=chosen.entry.own_rule)
-    )
+    asked = Settings(**rules)
+    with limited(asked):
+        result = run(toy, chosen.method, Vec(start), rules_from(asked, own_rule=chosen.entry.own_rule))
     tol = rules.get("tol") or chosen.entry.default_tol
     found = certify(toy, result.best.at, result.start.at, tol, result.reason)
     given = {"step_sizes": lr is not None, "fixed": chosen.fixed}

@@ -140,7 +140,7 @@ def test_a_budget_within_a_budget_has_its_time() -> None:
             half = budget.current()
             assert half is not None
             assert half.left == pytest.approx(50.0, abs=1.0)
-        with budget.unlimited():
+        with budget.opened(None):
             assert budget.current() is None
         assert budget.current() is outer
     assert budget.current() is None

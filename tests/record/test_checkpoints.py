@@ -24,7 +24,7 @@ from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.registry import METHODS
 from gdcli.solve.run import RunOptions, run
 from gdcli.solve.settings import EpochSettings, Settings
-from gdcli.solve.stopping import Caps, rules_from
+from gdcli.solve.stopping import MaxIterations, rules_from
 from gdcli.tasks.multi_start import solve_from_many
 from gdcli.tasks.stochastic import Descent, run_stochastic
 
@@ -362,7 +362,7 @@ def test_a_fit_by_another_objective_is_still_a_fit() -> None:
 
     def fit(checkpointer: Checkpointer | None) -> Any:
         objective = RowObjective(row, data)
-        rules = [*rules_from(Settings(tol=0.0), own_rule=True), Caps(50)]
+        rules = [*rules_from(Settings(tol=0.0), own_rule=True), MaxIterations(50)]
         return run(
             objective,
             LevenbergMarquardt(),

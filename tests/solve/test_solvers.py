@@ -12,6 +12,7 @@ import pytest
 from toy import Toy, rosenbrock, scalar, sum_of_squares
 
 from gdcli.judge.certificate import certify
+from gdcli.kernel.budget import Budget, limited, opened
 from gdcli.kernel.errors import DomainError, Terminated, UsageError
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Vec
@@ -24,7 +25,7 @@ from gdcli.solve.methods.hybrid_large import WINDOW, LargeState
 from gdcli.solve.methods.newton_cg import CgState
 from gdcli.solve.methods.quasi_newton import Memory
 from gdcli.solve.registry import METHODS, choose
-from gdcli.solve.run import RunOptions, run
+from gdcli.solve.run import run
 from gdcli.solve.settings import Settings
 from gdcli.solve.step_rules import Armijo, BestRule
 from gdcli.solve.stopping import rules_from
@@ -124,23 +125,20 @@ def test_distance_moved_is_the_books_first_loop() -> None:
     ],
 )
 def test_each_rule_ends_a_run(settings: dict[str, float], reason: StopReason, holds: object) -> None:
-    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(Settings(**settings)))  # type: ignore[arg-type]
+    asked = Settings(**settings)  # type: ignore[arg-type]
+    with limited(asked):
+        result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(asked))
     assert result.reason is reason
     assert holds(result)  # type: ignore[operator]
 
 
 def test_time_ends_a_run() -> None:
     ticks = iter(range(1000))
-    result = run(
-        sum_of_squares(2),
-        GD,
-        Vec([1.0, 1.0]),
-        rules_from(Settings(max_time=20)),
-        options=RunOptions(clock=lambda: next(ticks)),
-    )
+    with opened(Budget(seconds=20, clock=lambda: next(ticks))):
+        result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(Settings()))
     assert result.reason is StopReason.MAX_TIME
-    assert 0 < result.iterations < 20
-    assert result.seconds >= 20
+    assert 0 < result.iterations <= 20
+    assert next(ticks) >= 20
 
 
 def test_zero_switches_rules_off() -> None:

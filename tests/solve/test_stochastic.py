@@ -12,6 +12,7 @@ from visits import Shuffled, regression, row_model
 
 from gdcli.compile.per_sample import ParameterBox
 from gdcli.judge.epoch_verdict import judge_epochs
+from gdcli.kernel.budget import Budget
 from gdcli.kernel.errors import DomainError, Terminated, UsageError
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Vec
@@ -25,7 +26,7 @@ from gdcli.solve.epochs import Epoch, run_epochs
 from gdcli.solve.registry import BY_EPOCHS, direction
 from gdcli.solve.run import RunOptions
 from gdcli.solve.settings import EpochSettings
-from gdcli.solve.stopping import Caps, Target
+from gdcli.solve.stopping import BudgetSpent, Target
 from gdcli.tasks.stochastic import Descent, StochasticRun, rule_of, run_stochastic
 
 DIRECTIONS = {name: direction(name) for name in BY_EPOCHS if name != "sgd"}
@@ -328,7 +329,7 @@ def test_rules_of_the_other_methods_end_a_run() -> None:
     made = ran(columns, lr=0.05, epochs=100, rules=[Target(0.05)])
     assert made.run.reason is StopReason.TARGET
     assert made.run.best.at.value <= 0.05
-    made = ran(columns, lr=0.05, epochs=100, rules=[Caps(seconds=1e-9)])
+    made = ran(columns, lr=0.05, epochs=100, rules=[BudgetSpent(Budget(seconds=1e-9))])
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.LIMIT
 
 

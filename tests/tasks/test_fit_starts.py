@@ -23,7 +23,7 @@ from gdcli.solve.methods.batched_starts import follow
 from gdcli.solve.methods.fit_starts import STARTS, FoundStart, search
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import Caps
+from gdcli.solve.stopping import MaxIterations
 
 DOSE = np.repeat(np.logspace(-10, -4, 13), 3)
 RESPONSE = "y ~ bottom + (top-bottom)/(1+(x/ec50)**hill)"
@@ -73,7 +73,7 @@ def test_the_nist_problems_without_a_start(problem: dict[str, Any]) -> None:
     found = found_for(made)
     assert found.at is not None
     assert 1 <= found.agreeing <= found.starts == STARTS
-    end = run(made, LevenbergMarquardt(), found.at.x, [Caps(2000)]).best.at
+    end = run(made, LevenbergMarquardt(), found.at.x, [MaxIterations(2000)]).best.at
     if problem["name"] == "Lanczos1":
         assert end.value <= 1e-24
     else:

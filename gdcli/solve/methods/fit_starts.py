@@ -25,7 +25,7 @@ from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.methods.batched_starts import ManyPoints, follow
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import Caps
+from gdcli.solve.stopping import MaxIterations
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -302,7 +302,7 @@ class _Search:
                 start = self.box.clip(start)
             if not isfinite(self.objective.evaluate(start, 0).value):
                 continue
-            found = run(target, LevenbergMarquardt(), start, [Caps(_STEPS)])
+            found = run(target, LevenbergMarquardt(), start, [MaxIterations(_STEPS)])
             found.reason.pass_on()
             fled = found.reason in (StopReason.AT_INFINITY, StopReason.EDGE)
             ends.append((fled, place, found.best.at))

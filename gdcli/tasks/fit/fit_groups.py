@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
@@ -140,8 +141,9 @@ def _alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
     """Solve one group by itself; what is wrong with it is its answer."""
     answer = GroupFit(*_known(found, group))
     try:
-        own = found.prepared(group)
-        return answer._replace(alone=replace(solve(own, settings), ranges=ranges_of(own.row, own.data)))
+        with limited(settings):
+            own = found.prepared(group)
+            return answer._replace(alone=replace(solve(own, settings), ranges=ranges_of(own.row, own.data)))
     except GdError as fault:
         if fault.exit_code == 2:  # the same for all
             raise
