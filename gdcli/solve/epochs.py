@@ -99,12 +99,10 @@ class Epoch(NamedTuple):
 
     @property
     def iterate(self) -> Iterate:
-        """The same as an iterate of any run."""
         return Iterate(self.iteration, self.at, self.step, self.moved, self.counts, self.seconds, self.kind)
 
     @property
     def total(self) -> float:
-        """The sum of the loss over the rows."""
         return self.at.value * self.rows
 
 
@@ -138,7 +136,6 @@ class EpochState:
     rate: float | None = None
 
     def record(self, iterate: Iterate) -> Epoch:
-        """Take notice of the point after an epoch."""
         at = iterate.at
         held_out = self.passes.held_out_loss(at.x) if isfinite(at.value) else None
         epoch = Epoch(*iterate, self.passes.rows, self.visits, held_out)
@@ -150,12 +147,10 @@ class EpochState:
         return epoch
 
     def to_store(self, write: Writer) -> Any:
-        """Return the parts as JSON values."""
         return {name: write(getattr(self, name)) for name in _KEPT} | {"passes": write(self.passes.keep())}
 
     @classmethod
     def from_store(cls, content: Any, read: Reader) -> EpochState:
-        """Return the state of the run, with its passes, gone on with."""
         state: EpochState = read.objective.state
         for name in _KEPT:
             setattr(state, name, read(content[name]))
@@ -169,7 +164,6 @@ class EpochSnapshot:
 
     @classmethod
     def from_store(cls, content: Any, read: Reader) -> Snapshot:
-        """Return it as a snapshot of the one loop."""
         state = EpochState.from_store(content, read)
         before, counts, seconds = (read(content[name]) for name in ("before", "counts", "seconds"))
         start, best, end = (
@@ -241,7 +235,6 @@ def run_epochs(
 
 
 def _check(settings: EpochSettings) -> None:
-    """Raise UsageError for what makes no sense."""
     lr, schedule = settings.lr, settings.schedule
     if lr is None or not (lr > 0.0 and isfinite(lr)):
         raise UsageError(f"--lr must be a positive number, not {lr}")

@@ -368,7 +368,6 @@ class _Trace:
 
     @property
     def spent(self) -> float:
-        """The seconds of the run at its last iterate."""
         return self.last[-1]
 
     def result(self, reason: StopReason) -> RunResult:

@@ -103,7 +103,6 @@ class ResidualModel:
 
     @classmethod
     def from_store(cls, content: Any, read: Reader) -> ResidualModel:
-        """Return the model, its factors computed again."""
         scale = read(content["scale"])
         free = [i in content["free"] for i in range(len(scale))]
         return cls(read(content["triangle"]), scale, free)

@@ -63,7 +63,6 @@ class SqpState:
 
 
 def first_sizes(here: ScaledPoint, breach: float) -> tuple[float, float]:
-    """Return the first penalty and radius."""
     import numpy as np
 
     costs = max(1.0, abs(here.f)) / max(1e-2, 0.5 * breach**2)

@@ -31,8 +31,6 @@ _TO_A_LIMIT = 0.95
 
 
 class Found(Enum):
-    """What the walks have found."""
-
     NOTHING = "nothing"
     LOWER = "lower"
     LIMIT = "limit"

@@ -91,5 +91,4 @@ class Adam(Rule):
 
     @property
     def response(self) -> Response:
-        """The fading mean of the gradient is the step."""
         return Response(self.keep_first, 1.0 - self.keep_first, 1.0, 0.0)

@@ -48,8 +48,6 @@ class Steepest(Rule):
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """A direction with a step rule."""
-
     towards: Direction
     rule: StepRule
     order: int = 1
@@ -92,7 +90,6 @@ class Batch:
         """There is nothing to remember."""
 
     def step(self, objective: Objective, at: Evaluation, state: None) -> Step:
-        """Return the best trial along the negative gradient."""
         best, size = self.rule.trial(objective, at, -at.gradient)  # type: ignore[operator]
         reason = None
         if best is None:

@@ -57,7 +57,6 @@ class Fit:
 
     @classmethod
     def from_store(cls, content: None, read: Reader) -> Fit:
-        """Return the fit that the run is on."""
         return fit_of(read.objective)
 
     def free(self, at: Evaluation) -> list[bool]:

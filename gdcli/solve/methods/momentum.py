@@ -32,7 +32,6 @@ class Momentum(Rule):
 
     @property
     def response(self) -> Response:
-        """The velocity is the step."""
         return Response(self.keep, 1.0, 1.0, 0.0)
 
 
@@ -54,7 +53,6 @@ class Nesterov(Rule):
 
     @property
     def response(self) -> Response:
-        """The step is a part of the velocity, and the gradient."""
         return Response(self.keep, 1.0, self.keep, 1.0)
 
 
