@@ -290,7 +290,7 @@ def predict(
     mean) or ``prediction`` (of one more row), and whether the row is ``extrapolated``, beyond those that were fitted.
     Raises UsageError for a column that is missing and for a band that there is not, DataError for the data.
     """
-    from gdcli.tasks.fit.prediction import predictions
+    from gdcli.tasks.fit.group_predictions import predictions
 
     return predictions(found, data, interval, level)
 

@@ -144,6 +144,9 @@ class PredictOptions(groups.BandOptions, OutputOptions,
         without="print emit every show_gradient timing report"):
     file = argument("FIT", "An answer of gd fit that was stored with --format json or jsonl; '-' is standard input.")
     files = arguments("DATA", "Files of new rows, as of gd fit; '-' or none is standard input.")
+    columns = groups.DataOptions.columns.but("What the columns are called: x,y,sigma.").within("Data")
+    no_header, decimal = groups.DataOptions.no_header, groups.DataOptions.decimal
+    sheet, rows = groups.DataOptions.sheet, groups.DataOptions.rows
     missing, no_cache = groups.DataOptions.missing, groups.EngineOptions.no_cache
     format = groups.format_in("table", "json", "jsonl", "csv", "plain")
 

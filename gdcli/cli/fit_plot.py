@@ -99,7 +99,7 @@ class FitPlot:
         drawn = []
         for interval in ([PREDICTION] if alike else []) + [CONFIDENCE]:
             along = [np.array(places) if name == column else np.ones(len(places)) for name in row.columns]
-            parts = bands(answer, row, interval, found.level).values(along)
+            parts = bands(answer, row, interval, found.level)(along)
             name = f"{100.0 * found.level:g} % {interval}"
             drawn.append((name, parts["low"].tolist(), parts["high"].tolist()))
         return drawn

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli import record_file
 from gdcli.kernel.errors import DataError, UsageError
+from gdcli.kernel.number_format import label
 from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
     from gdcli.record.predictions import PredictionsRecord
     from gdcli.table.source import DataTable
     from gdcli.tasks.fit.annotated_output import Wanted
+    from gdcli.tasks.fit.group_predictions import FittedGroups
     from gdcli.tasks.fit.prediction import FittedAnswer
 
 
 def run(options: PredictOptions, env: Environment) -> int:
+    from gdcli.cli.options import DataOptions
     from gdcli.cli.output_file import Destination
-    from gdcli.table.source import open_table
-    from gdcli.tasks.fit.prediction import CONFIDENCE, bands, check
+    from gdcli.tasks.fit.group_predictions import FittedGroups, wanted_of
+    from gdcli.tasks.fit.prediction import CONFIDENCE, check
+    from gdcli.tasks.fit.prepare import opened
+    from gdcli.tasks.fit.request import FitRequest
 
     files = list(options.files) or ["-"]
     if options.file == "-" and "-" in files:
@@ -32,37 +37,49 @@ def run(options: PredictOptions, env: Environment) -> int:
     if files == ["-"] and not env.has_input:
         raise UsageError("there are no rows", "name a file after the answer, or - for standard input")
     interval, level = options.interval or CONFIDENCE, 0.95 if options.level is None else options.level
-    answer = _answer(options.file, env, options.interval)
+    found = _answer(options.file, env, options.interval)
+    answer = found.first if isinstance(found, FittedGroups) else found
     check(answer, interval, level)
-    stdin = env.stdin_for(files)
-    use_cache = not options.no_cache
+    if any("=" in text for text in options.columns):
+        raise UsageError("--columns names columns here: the fit knows which it needs", "--columns x,y,sigma")
+    rows = FitRequest(answer.model, **options.given(DataOptions) | {"files": files})
     with (
-        open_table(files, missing=options.missing or "error", stdin=stdin, use_cache=use_cache) as table,
+        opened(rows, not options.no_cache, env.stdin_for(files)) as table,
         Destination(options.output, env.stdout) as stream,
     ):
-        wanted = bands(answer, answer.row(interval, answer.columns(table)), interval, level)
+        wanted = wanted_of(found, table, interval, level, options.rows)
         _write(options.written_as, table, wanted, (answer.model, interval, level), stream)
     return 0
 
 
-def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer:
+def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer | FittedGroups:
     """The fit that a file holds. Raises DataError for what is none, or has no band where one was asked for."""
-    stored = record_file.read(path, env)
+    name, records = record_file.all_of(path, env)
+    if len(records) == 1 and records[0].get("type") == "groups":
+        records = records[0].get("results") or []
+    if records and all("group" in record for record in records):
+        with record_file.whole(name):
+            from gdcli.record.groups import stored_group
+            from gdcli.record.predictions import fitted_groups
+
+            return fitted_groups(list(map(stored_group, records)))
+    stored = record_file.one_result(name, records)
     if "standard_errors" not in stored.result:
         raise DataError(f"{stored.name} is no answer of gd fit", "what it was asked for predicts no rows")
     with record_file.whole(stored.name):
         from gdcli.record.fits import FitRecord
         from gdcli.record.predictions import fitted_answer
         from gdcli.record.upgrade import upgraded
-        from gdcli.tasks.fit.prediction import refuse_groups
+        from gdcli.tasks.fit.group_predictions import FittedGroups
+        from gdcli.tasks.fit.prediction import refuse_responses
 
         found = FitRecord.from_json(upgraded(stored.result))
         answer = fitted_answer(found)
-    refuse_groups(found.groups, found.responses)
+    refuse_responses(found.responses)
     if answer.factor is None and asked:
         why = found.unknown_errors or "it is of too many parameters, or of an earlier version"
         raise DataError(f"{stored.name} has no covariance of the parameters: {why}", "leave out --interval")
-    return answer
+    return FittedGroups.of(answer, found.groups) if found.groups else answer
 
 
 def _write(
@@ -79,7 +96,7 @@ def _write(
 
     rows = tuple(chain.from_iterable(_rows(table, wanted)))
     expression, interval, level = told
-    columns = tuple(wanted.columns)
+    columns = (*(wanted.by.columns if wanted.by else ()), *wanted.columns)
     write(
         PredictionsRecord(expression=expression, interval=interval, level=level, columns=columns, rows=rows),
         format,
@@ -88,10 +105,16 @@ def _write(
 
 
 def _rows(table: DataTable, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:
-    for block in table.blocks(wanted.columns):
-        found = wanted.values(list(block.columns))
-        names = [*wanted.columns, *wanted.names]
-        parts = [*(_listed(c) for c in block.columns), *(_listed(found[name]) for name in wanted.names)]
+    by = wanted.by
+    names = [*(by.columns if by else ()), *wanted.columns, *wanted.names]
+    for block, found in wanted.of(table):
+        keys = [] if by is None or block.groups is None else [by.keys[k] for k in block.groups.tolist()]
+        labels = ([label(value) for value in column] for column in zip(*keys, strict=True))
+        parts = [
+            *labels,
+            *(_listed(c) for c in block.columns),
+            *(_listed(found[name]) for name in wanted.names),
+        ]
         yield [dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True)]
 
 

@@ -156,6 +156,8 @@ class GroupPartRecord(Record):
     point: Values
     standard_errors: Known
     confidence: Mapping[str, Any]
+    covariance_factor: list[list[float]] | None = None
+    ranges: Mapping[str, tuple[float, float]] | None = None
 
     def rows_of_parameters(self) -> list[list[Any]]:
         """Return for each number its name, value, standard error, t, and the ends of its interval."""

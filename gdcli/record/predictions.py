@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
 from gdcli.record.fits import FitRecord
+from gdcli.record.groups import Group
 from gdcli.record.schema import SCHEMA, Record
+from gdcli.tasks.fit.group_predictions import FittedGroups, key_of
 from gdcli.tasks.fit.prediction import FittedAnswer
 
 
@@ -44,6 +46,13 @@ def fitted_answer(found: FitRecord) -> FittedAnswer:
         1.0 if known else found.residual_sd,
         float(found.rows.learned - (found.rank or 0)) if squares else inf,
         found.ranges or {},
-        problem.categories or {},
-        problem.dates or {},
+        {text: (c.base, c.parameters) for text, c in (problem.categories or {}).items()},
+        {name: (d.unit, d.origin, d.day_first, d.form) for name, d in (problem.dates or {}).items()},
     )
+
+
+def fitted_groups(found: Sequence[Group]) -> FittedGroups:
+    answers: dict[tuple[Any, ...], FittedAnswer | str] = {}
+    for group in found:
+        answers[key_of(group.labels)] = group.message if group.found is None else fitted_answer(group.found)
+    return FittedGroups(tuple(found[0].labels), answers)

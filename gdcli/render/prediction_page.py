@@ -24,7 +24,13 @@ def page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> list[Line]:
     def numbers(name: str, digits: int) -> list[str]:
         return column([row[name] for row in shown], digits)
 
-    columns = [Column(harmless(name), numbers(name, 6), spare=4) for name in found.columns]
+    def cells(name: str) -> Column:
+        values = [row[name] for row in shown]
+        if any(isinstance(value, str) for value in values):
+            return Column(harmless(name), [harmless(str(value)) for value in values], left=True)
+        return Column(harmless(name), column(values, 6), spare=4)
+
+    columns = [cells(name) for name in found.columns]
     columns.append(Column("fitted", numbers("fitted", 7)))
     if any(row["standard_error"] is not None for row in shown):
         columns.append(Column("std. error", numbers("standard_error", 4), spare=2))

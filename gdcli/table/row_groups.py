@@ -9,7 +9,8 @@ remembered as faulty, and the others are read on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from sys import maxsize
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gdcli.table.blocks import Label, Labels
 
 _PLACES_TOLD = 10
+_NOT_MET = (maxsize, 0)
 
 
 class LeftOut(NamedTuple):
@@ -34,15 +36,18 @@ class LeftOut(NamedTuple):
 class Groups:
     """The groups found so far: ``keys`` are their labels, one for each of ``columns``, by number.
 
-    The numbers are in the order in which rows that are used were met; `ranked` tells the order of all rows.
+    The numbers are in the order in which rows that are used were met; `ranked` tells the order of all rows. Groups that
+    are ``known`` before come first.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], known: Iterable[tuple[Label, ...]] = ()) -> None:
         self.columns = tuple(columns)
         self.keys: list[tuple[Label, ...]] = []
         self.left_out: dict[int, LeftOut] = {}
         self._numbers: dict[tuple[Label, ...], int] = {}
         self._met: list[tuple[int, int]] = []  # the source and line where each was met first
+        for key in known:
+            self.number(key, _NOT_MET)
 
     def number(self, key: tuple[Label, ...], met: tuple[int, int]) -> int:
         """Return the number of the group with these labels, a row of which stands at ``met`` (source, line)."""
@@ -87,6 +92,17 @@ class Groups:
         number = self.number(key, met)
         if number not in self.left_out:
             self.left_out[number] = LeftOut(fault=fault())
+
+    def first(self, number: int) -> tuple[int, int]:
+        return self._met[number]
+
+    @property
+    def met(self) -> bool:
+        return any(place != _NOT_MET for place in self._met)
+
+    def check(self) -> None:
+        if fault := next((left.fault for left in self.left_out.values() if left.fault), None):
+            raise fault
 
     def ranked(self) -> list[int]:
         """Return the numbers of the groups in the order in which they appear in the data."""

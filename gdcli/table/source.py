@@ -188,7 +188,7 @@ class DataTable:
                     used = [True] * len(part.text)
                 groups = None if by is None else by.of(part.labels, number, part.line)
                 yield Block(first, part.columns, part.text, used, groups)
-        if not self.rows and not (by and by.keys) and not self._may_be_empty:
+        if not self.rows and not (by and by.met) and not self._may_be_empty:
             raise self._no_rows()
 
     def _derived_rows(self, asked: Asked) -> DerivedRows | None:

@@ -438,7 +438,6 @@ class Supply:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be told of the text, as far as it was read."""
         return ("not UTF-8: read as Windows-1252",) if self._stream.is_windows_1252 else ()
 
     def lines(self) -> tuple[LineStream, bool]:

@@ -153,10 +153,76 @@ def test_probabilities_stay_between_0_and_1() -> None:
         api.predict(found, {"x": [1.0]}, "prediction")
 
 
+def test_each_row_is_predicted_by_its_group(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        f"{run_},{t},{10 - k - t + (7 * t + k) % 3 / 9}" for t in range(6) for k, run_ in enumerate("abc")
+    ]
+    Path("all.csv").write_text("\n".join(["run,t,y", *rows]))
+    new = [("c", 2.5), ("a", 9.0), ("c", 0.5), ("b", 4.0)]
+    Path("new.csv").write_text("t;run\n" + "".join(f"{t};{k}\n".replace(".", ",") for k, t in new))
+    written_out = "y ~ a + C(run, own) + (b + {})*t"
+    for share, model in (
+        ([], written_out.format("C(run, slope)")),
+        (["--share", "b"], written_out.format("0")),
+    ):
+        fit = [
+            "fit",
+            "y ~ a + b*t",
+            "all.csv",
+            "--by",
+            "run",
+            *share,
+            "--format",
+            "jsonl",
+            "--output",
+            "by.jsonl",
+        ]
+        assert run(fit) == run(["fit", model, "all.csv", "--format", "json", "--output", "one.json"]) == 0
+        capsys.readouterr()
+        found = []
+        for file, interval in (
+            ("by.jsonl", "confidence"),
+            ("one.json", "confidence"),
+            ("by.jsonl", "prediction"),
+        ):
+            words = ["new.csv", "--decimal", ",", "--interval", interval, "--format", "json"]
+            assert run(["predict", file, *words]) == 0
+            found.append(json.loads(capsys.readouterr().out)["rows"])
+        assert [(row["run"], row["t"]) for row in found[0]] == new
+        for by_group, by_one, wide in zip(*found, strict=True):
+            assert by_group["fitted"] == pytest.approx(by_one["fitted"], rel=1e-9)
+            assert wide["low"] < by_group["low"] < by_group["fitted"] < by_group["high"] < wide["high"]
+            if share:  # one variance of a row, and one number of degrees of freedom
+                assert by_group["standard_error"] == pytest.approx(by_one["standard_error"], rel=1e-9)
+                assert by_group["high"] == pytest.approx(by_one["high"], rel=1e-9)
+        assert [row["extrapolated"] for row in found[0]] == [False, True, False, False]
+        assert (
+            run(["predict", "by.jsonl", "new.csv", "--decimal", ",", "--rows", 't < 4 and run != "a"']) == 0
+        )
+        assert capsys.readouterr().out.count("\nc") == 2
+    shared = api.fit("y ~ a + b*t", ["all.csv"], by=["run"], share=["b"])
+    again = api.predict(shared, {"run": [k for k, _ in new], "t": [t for _, t in new]})
+    assert again["high"] == pytest.approx([row["high"] for row in found[0]], rel=1e-12)
+
+
+LINE = ["fit", "dist ~ a + b*speed", "cars.csv"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["fit.json", "other.csv"], "the new rows have no column speed"),
+        (
+            ["known.json", "new.csv", "--interval", "prediction"],
+            "prediction needs --sigma 's/2' of each new row",
+        ),
+        (["fit.json", "new.csv", "--columns", "v=x*"], "--columns names columns here"),
+        (["fit.json", "new.csv", "--sheet", "1"], "--sheet is for workbooks"),
+        (["by.json", "new.csv"], "new.csv has no column run"),
+        (["by.json", "runs.csv"], "runs.csv:3: run = thu: no such group was fitted"),
+        (["by.json", "cars.csv", "--rows", "speeed > 1"], "there is no column speeed"),
+        (["by.json", "bad.csv"], "bad.csv:2:5: column speed: 'x' is not a number"),
         (["fit.json", "new.csv", "--level", "95"], "--level is a probability between 0 and 1, not 95"),
         (["fit.json", "new.csv", "--level", "0"], "--level is a probability"),
         (["fit.json", "new.csv", "--interval", "confidense"], "confidence"),
@@ -171,12 +237,16 @@ def test_probabilities_stay_between_0_and_1() -> None:
 )
 def test_one_clear_error(words: list[str], told: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("cars.csv").write_text("speed,dist\n1,2\n2,3\n3,5\n")
+    Path("cars.csv").write_text("speed,dist,run,s\n1,2,mon,1\n2,3,mon,1\n3,5,mon,2\n")
+    Path("runs.csv").write_text("run,speed\nmon,2\nthu,3\n")
+    Path("bad.csv").write_text("run,speed\nmon,x\n")
     Path("two.csv").write_text("speed,dist\n1,2\n2,3\n")
     Path("new.csv").write_text("speed\n5\n")
     Path("other.csv").write_text("pace\n5\n")
     for data, file in (("cars.csv", "fit.json"), ("two.csv", "exact.json")):
         run(["fit", "dist ~ a + b*speed", data, "--format", "json", "--output", file])
+    run([*LINE, "--by", "run", "--format", "json", "--output", "by.json"])
+    run([*LINE, "--sigma", "s/2", "--format", "json", "--output", "known.json"])
     run(["minimize", "x**2", "--start", "x=1", "--format", "json", "--output", "min.json"])
     Path("schema.json").write_text(Path("fit.json").read_text().replace("gd.result/1", "gd.result/9"))
     capsys.readouterr()

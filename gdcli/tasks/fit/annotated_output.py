@@ -19,6 +19,7 @@ from gdcli.tasks.fit.input_errors import corrected
 from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured
 
 if TYPE_CHECKING:
+    from gdcli.table.row_groups import Groups
     from gdcli.table.source import Block, DataTable
     from gdcli.table.spooled import Folder
     from gdcli.tasks.fit.prepare import Prepared
@@ -74,12 +75,23 @@ class _Tee:
 
 class Wanted(NamedTuple):
     """Columns that are added to rows: their ``names``, what is read for them (``columns``), and what makes of the
-    arrays of these, (rows,) each, an array for each name; nan where there is no value, truth values as such.
+    arrays of these, (rows,) each, an array for each name; nan where there is no value, truth values as such. Where
+    they differ by group, ``by`` collects the groups, whose numbers (rows,) follow the arrays.
     """
 
     names: Sequence[str]
     columns: Sequence[str]
     values: Callable[[list[Any]], Mapping[str, Any]]
+    by: Groups | None = None
+
+    def of(self, table: DataTable, text: bool = False) -> Iterator[tuple[Block, Mapping[str, Any]]]:
+        by = self.by
+        for block in table.blocks(self.columns, text=text, by=by):
+            if by is not None:
+                by.check()
+            yield block, self.values([*block.columns, *([] if by is None else [block.groups])])
+        if by is not None:
+            by.check()
 
 
 def residuals(prepared: Prepared, x: Vector) -> Wanted:
@@ -107,8 +119,7 @@ def annotated(table: DataTable, wanted: Wanted, as_objects: bool | None = None) 
     objects = table.kind == "jsonl" if as_objects is None else as_objects
     form = (_JsonLines if objects else _Delimited)(table, wanted.names, wanted.columns)
     yield form.header()
-    for block in table.blocks(wanted.columns, text=True):
-        found = wanted.values(list(block.columns))
+    for block, found in wanted.of(table, text=True):
         columns = [found[name].tolist() for name in wanted.names]
         yield form.rows(block, list(zip(*columns, strict=True)))
 

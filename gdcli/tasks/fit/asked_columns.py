@@ -186,16 +186,25 @@ def check_titles(model: Model, table: DataTable) -> None:
             raise UsageError(told, hint, place_of(model, name))
 
 
-def derived_again(table: DataTable, categories: Mapping[str, Levels], dates: Mapping[str, Any]) -> Derived:
-    """Return what is derived of new rows: the indicators of the levels that a fit has found, and its columns of dates.
+def asked_again(
+    table: DataTable,
+    categories: Mapping[str, Levels],
+    dates: Mapping[str, tuple[str, str, bool | None, str | None]],
+    constants: Mapping[str, Any],
+    rows: Sequence[str] = (),
+) -> AskedColumns:
+    """Return what is asked of new rows: the indicators of the levels that a fit has found, and its columns of dates.
 
-    Raises UsageError for a column of categories that the table does not have.
+    Raises UsageError for a column of categories that the table does not have, and as `asked_of`.
     """
     from gdcli.table.categories import Indicator
     from gdcli.table.dates import DateForm
     from gdcli.table.number_cells import label
 
-    asked, recipes = AskedColumns(table, {}), dict[str, Any]()
+    asked = AskedColumns(table, constants)
+    for name in filter(table.names.__contains__, dates):
+        asked._dates[name] = DateForm(*dates[name]).dated(name)
+        asked._tell()
     for text, found in categories.items():
         levels = tuple(
             known for each in (found.base, *found.parameters.values()) if (known := label(each)) is not None
@@ -204,12 +213,7 @@ def derived_again(table: DataTable, categories: Mapping[str, Levels], dates: Map
             column = asked._known(name.removesuffix(f" == {level}"), text)
             known = label(level)
             assert known is not None
-            recipes[name] = Indicator((column,), known, levels)
-    return Derived(
-        recipes,
-        dates={
-            name: DateForm(t.unit, t.origin, t.day_first, t.form).dated(name)
-            for name, t in dates.items()
-            if name in table.names
-        },
-    )
+            asked._derive(name, Indicator((column,), known, levels))
+    for text in rows:
+        asked.keep(text)
+    return asked

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gdcli.judge.batched_statistics import examine, statistics
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
 from gdcli.kernel.vectors import Array
-from gdcli.tasks.fit.data_checks import read_by_formula
+from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import compares_with_zero, error_kind
 from gdcli.tasks.fit.prepare import Plan
@@ -85,9 +85,8 @@ class SolvedFits:
             sizes[places],
             seconds / len(sizes),
             {
-                name: (column.min(axis=0)[places], column.max(axis=0)[places])
-                for name in read_by_formula(plan.row)
-                for column in [residuals.columns[plan.row.columns.index(name)]]
+                name: (low[places], high[places])
+                for name, (low, high) in group_ranges(plan.row, residuals).items()
             },
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, DomainError
@@ -14,6 +14,9 @@ from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.request import FitProblem
 from gdcli.tasks.problem import listed
+
+if TYPE_CHECKING:
+    from gdcli.objective.grouped_residuals import GroupedResiduals
 
 # Where a row stands, in words: its number counts from 0.
 Place = Callable[[int], str]
@@ -104,6 +107,11 @@ def ranges_of(row: RowModel, data: Rows) -> dict[str, tuple[float, float]]:
         pieces = [extremes(values) for _, values in _cells_of(data, name)]
         ends[name] = min(low for low, _ in pieces), max(high for _, high in pieces)
     return ends
+
+
+def group_ranges(row: RowModel, residuals: GroupedResiduals) -> dict[str, tuple[Array, Array]]:
+    columns = {name: residuals.columns[row.columns.index(name)] for name in read_by_formula(row)}
+    return {name: (column.min(axis=0), column.max(axis=0)) for name, column in columns.items()}
 
 
 def read_by_formula(row: RowModel) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
@@ -41,7 +41,11 @@ class RowCount(NamedTuple):
 
 
 class GroupPart(NamedTuple):
-    """What a fit with shared parameters says of one group: its own parameters by name, with errors and intervals."""
+    """What a fit with shared parameters says of one group: its own parameters by name, with errors and intervals.
+
+    ``covariance_factor`` has the rows of its own parameters of the triangle U, where those of the shared ones follow,
+    with U U' the covariance of all of them; ``ranges`` tell from where to where its columns go.
+    """
 
     group: Mapping[str, Any]
     rows: int
@@ -49,6 +53,8 @@ class GroupPart(NamedTuple):
     point: Mapping[str, Any]
     standard_errors: Mapping[str, Any]
     confidence: Mapping[str, Any]
+    covariance_factor: Sequence[Sequence[float]] | None
+    ranges: Mapping[str, tuple[float, float]]
 
 
 class ResponsePart(NamedTuple):

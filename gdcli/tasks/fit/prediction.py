@@ -9,8 +9,8 @@ logit: the band is that of the logit, brought to probabilities, and the error is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import NamedTuple
@@ -27,7 +27,7 @@ from gdcli.tasks.fit.row_sample import RowsInPlace
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Levels
-    from gdcli.table.source import DataTable
+    from gdcli.tasks.fit.asked_columns import AskedColumns
     from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 CONFIDENCE, PREDICTION = "confidence", "prediction"
@@ -38,35 +38,13 @@ PREDICTED = ("fitted", "standard_error", "low", "high", "extrapolated")
 NOTHING: Mapping[str, Any] = {}
 
 
-class CategoryTold(Protocol):
-    """The levels of a category as an answer has them."""
-
-    @property
-    def base(self) -> str: ...
-    @property
-    def parameters(self) -> Mapping[str, str]: ...
-
-
-class DateTold(Protocol):
-    """How dates were read, as an answer has it; see `gdcli.table.dates.DateForm`, which is one."""
-
-    @property
-    def unit(self) -> str: ...
-    @property
-    def origin(self) -> str: ...
-    @property
-    def day_first(self) -> bool | None: ...
-    @property
-    def form(self) -> str | None: ...
-
-
 class FittedAnswer(NamedTuple):
     """An answer of a fit as far as it says something of other rows.
 
     The texts and names are those of the fit, ``x`` its parameters in flat order. ``factor`` is the upper triangle U of
     their covariance ``U U'``, None where it is not known. ``scale`` is the standard deviation of a row of weight 1,
     None where there is none; ``dof`` are its degrees of freedom, inf where it is known. ``ranges`` are those of the
-    columns.
+    columns. ``categories`` has base and parameters by the calls in the model, ``dates`` a `DateForm` by column.
     """
 
     model: str
@@ -82,8 +60,8 @@ class FittedAnswer(NamedTuple):
     scale: float | None
     dof: float
     ranges: Mapping[str, Sequence[float]]
-    categories: Mapping[str, CategoryTold] = NOTHING
-    dates: Mapping[str, DateTold] = NOTHING
+    categories: Mapping[str, tuple[str, Mapping[str, str]]] = NOTHING
+    dates: Mapping[str, tuple[str, str, bool | None, str | None]] = NOTHING
 
     @classmethod
     def of(cls, outcome: FitOutcome) -> FittedAnswer:
@@ -103,27 +81,21 @@ class FittedAnswer(NamedTuple):
             1.0 if problem.sigma and not problem.scale_sigma else scale,
             float("inf") if found is None else found.errors.dof,
             outcome.ranges,
-            problem.categories,
+            {text: (levels.base, levels.parameters) for text, levels in problem.categories.items()},
             problem.dates,
         )
 
     @property
     def levels(self) -> dict[str, Levels]:
-        """The levels of the categories, by the texts of their calls in the model."""
         from gdcli.language.category_calls import Levels
 
-        return {text: Levels.of(text, told.base, told.parameters) for text, told in self.categories.items()}
+        return {text: Levels.of(text, *told) for text, told in self.categories.items()}
 
-    def columns(self, table: DataTable) -> tuple[str, ...]:
-        """Return the names of a table's columns, and of those that the fit made of others, which it is told."""
-        if self.categories or self.dates:
-            from gdcli.tasks.fit.asked_columns import derived_again
+    def row(self, interval: str, columns: Sequence[str], asked: AskedColumns | None = None) -> RowModel:
+        """Return what is computed of new rows with these columns, and with those that can be ``asked`` for.
 
-            table.derived = derived_again(table, self.levels, self.dates)
-        return (*table.names, *(table.derived.recipes if table.derived else ()))
-
-    def row(self, interval: str, columns: Sequence[str]) -> RowModel:
-        """Return what is computed of new rows with these columns. Raises UsageError for one that is not there."""
+        Raises UsageError for a column that is not there.
+        """
         model = parse_model(self.model)
         if model.left is None:
             raise UsageError("the fit is of the loss of a row, without ~, and that predicts nothing")
@@ -133,11 +105,11 @@ class FittedAnswer(NamedTuple):
             model = model.using(read_parts(self.let))
         model = model.with_levels(self.levels)
         needed = list(_columns(self, model.right.names))
-        weighting = self._weighting(interval, columns)
-        for name in (*needed, *([weighting.column] if weighting else [])):
+        for name in needed:
             if name not in columns:
                 hint = did_you_mean(name, list(filter(None, columns)), columns_told(columns))
                 raise UsageError(f"the new rows have no column {name}, which the formula needs", hint)
+        weighting = None if interval == CONFIDENCE else self._weighting(columns, asked)
         matrices = {name: tuple(self.matrices[name]) for name in model.right.names if name in self.matrices}
         names = Names(dict(self.lengths), tuple(needed), matrices)
         nothing = parse_model("0 ~ 0").left
@@ -146,13 +118,21 @@ class FittedAnswer(NamedTuple):
         known = {name: value for name, value in self.constants.items() if name in model.right.names}
         return build_row_model(right, names, known, loss, weighting)
 
-    def _weighting(self, interval: str, columns: Sequence[str]) -> Weighting | None:
-        """What weights a row: of predictions its standard deviation, which must be known, or its weight, else 1."""
-        if interval == CONFIDENCE:
+    def _weighting(self, columns: Sequence[str], asked: AskedColumns | None) -> Weighting | None:
+        text, option = self.sigma or self.weights, "sigma" if self.sigma else "weights"
+        if text is None:
             return None
-        if self.sigma:
-            return Weighting(self.sigma, "sigma")
-        return Weighting(self.weights, "weights") if self.weights and self.weights in columns else None
+        try:
+            if text not in columns and asked is not None:
+                text = asked.column(text, f"--{option}")
+            elif text not in columns:
+                raise UsageError(f"the new rows have no column {text}", columns_told(columns))
+        except UsageError as error:
+            if not self.sigma:
+                return None
+            told = f"{error.message}, and the band of prediction needs --sigma '{self.sigma}' of each new row"
+            raise UsageError(told, error.hint) from None
+        return Weighting(text, option)
 
 
 def _columns(answer: FittedAnswer, names: Sequence[str]) -> dict[str, None]:
@@ -180,51 +160,27 @@ def check(answer: FittedAnswer, interval: str, level: float) -> None:
         )
 
 
-def refuse_groups(groups: Sequence[object], responses: Sequence[object]) -> None:
-    """Raise UsageError for an answer in which each group has parameters of its own, or that is of several responses."""
+def refuse_responses(responses: Sequence[object]) -> None:
     if responses:
         raise UsageError(
             "the fit is of several responses, and new rows are predicted by one formula",
             "fit one of them, with the parameters in --set, and predict by that",
         )
-    if groups:
-        raise UsageError(
-            "each group of the fit has its own parameters, and new rows are predicted by those of one formula",
-            "fit the rows of one group, with the shared parameters in --set, and predict by that",
-        )
 
 
 def predicted(outcome: FitOutcome, row: RowModel) -> Wanted:
     """Return what a fit says of rows as those that it was fitted to, ``row``, with the band of confidence."""
-    return bands(FittedAnswer.of(outcome), row, CONFIDENCE, outcome.problem.told_level)
+    answer = FittedAnswer.of(outcome)
+    return Wanted(PREDICTED, row.columns, bands(answer, row, CONFIDENCE, outcome.problem.told_level))
 
 
-def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> dict[str, Array]:
-    """Return what a fit says of rows at hand or in files; see `gdcli.api.predict`."""
-    import numpy as np
+def bands(
+    answer: FittedAnswer, row: RowModel, interval: str, level: float
+) -> Callable[[list[Any]], dict[str, Array]]:
+    """Return what makes of the columns of the model ``row``, (rows,) each, what ``answer`` says of the rows.
 
-    from gdcli.table.at_hand import table_at_hand
-    from gdcli.table.source import open_table
-    from gdcli.tasks.fit.prepare import columns_of
-    from gdcli.tasks.python_problem import columns_at_hand
-
-    refuse_groups(outcome.groups, outcome.responses)
-    answer, given = FittedAnswer.of(outcome), columns_at_hand(data)
-    check(answer, interval, level)
-    if isinstance(given, Mapping) and not (answer.categories or answer.dates):
-        wanted = bands(answer, answer.row(interval, list(given)), interval, level)
-        with columns_of({name: given[name] for name in wanted.columns}) as columns:
-            return dict(wanted.values(columns.take(0, columns.rows)))
-    with table_at_hand(given) if isinstance(given, Mapping) else open_table(tuple(given)) as table:
-        wanted = bands(answer, answer.row(interval, answer.columns(table)), interval, level)
-        found = [wanted.values(list(block.columns)) for block in table.blocks(wanted.columns)]
-    return {name: np.concatenate([part[name] for part in found]) for name in PREDICTED}
-
-
-def bands(answer: FittedAnswer, row: RowModel, interval: str, level: float) -> Wanted:
-    """Return what ``answer`` says of rows of the model ``row``, with the band of an ``interval`` at a ``level``.
-
-    The values are arrays (rows,) under the names of `PREDICTED`; nan where nothing is known.
+    The values, with the band of an ``interval`` at a ``level``, are arrays (rows,) under the names of `PREDICTED`; nan
+    where nothing is known.
     """
     quantile = student_t_quantile(level, answer.dof) if answer.dof > 0.0 else 0.0
     variance = answer.scale**2 if interval == PREDICTION and answer.scale is not None else 0.0
@@ -253,4 +209,4 @@ def bands(answer: FittedAnswer, row: RowModel, interval: str, level: float) -> W
             beyond |= (arrays[k] < least) | (arrays[k] > most)
         return dict(zip(PREDICTED, (fitted, error, low, high, beyond), strict=True))
 
-    return Wanted(PREDICTED, columns, values)
+    return values

@@ -17,6 +17,7 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import dot
 from gdcli.solve.iteration import Observer
 from gdcli.tasks.fit.conclusion import by_residuals, with_redundancy
+from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.eliminated_groups import Ends, SharedObjective
 from gdcli.tasks.fit.fit_outcome import FitOutcome, GroupPart
 from gdcli.tasks.fit.parameter_errors import Errors, Left, error_kind, without_errors
@@ -241,7 +242,7 @@ def _parts(
 
     q, space = len(ends.own), fit.own_space
     errors: list[list[float | None]] = [[None] * q for _ in range(fit.groups.count)]
-    reach = 0.0
+    reach, factors = 0.0, [None] * fit.groups.count
     known = None if statistics is None else statistics.errors
     if known is not None and statistics is not None and tell_errors and statistics.residual_sd is not None:
         scale = 1.0 if error_kind(fit.problem) == "sigma" else statistics.residual_sd
@@ -250,14 +251,26 @@ def _parts(
             own = (inverse**2).sum(axis=1) * scale**2
             shared = np.einsum("qsg,st,qtg->qg", slopes, _covariance(known), slopes)
             errors = np.sqrt(own + shared).T.tolist()
+            if known.factor is not None:
+                follow = np.einsum("qsg,st->qtg", slopes, np.array(known.factor))
+                factors = np.moveaxis(np.concatenate([inverse * scale, follow], axis=1), 2, 0).tolist()
         reach = student_t_quantile(known.level, known.dof)
-    values, points = ends.value.tolist(), ends.own.T.tolist()
+    values, points, ranges = ends.value.tolist(), ends.own.T.tolist(), _ranges(fit)
     found = []
     for k, (x, e) in enumerate(zip(points, errors, strict=True)):
         pairs = [None if b is None else [a - reach * b, a + reach * b] for a, b in zip(x, e, strict=True)]
         parts = (space.by_name(x), space.by_name(e), space.by_name(pairs))
-        found.append(GroupPart(fit.labels[k], fit.sizes[k], values[k], *parts))
+        found.append(GroupPart(fit.labels[k], fit.sizes[k], values[k], *parts, factors[k], ranges[k]))
     return tuple(found)
+
+
+def _ranges(fit: SharedFit) -> list[dict[str, tuple[float, float]]]:
+    found: list[dict[str, tuple[float, float]]] = [{} for _ in range(fit.groups.count)]
+    for block in fit.groups.blocks:
+        for name, (low, high) in group_ranges(fit.row, block.residuals).items():
+            for k, *ends in zip(block.groups.tolist(), low.tolist(), high.tolist(), strict=True):
+                found[k][name] = (ends[0], ends[1])
+    return found
 
 
 def _covariance(errors: Uncertainty) -> Array:
