@@ -285,7 +285,7 @@ class LabelsRecord(Record):
     log_loss: float
     auc: float | None
     calibration: list[float] | None
-    confusion: list[int]
+    confusion: list[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ def _labels(labels: LabelsRecord, width: int) -> list[Line]:
         a, b = labels.calibration
         line = f"logit = {short(a, 3)} + {short(b, 4)} times the logit said"
         lines += fact("calibration", line, width)
-    none, false, missed, right = labels.confusion
+    none, false, missed, right = (short(n, 6) for n in labels.confusion)
     counts = f"of 1: {right} right, {missed} missed; of 0: {none} right, {false} wrong"
     return lines + fact("confusion", counts, width)
 

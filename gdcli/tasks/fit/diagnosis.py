@@ -41,14 +41,14 @@ class RowInfluence(NamedTuple):
 class LabelFigures(NamedTuple):
     """How well labels are told; ``confusion`` counts true negatives, false positives, false negatives, true positives.
 
-    ``calibration`` is the constant and the slope of the line of the logits, None where labels are told without fail.
+    A row counts as often as its weight says. ``calibration`` is the constant and the slope of the line of the logits, None where labels are told without fail.
     """
 
     accuracy: float
     log_loss: float
     auc: float | None
     calibration: tuple[float, float] | None
-    confusion: tuple[int, int, int, int]
+    confusion: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

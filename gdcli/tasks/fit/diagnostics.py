@@ -22,11 +22,12 @@ from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
 from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures, RowInfluence
-from gdcli.tasks.fit.leverage import rows_seen
+from gdcli.tasks.fit.leverage import ALL, rows_seen
 from gdcli.tasks.fit.likelihoods import Seen, column
 from gdcli.tasks.fit.residual_checks import residual_checks
 
 if TYPE_CHECKING:
+    from gdcli.judge.statistics import FitStatistics
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.leverage import RowsSeen
     from gdcli.tasks.fit.prepare import Prepared
@@ -36,8 +37,6 @@ MOST = 5
 _RATE = 0.01
 _PART = 0.6827
 _STEPS = 200
-# A leverage of 1 but for rounding.
-_ALL = 1e-9
 
 
 def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
@@ -56,23 +55,20 @@ def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
     rank = found.errors.rank
     return Diagnostics(
         p_values,
-        _model_test(prepared, found.rss, found.tss, found.tss_about_zero, rank),
+        _model_test(prepared.problem.linear, found),
         residual_checks(prepared, x),
         _lack_of_fit(prepared, seen_rows, rank),
         tuple(prepared.place(i) for i in rout(seen_rows)),
-        *_influence(prepared, seen_rows, x, rank),
+        *_influence(prepared, seen_rows, x, found),
     )
 
 
-def _model_test(
-    prepared: Prepared, rss: float, tss: float | None, about_zero: float | None, rank: int
-) -> FTest | None:
+def _model_test(linear: bool, found: FitStatistics) -> FTest | None:
     """All parameters of a linear model at once against its constant, or against nothing where it has none."""
-    if not prepared.problem.linear:
-        return None
-    whole, dof = (about_zero, rank) if about_zero is not None else (tss, rank - 1)
-    left = prepared.data.rows - rank
-    if whole is None or dof < 1 or left < 1 or not rss > 0.0:
+    rank, about_zero = found.errors.rank, found.tss_about_zero
+    whole, dof = (about_zero, rank) if about_zero is not None else (found.tss, rank - 1)
+    left, rss = found.rows - rank, found.rss
+    if not linear or whole is None or dof < 1 or left < 1 or not rss or not rss > 0.0:
         return None
     statistic = (whole - rss) / dof / (rss / left)
     return FTest(statistic, dof, left, f_tail(statistic, dof, left))
@@ -94,7 +90,7 @@ def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
 
 
 def _influence(
-    prepared: Prepared, seen: RowsSeen, x: Vector, rank: int
+    prepared: Prepared, seen: RowsSeen, x: Vector, found: FitStatistics
 ) -> tuple[tuple[RowInfluence, ...], None, tuple[tuple[float, float, float], ...]]:
     np, (J, r, h) = numpy(), seen
     n = len(r)
@@ -103,8 +99,9 @@ def _influence(
     weights = np.concatenate([v[1] for _, v in sums.pieces("weighing", x)])
     half = J.T @ J if hessian is None else 0.5 * np.array([list(row) for row in hessian])
     moves = -np.linalg.solve(half, (J * np.sqrt(weights)[:, None]).T)
-    left, rss = n - rank, float(r @ r)
-    free, away = np.maximum(1.0 - h, _ALL), 1.0 - h > _ALL
+    rank, rss = found.errors.rank, float(r @ r)
+    left = found.rows - rank
+    free, away = np.maximum(1.0 - h, ALL), 1.0 - h > ALL
     cook = np.where(away, r * r * h / (rank * (rss / max(1, left)) * free * free), np.inf)
     without = (rss - r * r / free) / (left - 1) if left > 1 else np.full(n, np.nan)
     with np.errstate(all="ignore"):
@@ -157,40 +154,36 @@ def rout(seen: RowsSeen, rate: float = _RATE) -> list[int]:
 def _labels(seen: Seen) -> LabelFigures:
     np = numpy()
     chance, label = np.array(seen.fitted), np.array([float(y > 0.0) for y in seen.measured])
-    said = chance >= 0.5
-    confusion = (
-        int((~said & (label == 0.0)).sum()),
-        int((said & (label == 0.0)).sum()),
-        int((~said & (label == 1.0)).sum()),
-        int((said & (label == 1.0)).sum()),
+    counts, said = np.array(seen.weights), chance >= 0.5
+    told = [float(counts[(label == y) & (said == s)].sum()) for y in (0.0, 1.0) for s in (False, True)]
+    confusion = tuple(int(n) if n.is_integer() else n for n in told)
+    losses, all_rows = fsum(seen.losses), fsum(seen.weights)
+    line = _calibration(chance, label, counts)
+    return LabelFigures(
+        (told[0] + told[3]) / all_rows, losses / all_rows, _area(chance, label, counts), line, confusion
     )
-    accuracy = (confusion[0] + confusion[3]) / len(label)
-    losses = fsum(seen.losses) / fsum(seen.weights)
-    return LabelFigures(accuracy, losses, _area(chance, label), _calibration(chance, label), confusion)
 
 
-def _area(chance: Array, label: Array) -> float | None:
+def _area(chance: Array, label: Array, counts: Array) -> float | None:
     """How often a row of label 1 has the larger chance of two of different labels; ties count half."""
     np = numpy()
-    ones, zeros = int(label.sum()), int((1.0 - label).sum())
-    if not ones or not zeros:
-        return None
-    _, place, counts = np.unique(chance, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - 0.5 * (counts - 1.0)
-    return float((ranks[place][label == 1.0].sum() - 0.5 * ones * (ones + 1)) / (ones * zeros))
+    _, place = np.unique(chance, return_inverse=True)
+    ones, zeros = (np.bincount(place, counts * (label == y)) for y in (1.0, 0.0))
+    pairs = float(ones.sum() * zeros.sum())
+    return float(ones @ (np.cumsum(zeros) - 0.5 * zeros)) / pairs if pairs > 0.0 else None
 
 
-def _calibration(chance: Array, label: Array) -> tuple[float, float] | None:
+def _calibration(chance: Array, label: Array, counts: Array) -> tuple[float, float] | None:
     np = numpy()
     inside = np.clip(chance, 1e-12, 1.0 - 1e-12)
     logits = np.log(inside) - np.log1p(-inside)
     line, X = np.array([0.0, 1.0]), np.stack([np.ones(len(logits)), logits], axis=1)
     for _ in range(50):
         p = 1.0 / (1.0 + np.exp(-(X @ line)))
-        H = (X * (p * (1.0 - p))[:, None]).T @ X
+        H = (X * (counts * p * (1.0 - p))[:, None]).T @ X
         if np.linalg.cond(H) > 1e12:
             return None
-        step = np.linalg.solve(H, X.T @ (label - p))
+        step = np.linalg.solve(H, X.T @ (counts * (label - p)))
         line = line + step
         if abs(step).max() <= 1e-12:
             break

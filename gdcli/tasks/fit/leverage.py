@@ -47,7 +47,7 @@ def rows_seen(prepared: Prepared, outcome: FitOutcome) -> RowsSeen | None:
 
 
 # A row whose leverage is 1 but for rounding is met whatever it says.
-_ALL = 1e-9
+ALL = 1e-9
 
 
 def deleted_residuals(prepared: Prepared, outcome: FitOutcome) -> list[float] | None:
@@ -57,7 +57,7 @@ def deleted_residuals(prepared: Prepared, outcome: FitOutcome) -> list[float] | 
     tells a parameter.
     """
     seen = rows_seen(prepared, outcome)
-    if seen is None or (seen.leverages > 1.0 - _ALL).any():
+    if seen is None or (seen.leverages > 1.0 - ALL).any():
         return None
     found: list[float] = (seen.residuals / (1.0 - seen.leverages)).tolist()
     return found

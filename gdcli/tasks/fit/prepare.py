@@ -249,8 +249,9 @@ def gathered(
             yield Gathered(_parsed(fits), names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
         return
     if request.data is not None and not any(one.derives(request.data) for one in fits):
-        with columns_of(request.data) as data:
-            yield Gathered(_parsed(fits), data.names, data, RowCount(data.rows), number_of)
+        names = tuple(request.data)
+        with columns_of({name: request.data[name] for name in wanted(names) or names}) as data:
+            yield Gathered(_parsed(fits), names, data, RowCount(data.rows), number_of)
         return
     from gdcli.table.spool import gather
 

@@ -1,4 +1,7 @@
-"""The residuals of a fit in their order: over the one column of the model, else as the rows stand."""
+"""The residuals of a fit: their runs over the one column of the model, else as the rows stand, and what else is tested.
+
+Durbin and Watson's statistic is of the rows as they stand: it asks for what the one before leaves to the next.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,12 @@ def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
     """Return what the (weighted) residuals of a least-squares fit at x look like; None for other losses."""
     if prepared.row.residual is None or prepared.row.fitted is None:
         return None
-    residuals = list[float]()
-    for values in RowObjective(prepared.row, prepared.data).vectors("jacobian", x):
-        residuals += map(float, values[-1])
-    over, ordered = drawn_over(prepared), residuals
+    objective, over = RowObjective(prepared.row, prepared.data), drawn_over(prepared)
+    found = [float(r) for values in objective.vectors("jacobian", x) for r in values[-1]]
+    weights = [float(w) for _, some in objective.vectors("weighing", x) for w in some]
+    rows = [i for i, w in enumerate(weights) if w]  # the others were not fitted
+    residuals = [found[i] for i in rows]
     if over is not None:
-        places = column(prepared.data, over)
-        ordered = [residuals[i] for i in sorted(range(len(residuals)), key=places.__getitem__)]
-    return ResidualChecks(over, runs(ordered), durbin_watson(ordered), anderson_darling(residuals))
+        rows.sort(key=column(prepared.data, over).__getitem__)
+    ordered = [found[i] for i in rows]
+    return ResidualChecks(over, runs(ordered), durbin_watson(residuals), anderson_darling(residuals))
