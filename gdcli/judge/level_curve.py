@@ -9,7 +9,7 @@ one factorisation gives the next point of the curve, its value and its slope.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite, sqrt
+from math import exp, inf, isfinite, sqrt
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import positive_solve
@@ -23,6 +23,8 @@ SETTLED = 1e-7
 # The least shift of Levenberg's method, in units of the diagonal, and what it is multiplied by.
 _FIRST_SHIFT, _LESS, _MORE, _MOST_SHIFT = 1e-4, 0.1, 10.0, 1e12
 _MOST_STEPS = 100
+# A step that changes a variable by more than this part of it changes it by much.
+_GROWS = 0.1
 
 
 class Curve(NamedTuple):
@@ -66,15 +68,25 @@ def settle(curve: Curve, x: Vec) -> CurvePoint | None:
             step = _newton(at, free, scale, shift)
         if step.gain <= max(SETTLED, 4.0 * EPS * abs(at.value)) and shift <= _FIRST_SHIFT:
             return _point(curve, at, free, step)
-        trial = _moved(curve, at.x, step.way)
-        new = _known(curve, trial)
-        if new is not None and new.value <= at.value - 0.01 * step.gain:
+        new = _lower(curve, at, step)
+        if new is not None:
             at, shift = new, shift * _LESS if shift > _FIRST_SHIFT else 0.0
         elif step.gain <= 64.0 * EPS * abs(at.value) or shift > _MOST_SHIFT:
             return _point(curve, at, free, None)  # what is left to gain is rounding
         else:
             shift = max(_FIRST_SHIFT, shift * _MORE)
     return _point(curve, at, _free(curve, at), None)
+
+
+def _lower(curve: Curve, at: _Known, step: _Step) -> _Known | None:
+    """Return what is known after a step, straight or else grown, that gains some of what it promises."""
+    for move in (_moved, _grown):
+        new = _known(curve, move(curve, at.x, step.way))
+        if new is not None and new.value <= at.value - 0.01 * step.gain:
+            return new
+        if not any(abs(w) > _GROWS * abs(a) for a, w in zip(at.x, step.way, strict=True)):
+            break
+    return None
 
 
 class _Known(NamedTuple):
@@ -206,7 +218,8 @@ def pair_slopes(curve: Curve, x: Vec, other: int) -> PairSlopes | None:
 def start_of(curve: Curve, point: CurvePoint, place: float) -> Vec:
     """Return where to look for the point of the curve at another ``place`` of the held variable.
 
-    Along the way of the others, or with these where they are if the value is less there.
+    Along the way of the others, or with these where they are if the value is less there; what changes
+    by much may grow by the same power instead.
     """
     move = place - point.x[curve.held]
     kept = Vec(point.x)
@@ -215,7 +228,18 @@ def start_of(curve: Curve, point: CurvePoint, place: float) -> Vec:
     moved[curve.held] = place
     if move == 0.0:
         return kept
-    ahead = curve.objective.evaluate(moved).value if all(map(isfinite, moved)) else inf
-    if ahead <= point.value + 2.0 * abs(point.slope * move):
+    value = curve.objective.evaluate(moved).value if all(map(isfinite, moved)) else inf
+    if value <= point.value + 2.0 * abs(point.slope * move):
         return moved
-    return moved if ahead < curve.objective.evaluate(kept).value else kept
+    found = [(value, moved), (curve.objective.evaluate(kept).value, kept)]
+    grown = _grown(curve, point.x, point.way * move)
+    grown[curve.held] = place
+    if all(map(isfinite, grown)):
+        found.append((curve.objective.evaluate(grown).value, grown))
+    return min(found, key=lambda one: one[0] if isfinite(one[0]) else inf)[1]
+
+
+def _grown(curve: Curve, x: Vec, way: Vec) -> Vec:
+    """Return x after a step that multiplies what it changes by much, as of parameters that run away to infinity."""
+    times = [exp(min(w / a, 700.0)) if abs(w) > _GROWS * abs(a) > 0.0 else 0.0 for a, w in zip(x, way, strict=True)]
+    return _moved(curve, x, Vec([a * t - a if t else w for a, w, t in zip(x, way, times, strict=True)]))

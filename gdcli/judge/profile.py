@@ -91,6 +91,7 @@ class _Walk:
         self.edge = inf  # the nearest place without a value
         self.bottom: tuple[float, Vec] | None = None
         self.limit_of_tau = 0.0
+        self.level: _Seen | None = None  # where tau was last seen to level off
         self.gains: list[float] = []  # of tau, where the distance was doubled
 
     def end(self) -> ProfileEnd:
@@ -113,6 +114,8 @@ class _Walk:
                 if why:
                     return self._ended(seen, why)
             if self.high is not None and self.high.place - self.low.place <= 4e-16 * self.high.place:
+                if self.level is not None and self.high.tau > self.low.tau + _SETTLED * self.quantile:
+                    return self._ended(self.level, OPEN)  # what has levelled off does not jump: that is rounding
                 return self._ended(self.high, "")
             if self._is_torn():
                 self._mend()
@@ -165,13 +168,15 @@ class _Walk:
         self.gains.append(gain)
         if len(self.gains) > _DOUBLINGS:
             return OPEN
-        if len(self.gains) < _LONG or gain > _FALLING * before:
+        if gain > _FALLING * before:
             return ""
         ratio = max(0.0, gain) / before if before > 0.0 else 0.0
         all_to_come = max(0.0, gain) * ratio / (1.0 - ratio)
-        self.limit_of_tau = seen.tau + all_to_come
-        levels_off = self.limit_of_tau < (1.0 - _SPARE) * self.quantile
-        return OPEN if levels_off and all_to_come <= _SETTLED * seen.tau else ""
+        limit = seen.tau + all_to_come
+        if limit >= (1.0 - _SPARE) * self.quantile or all_to_come > _SETTLED * seen.tau:
+            return ""
+        self.level, self.limit_of_tau = seen, limit
+        return OPEN if len(self.gains) >= _LONG else ""
 
     def _next(self, seen: _Seen) -> float:
         """Newton's step on tau, within the bracket; without one the distance is at most doubled."""

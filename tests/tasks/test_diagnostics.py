@@ -14,29 +14,10 @@ from gdcli import api
 from gdcli.cli.app import run
 from gdcli.tasks.fit.diagnosis import Diagnostics
 
-STACKLOSS = {
-    "air": [80, 80, 75, 62, 62, 62, 62, 62, 58, 58, 58, 58, 58, 58, 50, 50, 50, 50, 50, 56, 70.0],
-    "water": [27, 27, 25, 24, 22, 23, 24, 24, 23, 18, 18, 17, 18, 19, 18, 18, 19, 19, 20, 20, 20.0],
-    "acid": [89, 88, 90, 87, 87, 87, 93, 93, 87, 80, 89, 88, 82, 93, 89, 86, 72, 79, 80, 82, 91.0],
-    "loss": [42, 37, 37, 28, 18, 18, 19, 20, 15, 14, 14, 13, 11, 12, 8, 7, 8, 8, 9, 15, 15.0],
-}
-
-
 def told(model: str, data: Any, start: Any = None, **options: Any) -> Diagnostics:
     found = api.fit(model, data, start, diagnostics=True, **options).diagnostics
     assert found is not None
     return found
-
-
-def test_stackloss_has_the_values_of_r() -> None:
-    """R: summary(lm(stack.loss ~ ., stackloss)), cooks.distance, rstudent, hatvalues."""
-    found = told("loss ~ a + b*air + c*water + d*acid", STACKLOSS)
-    assert found.p_values == pytest.approx((0.00375, 5.8e-05, 0.00263, 0.34405), rel=2e-3)
-    assert found.model is not None
-    assert found.model == pytest.approx((59.9022, 3, 17, 3.016e-09), rel=1e-4)
-    worst = found.influence[0]
-    assert worst.row == "row 21"
-    assert (worst.leverage, worst.studentised, worst.cook) == pytest.approx((0.28, -3.33, 0.692), abs=6e-3)
 
 
 @pytest.mark.parametrize("model", ["y ~ a + b*x", "y ~ a*exp(-b*x)"])
@@ -83,15 +64,54 @@ def test_a_curve_that_is_missed_shows_in_runs_and_in_lack_of_fit() -> None:
     assert (line.lack_of_fit.dof, line.lack_of_fit.left) == (8, 20)
 
 
-def test_figures_of_labels() -> None:
-    data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [0.0, 0.0, 1.0, 0.0, 1.0, 1.0]}
-    found = told("y ~ a + b*x", data, loss="logistic")
+def test_rows_without_weight_are_as_if_they_were_not_there() -> None:
+    x = np.linspace(0.0, 5.0, 30)
+    data = {"x": x, "y": x + np.sin(9.0 * x), "w": (np.arange(30) % 5 > 0) * 1.0}
+    kept = {name: column[data["w"] > 0.0] for name, column in data.items()}
+    with_them, without = (told("y ~ a + b*x", rows, weights="w") for rows in (data, kept))
+    assert with_them.model == pytest.approx(without.model)
+    assert with_them.checks is not None
+    assert without.checks is not None
+    assert with_them.checks.runs == without.checks.runs
+    assert with_them.checks.durbin_watson == pytest.approx(without.checks.durbin_watson)
+    assert with_them.checks.normality == pytest.approx(without.checks.normality)
+    figures = [(one.leverage, one.studentised, one.cook) for one in with_them.influence]
+    assert figures == pytest.approx([(o.leverage, o.studentised, o.cook) for o in without.influence])
+
+
+def test_neighbours_are_rows_as_they_stand() -> None:
+    """The statistic of Durbin and Watson is of their order, whatever the column has."""
+    x = np.array([3.0, 1.0, 2.0, 5.0, 4.0, 0.0])
+    found = told("y ~ a + b*x", {"x": x, "y": x + np.cos(7.0 * x)})
+    y = x + np.cos(7.0 * x)
+    r = y - np.polyval(np.polyfit(x, y, 1), x)
+    assert found.checks is not None
+    assert found.checks.durbin_watson == pytest.approx((np.diff(r) ** 2).sum() / (r @ r))
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_figures_of_labels(times: int) -> None:
+    data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [0.0, 0.0, 1.0, 0.0, 1.0, 1.0], "w": [times] * 6}
+    found = told("y ~ a + b*x", data, loss="logistic", weights="w")
     labels = found.labels
     assert labels is not None
-    assert labels.confusion == (2, 1, 1, 2)
+    assert labels.confusion == tuple(times * count for count in (2, 1, 1, 2))
     assert labels.accuracy == pytest.approx(4 / 6)
     assert labels.auc == pytest.approx(8 / 9)
     assert labels.calibration == pytest.approx((0.0, 1.0), abs=1e-8)
+
+
+def test_labels_that_are_counted_by_weights_count_as_often() -> None:
+    data = {"x": [0.0, 0.0, 1.0, 1.0, 2.0, 2.0], "y": [0.0, 1.0] * 3, "w": [4.0, 1.0, 2.0, 3.0, 1.0, 5.0]}
+    each = {name: np.repeat(data[name], [int(w) for w in data["w"]]) for name in ("x", "y")}
+    counted = told("y ~ a + b*x", data, loss="logistic", weights="w").labels
+    alone = told("y ~ a + b*x", each, loss="logistic").labels
+    assert counted is not None
+    assert alone is not None
+    assert counted.confusion == alone.confusion
+    for name in ("accuracy", "log_loss", "auc"):
+        assert getattr(counted, name) == pytest.approx(getattr(alone, name), rel=1e-9)
+    assert counted.calibration == pytest.approx((0.0, 1.0), abs=1e-8)
 
 
 def test_page_json_and_covariance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -169,6 +169,11 @@ def test_what_is_refused(data: dict[str, Any], model: str, options: Any, error: 
         api.fit(model, data, **options)
 
 
+def test_columns_that_the_model_does_not_name_may_be_anything() -> None:
+    data = {"x": [1, 2, 3], "y": [2, 4, 6], "note": ["a", "b", "c"], "gap": [1.0, float("nan"), 2.0]}
+    assert api.fit("y ~ a*x", data).point["a"] == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("data", "message", "hint"),
     [

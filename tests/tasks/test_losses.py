@@ -1,4 +1,4 @@
-"""Losses and penalties against R, MASS and statsmodels, through every route, and what is refused."""
+"""Losses and penalties: what they promise, through every route, and what is refused; for R see test_values_of_r."""
 
 from __future__ import annotations
 
@@ -24,16 +24,6 @@ STACKLOSS = {
     "loss": [42, 37, 37, 28, 18, 18, 19, 20, 15, 14, 14, 13, 11, 12, 8, 7, 8, 8, 9, 15, 15.0],
 }
 STACK = "loss ~ a + b*air + c*water + d*acid"
-# Dobson (1990), the first example of R's ?glm
-DOBSON = {
-    "k": [18, 17, 15, 20, 10, 20, 25, 13, 12.0],
-    "o2": [0, 1, 0, 0, 1, 0, 0, 1, 0.0],
-    "o3": [0, 0, 1, 0, 0, 1, 0, 0, 1.0],
-    "t2": [0, 0, 0, 1, 1, 1, 0, 0, 0.0],
-    "t3": [0, 0, 0, 0, 0, 0, 1, 1, 1.0],
-}
-# McCullagh and Nelder (1989), the clotting times of R's ?glm
-CLOTTING = {"u": [5, 10, 15, 20, 30, 40, 60, 80, 100.0], "lot": [118, 58, 42, 35, 27, 25, 21, 19, 18.0]}
 # Collett (1991), the tobacco budworm of Venables and Ripley, Modern Applied Statistics with S, section 7.2
 BUDWORM = {
     "dose": [0, 1, 2, 3, 4, 5] * 2,
@@ -52,35 +42,13 @@ def errors(fit: FitOutcome) -> list[float]:
     return [float(e) for e in fit.statistics.errors.standard_errors if e is not None]
 
 
-def check(fit: FitOutcome, point: list[float], deviations: list[float], digits: float = 1e-5) -> None:
-    assert fit.status.value == "converged", fit.message
-    assert list(fit.point.values()) == pytest.approx(point, rel=digits, abs=1e-9)
-    assert errors(fit) == pytest.approx(deviations, rel=digits)
-
-
 def statistics(fit: FitOutcome) -> Any:
     assert fit.statistics is not None
     return fit.statistics
 
 
-def test_poisson_regression() -> None:
-    fit = api.fit(
-        "k ~ exp(a + b*o2 + c*o3 + d*t2 + f*t3)", DOBSON, dict.fromkeys("abcdf", 0.5), loss="poisson"
-    )
-    point, deviations = (
-        [3.04452244, -0.454255272, -0.292987125, 0.0, 0.0],
-        [0.17089865, 0.20217076, 0.19274234, 0.2, 0.2],
-    )
-    check(fit, point, deviations)
-    assert statistics(fit).deviance == pytest.approx(5.129141077, rel=1e-8)
-    assert statistics(fit).aic == pytest.approx(56.76131841, rel=1e-8)
-
-
 def test_binomial_counts_and_their_labels_one_by_one() -> None:
     fit = api.fit("dead ~ a + b*male + c*dose", BUDWORM, loss="binomial", trials="n")
-    check(fit, [-3.47315531, 1.10074336, 1.06421397], [0.46852038, 0.35582713, 0.13107749])
-    assert statistics(fit).deviance == pytest.approx(6.757064232, rel=1e-8)
-    assert statistics(fit).log_likelihood == pytest.approx(-18.43373262, rel=1e-8)
     rows = [
         (dose, male, float(i < dead))
         for dose, male, dead in zip(BUDWORM["dose"], BUDWORM["male"], BUDWORM["dead"], strict=True)
@@ -92,27 +60,8 @@ def test_binomial_counts_and_their_labels_one_by_one() -> None:
     assert errors(labels) == pytest.approx(errors(fit), rel=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("model", "point", "deviations", "deviance"),
-    [
-        ("lot ~ 1/(a + b*log(u))", [-0.01655438, 0.01534311], [0.00092755, 0.00041496], 0.01672971518),
-        ("lot ~ exp(a + b*log(u))", [5.50323023, -0.60191767], [0.19030092, 0.0553078], 0.1626082945),
-    ],
-)
-def test_gamma_regression(model: str, point: list[float], deviations: list[float], deviance: float) -> None:
-    start = {"a": point[0] * 0.9 + 0.001, "b": point[1] * 0.9}
-    fit = api.fit(model, CLOTTING, start, loss="gamma")
-    check(fit, point, deviations, 1e-4)
-    assert statistics(fit).deviance == pytest.approx(deviance, rel=1e-7)
-    assert statistics(fit).errors.dof == 7
-
-
 def test_negative_binomial_regression_finds_theta() -> None:
     fit = api.fit("k ~ exp(a + b*x)", COUNTS, {"a": 0.0, "b": 0.0}, loss="negative-binomial")
-    check(fit, [0.26610044, 0.92033248], [0.38923688, 0.30712975])
-    assert fit.problem.numbers.theta == pytest.approx(2.0354707, rel=1e-6)
-    assert statistics(fit).log_likelihood == pytest.approx(-57.49710535, rel=1e-8)
-    assert statistics(fit).deviance == pytest.approx(30.543784, rel=1e-6)
     assert statistics(fit).estimated == 3
     known = api.fit(
         "k ~ exp(a + b*x)",
@@ -124,43 +73,17 @@ def test_negative_binomial_regression_finds_theta() -> None:
     assert list(known.point.values()) == pytest.approx(list(fit.point.values()), rel=1e-8)
 
 
-@pytest.mark.parametrize(
-    ("loss", "options", "point", "deviations", "scale"),
-    [
-        (
-            "huber",
-            {"scale": "auto"},
-            [-41.0265, 0.8294, 0.9261, -0.1278],
-            [9.8073, 0.1112, 0.3034, 0.1289],
-            2.440536,
-        ),
-        ("tukey", {}, [-42.28535, 0.927557, 0.650718, -0.112333], [9.5289, 0.1081, 0.2949, 0.1252], 2.281881),
-    ],
-)
-def test_robust_lines_of_stackloss(
-    loss: str, options: dict[str, Any], point: list[float], deviations: list[float], scale: float
-) -> None:
-    """MASS: rlm(stack.loss ~ ., stackloss), and with psi = psi.bisquare; the scales by statsmodels' RLM."""
-    fit = api.fit(STACK, STACKLOSS, loss=loss, **options)
-    assert list(fit.point.values()) == pytest.approx(point, rel=5e-4)
-    assert errors(fit) == pytest.approx(deviations, rel=2e-3)
-    assert fit.problem.numbers.scale == pytest.approx(scale, rel=3e-3 if loss == "tukey" else 1e-4)
+@pytest.mark.parametrize("loss", ["huber", "tukey"])
+def test_a_scale_that_was_found_has_the_same_answer_when_given(loss: str) -> None:
+    fit = api.fit(STACK, STACKLOSS, loss=loss, scale="auto")
     given = api.fit(STACK, STACKLOSS, loss=loss, scale=fit.problem.numbers.scale)
     assert list(given.point.values()) == pytest.approx(list(fit.point.values()), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("part", "point"),
-    [
-        (0.5, [-39.68985507, 0.831884058, 0.5739130435, -0.06086956522]),
-        (0.9, [-58.54331865, 0.7929515419, 1.305433186, 0.03817914831]),
-    ],
-)
-def test_quantile_lines_of_stackloss(part: float, point: list[float]) -> None:
-    """R: quantreg's rq(stack.loss ~ ., tau); statsmodels' QuantReg has five digits of it."""
+@pytest.mark.parametrize("part", [0.25, 0.5, 0.9])
+def test_so_many_rows_lie_below_a_quantile_line(part: float) -> None:
     fit = api.fit(STACK, STACKLOSS, loss="quantile", quantile=part)
     assert fit.status.value == "converged"
-    assert list(fit.point.values()) == pytest.approx(point, rel=1e-8)
     r = np.array(STACKLOSS["loss"]) - [
         fit.point["a"] + fit.point["b"] * a + fit.point["c"] * w + fit.point["d"] * d
         for a, w, d in zip(STACKLOSS["air"], STACKLOSS["water"], STACKLOSS["acid"], strict=True)

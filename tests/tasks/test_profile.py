@@ -68,24 +68,11 @@ def test_the_least_sum_with_a_parameter_at_its_end_is_that_of_the_quantile(name:
             assert tau == pytest.approx(student_t_quantile(0.95, statistics.errors.dof), rel=1e-7)
 
 
-# Where R 4 puts the ends (confint of nls, by a spline through points of the curve): its own root is not the quantile
-# there, as the scan shows. What that leaves of its digits differs.
-R_NLS = {
-    "puromycin": ({"V": (197.302, 229.290), "K": (0.046925, 0.086160)}, 1e-4),
-    "bod": ({"A": (14.0845, 38.4825), "k": (0.135624, 1.810125)}, 0.04),
-}
-
-
-@pytest.mark.parametrize("name", R_NLS)
-def test_ends_are_those_of_r_where_its_spline_is_right(name: str) -> None:
-    model, data, start = CASES[name]
-    told, tolerance = R_NLS[name]
-    for parameter, pair in ends(profiled(model, data, start)).items():
-        assert pair == pytest.approx(told[parameter], rel=tolerance)
-
-
 def test_the_spline_of_r_is_off_and_not_the_end() -> None:
-    """The least sum of squares at both ends of A: exact, as for a given A only k is left, on a fine scan."""
+    """The least sum of squares at both ends of A: exact, as for a given A only k is left, on a fine scan.
+
+    confint of R 4 joins the places of its spline by straight lines; tests/data/r has what its profile tends to.
+    """
     t, y = (np.array(column, dtype=float) for column in BOD.values())
     found = profiled(*CASES["bod"])
     k = np.linspace(0.1, 3.0, 290_001)
@@ -94,36 +81,6 @@ def test_the_spline_of_r_is_off_and_not_the_end() -> None:
         least = sum((v - A * (1.0 - np.exp(-k * at))) ** 2 for at, v in zip(t, y, strict=True)).min()
         tau = sqrt((least - found.value) / (found.value / 4.0))
         assert tau - quantile == pytest.approx(off, abs=1e-4)
-
-
-def test_likelihoods_have_the_ends_that_r_has() -> None:
-    """confint of glm: a Poisson one (Dobson 1990, R's example of glm), a binomial one with rows counted by weights."""
-    counts = {
-        "n": [18, 17, 15, 20, 10, 20, 25, 13, 12],
-        "o2": [0, 1, 0] * 3,
-        "o3": [0, 0, 1] * 3,
-        "t2": [0] * 3 + [1] * 3 + [0] * 3,
-        "t3": [0] * 6 + [1] * 3,
-    }
-    start = dict.fromkeys("abcdf", 0.0) | {"a": 3.0}
-    found = profiled("n ~ exp(a + b*o2 + c*o3 + d*t2 + f*t3)", counts, start, loss="poisson")
-    told = [(2.6958215, 3.36655581), (-0.8577018, -0.06255840), (-0.6753696, 0.08244089)]
-    told += [(-0.3932548, 0.3932548)] * 2
-    for pair, wanted in zip(ends(found).values(), told, strict=True):
-        assert pair == pytest.approx(wanted, abs=2e-5)
-    # Collett, Modelling Binary Data, 1991: of 20 budworms at each dose so many died (Venables and Ripley, section 7.2).
-    dead = [1, 4, 9, 13, 18, 20, 0, 2, 6, 10, 12, 16]
-    rows = [
-        (label, number, k % 6, int(k < 6))
-        for k, died in enumerate(dead)
-        for label, number in ((1, died), (0, 20 - died))
-    ]
-    worms = dict(zip(("y", "w", "dose", "male"), map(list, zip(*rows, strict=True)), strict=True))
-    model = "y ~ F*(1 - male) + M*male + b*dose"
-    found = profiled(model, worms, {"F": 0.0, "M": 0.0, "b": 0.0}, loss="logistic", weights="w")
-    F, M, b = ends(found).values()
-    assert F[0] == pytest.approx(-4.4581438, rel=2e-5)
-    assert (*M, *b) == pytest.approx((-3.1728745, -1.655117, 0.8228708, 1.339058), rel=3e-5)
 
 
 @settings(max_examples=8, deadline=None)
@@ -169,6 +126,34 @@ def test_a_bound_and_the_edge_of_the_domain_are_ends() -> None:
     assert edge is not None
     assert edge.profile[0] is not None
     assert edge.profile[0].high <= 1.0
+
+
+# Growth that has not turned yet (R's ChickWeight, chick 1, by Asym/(1 + exp((xmid - Time)/scal))).
+CHICK = {"t": [*range(0, 21, 2), 21], "w": [42, 51, 59, 64, 76, 93, 106, 125, 149, 171, 199, 205]}
+
+
+def test_ends_where_the_others_run_away() -> None:
+    """As Asym and xmid grow what is left is C*exp(t/scal): the profile of scal goes on beyond, that of xmid levels off."""
+    start = {"A": 937.0, "m": 35.0, "s": 11.4}
+    found = profiled("w ~ A/(1 + exp((m - t)/s))", CHICK, start)
+    assert found.statistics is not None
+    assert found.statistics.residual_sd is not None
+    (_, a), (_, m), (_, s) = ends(found).values()
+    assert a == m == inf
+    limit = api.fit("w ~ C*exp(t/s)", CHICK, constants={"s": s})
+    tau = sqrt(limit.value - found.value) / found.statistics.residual_sd
+    assert tau == pytest.approx(student_t_quantile(0.95, 9), rel=1e-5)
+    exponential = api.fit("w ~ C*exp(t/s)", CHICK, {"C": 40.0, "s": 13.0})
+    for one in found.intervals.profile[:2]:  # type: ignore[union-attr]
+        assert one is not None
+        assert f"comes to {exponential.value:.4g} at most" in one.why_high
+
+
+def test_rounding_is_no_end() -> None:
+    """As k falls the rise becomes a line, and 1 - exp(-k*t) rounding alone (R's Loblolly, seed 329)."""
+    data = {"t": [3, 5, 10, 15, 20, 25], "y": [3.93, 9.34, 26.08, 37.79, 48.31, 56.43]}
+    found = profiled("y ~ A*(1 - exp(-exp(lk)*t))", data, {"A": 96.0, "lk": -3.0})
+    assert ends(found)["lk"][0] == -inf
 
 
 def test_lopsided_intervals_are_told_with_wald() -> None:

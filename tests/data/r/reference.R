@@ -98,11 +98,10 @@ profile_of <- function(m, usual, data) {
 # -- what is told of a fit ---------------------------------------------------------------------------------------------
 
 facts <- function(m, told) {
-  found <- list(estimates = unname(coef(m)))
+  found <- list(estimates = I(unname(coef(m))))
   summary <- summary(m)
-  found$errors <- unname(coef(summary)[, 2])
-  found$t <- unname(coef(summary)[, 3])
-  if (ncol(coef(summary)) > 3) found$p <- unname(coef(summary)[, 4])
+  found$errors <- I(unname(coef(summary)[, 2]))
+    if (ncol(coef(summary)) > 3) found$p <- I(unname(coef(summary)[, 4]))
   found$dof <- df.residual(m)
   if ("likelihood" %in% told) {
     # MASS counts theta in logLik's df, glm the dispersion of Gamma
@@ -137,7 +136,7 @@ case <- function(name, data, model, parameters, r, told = c(), start = NULL, new
   environment$d <- get(frame, globalenv())
   m <- tryCatch(eval(parse(text = r), environment), error = function(e) stop(name, ": ", conditionMessage(e)))
   names <- parameters
-  found <- if (inherits(m, "rq")) list(estimates = unname(coef(m)), value = m$rho) else facts(m, told)
+  found <- if (inherits(m, "rq")) list(estimates = I(unname(coef(m))), value = m$rho) else facts(m, told)
   if (inherits(m, "negbin")) found$theta <- m$theta
   if (inherits(m, "rlm")) found$scale <- m$s
   if ("profile" %in% told) {
