@@ -241,5 +241,7 @@ def start_of(curve: Curve, point: CurvePoint, place: float) -> Vec:
 
 def _grown(curve: Curve, x: Vec, way: Vec) -> Vec:
     """Return x after a step that multiplies what it changes by much, as of parameters that run away to infinity."""
-    times = [exp(min(w / a, 700.0)) if abs(w) > _GROWS * abs(a) > 0.0 else 0.0 for a, w in zip(x, way, strict=True)]
+    times = [
+        exp(min(w / a, 700.0)) if abs(w) > _GROWS * abs(a) > 0.0 else 0.0 for a, w in zip(x, way, strict=True)
+    ]
     return _moved(curve, x, Vec([a * t - a if t else w for a, w, t in zip(x, way, times, strict=True)]))

@@ -114,13 +114,17 @@ class _Walk:
                 if why:
                     return self._ended(seen, why)
             if self.high is not None and self.high.place - self.low.place <= 4e-16 * self.high.place:
-                if self.level is not None and self.high.tau > self.low.tau + _SETTLED * self.quantile:
-                    return self._ended(self.level, OPEN)  # what has levelled off does not jump: that is rounding
-                return self._ended(self.high, "")
+                return self._closed(self.high)
             if self._is_torn():
                 self._mend()
             distance = self._next(self.low if self.high is None else seen)
         return self._ended(self.low, LOST)
+
+    def _closed(self, high: _Seen) -> ProfileEnd:
+        """The end in a bracket that is closed; what has levelled off does not jump, but for rounding."""
+        if self.level is not None and high.tau > self.low.tau + _SETTLED * self.quantile:
+            return self._ended(self.level, OPEN)
+        return self._ended(high, "")
 
     def _is_torn(self) -> bool:
         """Tell whether the ends of the bracket lie farther apart than their slopes say: on two curves of minima."""

@@ -133,7 +133,7 @@ CHICK = {"t": [*range(0, 21, 2), 21], "w": [42, 51, 59, 64, 76, 93, 106, 125, 14
 
 
 def test_ends_where_the_others_run_away() -> None:
-    """As Asym and xmid grow what is left is C*exp(t/scal): the profile of scal goes on beyond, that of xmid levels off."""
+    """As A and m grow what is left is C*exp(t/s): the profile of s goes on beyond, that of m levels off."""
     start = {"A": 937.0, "m": 35.0, "s": 11.4}
     found = profiled("w ~ A/(1 + exp((m - t)/s))", CHICK, start)
     assert found.statistics is not None

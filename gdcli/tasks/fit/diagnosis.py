@@ -41,7 +41,8 @@ class RowInfluence(NamedTuple):
 class LabelFigures(NamedTuple):
     """How well labels are told; ``confusion`` counts true negatives, false positives, false negatives, true positives.
 
-    A row counts as often as its weight says. ``calibration`` is the constant and the slope of the line of the logits, None where labels are told without fail.
+    A row counts as often as its weight says. ``calibration`` is the constant and the slope of the line of the logits,
+    None where labels are told without fail.
     """
 
     accuracy: float

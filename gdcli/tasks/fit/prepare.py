@@ -250,7 +250,8 @@ def gathered(
         return
     if request.data is not None and not any(one.derives(request.data) for one in fits):
         names = tuple(request.data)
-        with columns_of({name: request.data[name] for name in wanted(names) or names}) as data:
+        used = (wanted(names) if names else ()) or names
+        with columns_of({name: column for name, column in request.data.items() if name in used}) as data:
             yield Gathered(_parsed(fits), names, data, RowCount(data.rows), number_of)
         return
     from gdcli.table.spool import gather

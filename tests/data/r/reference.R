@@ -54,11 +54,11 @@ held_glm <- function(m, name) {
   }
 }
 
-# In steps from the estimate, as far fits start where the last one ended.
+# In steps from the estimate, as fits far away start where the last one ended; ten standard errors out there is none.
 end_of <- function(held, estimate, error, least, unit, quantile) {
   tau <- function(place) sqrt(max(held(place) - least, 0) / unit) - quantile
   place <- estimate
-  for (k in 1:4000) {
+  for (k in 1:100) {
     place <- estimate + 0.1 * k * error
     if (tau(place) > 0) break
   }
