@@ -222,21 +222,16 @@ def start_of(curve: Curve, point: CurvePoint, place: float) -> Vec:
     by much may grow by the same power instead.
     """
     move = place - point.x[curve.held]
-    kept = Vec(point.x)
-    kept[curve.held] = place
-    moved = _moved(curve, point.x, point.way * move)
-    moved[curve.held] = place
     if move == 0.0:
-        return kept
-    value = curve.objective.evaluate(moved).value if all(map(isfinite, moved)) else inf
-    if value <= point.value + 2.0 * abs(point.slope * move):
-        return moved
-    found = [(value, moved), (curve.objective.evaluate(kept).value, kept)]
-    grown = _grown(curve, point.x, point.way * move)
-    grown[curve.held] = place
-    if all(map(isfinite, grown)):
-        found.append((curve.objective.evaluate(grown).value, grown))
-    return min(found, key=lambda one: one[0] if isfinite(one[0]) else inf)[1]
+        return Vec(point.x)
+    found, way = list[tuple[float, Vec]](), point.way * move
+    for x in (_moved(curve, point.x, way), Vec(point.x), _grown(curve, point.x, way)):
+        x[curve.held] = place
+        value = curve.objective.evaluate(x).value if all(map(isfinite, x)) else inf
+        if not found and value <= point.value + 2.0 * abs(point.slope * move):
+            return x
+        found.append((value if isfinite(value) else inf, x))
+    return min(found, key=lambda one: one[0])[1]
 
 
 def _grown(curve: Curve, x: Vec, way: Vec) -> Vec:

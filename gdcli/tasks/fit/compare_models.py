@@ -16,8 +16,8 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.nested_models import nesting
-from gdcli.tasks.fit.residual_checks import residual_checks
 from gdcli.tasks.fit.solve_fit import solve
 from gdcli.tasks.fit.some_rows import folds, taken
 

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 from gdcli.compile.runners import numpy
 from gdcli.judge.distributions import f_tail, student_t_two_sided
+from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
 from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
-from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures, RowInfluence
+from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
 from gdcli.tasks.fit.leverage import ALL, rows_seen
 from gdcli.tasks.fit.likelihoods import Seen, column
-from gdcli.tasks.fit.residual_checks import residual_checks
+from gdcli.tasks.fit.row_sample import drawn_over
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -61,6 +62,25 @@ def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
         tuple(prepared.place(i) for i in rout(seen_rows)),
         *_influence(prepared, seen_rows, x, found),
     )
+
+
+def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
+    """Return what the (weighted) residuals of a least-squares fit at x look like; None for other losses.
+
+    Their runs are over the one column of the model, else as the rows stand; so stand always those whose neighbours are
+    compared (Durbin and Watson): what does a row leave to the next?
+    """
+    if prepared.row.residual is None or prepared.row.fitted is None:
+        return None
+    objective, over = RowObjective(prepared.row, prepared.data), drawn_over(prepared)
+    found = [float(r) for values in objective.vectors("jacobian", x) for r in values[-1]]
+    weights = [float(w) for _, some in objective.vectors("weighing", x) for w in some]
+    rows = [i for i, w in enumerate(weights) if w]  # the others were not fitted
+    residuals = [found[i] for i in rows]
+    if over is not None:
+        rows.sort(key=column(prepared.data, over).__getitem__)
+    ordered = [found[i] for i in rows]
+    return ResidualChecks(over, runs(ordered), durbin_watson(residuals), anderson_darling(residuals))
 
 
 def _model_test(linear: bool, found: FitStatistics) -> FTest | None:
