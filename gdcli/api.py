@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.compare_models import ModelComparison
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.prepare_groups import Grouped
+    from gdcli.tasks.fit.request import FitSettings
     from gdcli.tasks.gradient_check import Examination, Wanted
     from gdcli.tasks.python_problem import Bounds, Formula, Start, Table
     from gdcli.tasks.root_finding import Roots
@@ -325,15 +327,27 @@ def fit_groups(
     Yields the fits in the order in which the groups appear. Raises what is wrong with all of them; what is wrong with
     one is its ``fault``.
     """
-    from gdcli.tasks.fit.fit_groups import fit_groups as fits_of
     from gdcli.tasks.fit.prepare_groups import grouped
     from gdcli.tasks.fit.request import request_from
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, {**options, "by": by})
     with grouped(request, settings) as found:
-        for some in fits_of(found, settings):
+        for some in fits_of_groups(found, settings, request.cluster):
             yield from some
+
+
+def fits_of_groups(
+    found: Grouped, settings: FitSettings, cluster: str | None = None
+) -> Iterator[list[GroupFit]]:
+    """Yield the fits of all groups in their order, made here, or by the workers of the ``cluster`` at this address."""
+    if cluster is None:
+        from gdcli.tasks.fit.fit_groups import fit_groups as fits_here
+
+        return fits_here(found, settings)
+    from gdcli.tasks.cluster.spread_groups import fits_on
+
+    return fits_on(cluster, found, settings)
 
 
 def compare_models(

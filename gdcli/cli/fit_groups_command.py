@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.answer import Beside
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import LimitError, UsageError
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _REFUSED = {
 def run(options: FitOptions, env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
     _check(options)
+    from gdcli.api import fits_of_groups
     from gdcli.cli.answer import fit_asked
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
@@ -44,7 +45,6 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.render.progress import Progress
     from gdcli.render.verdicts import Tally
     from gdcli.solve.checkpointing import Checkpointer
-    from gdcli.tasks.fit.fit_groups import fit_groups
     from gdcli.tasks.fit.prepare_groups import grouped
 
     request, settings = fit_asked(options, env)
@@ -61,29 +61,40 @@ def run(options: FitOptions, env: Environment) -> int:
         writers, kept = [_writer(options, found, stream, recorder)], StringIO()
         beside.write(lambda page, format: writers.append(_table(found, recorder, format.load()(page))))
         writers += [_lines(kept, recorder)] if beside.draws else []
-        ended: Counter[str] = Counter()
         with env.heard_by(Checkpointer()) as checkpointer:
             checkpointer.listening = True  # a signal is heard between two answers, so that these are whole
-            for some in fit_groups(found, settings):
+
+            def take(some: list[GroupFit]) -> bool:
                 for fit in some:
                     tally.count(fit.number, fit.status, fit.exit_code)
-                    ended[fit.status] += 1
                 progress.clear()
                 answered = list(map(recorder.group, some))
                 for writer in writers:
                     writer(answered)
                 _warn(options, env, some)
-                if checkpointer.asked is not None:
-                    break
                 if tally.total < len(found.keys):
                     progress.begin("group", tally.total + 1, len(found.keys))
+                return checkpointer.asked is None
+
+            lost = _taken(fits_of_groups(found, settings, request.cluster), take)
             progress.clear()
             for writer in writers:
-                writer.finish(ended)
+                writer.finish(tally.counts)
             beside.tell([json.loads(line) for line in kept.getvalue().splitlines()], None)
-    _tell(options, env, tally, found)
+    _tell(options, env, tally, found, lost)
     stop = checkpointer.asked and checkpointer.asked.status
     return tally.exit_code if stop is None else stop.exit_code
+
+
+def _taken(answers: Iterator[list[GroupFit]], take: Callable[[list[GroupFit]], bool]) -> LimitError | None:
+    """Take answers for as long as more are wanted; return the loss of the others, by which these stay."""
+    try:
+        for some in answers:
+            if not take(some):
+                break
+    except LimitError as fault:
+        return fault
+    return None
 
 
 def _check(options: FitOptions) -> None:
@@ -154,10 +165,17 @@ def _warn(options: FitOptions, env: Environment, some: list[GroupFit]) -> None:
     env.tell_warnings(tuple(told))
 
 
-def _tell(options: FitOptions, env: Environment, tally: Tally, found: Grouped) -> None:
-    """Say on standard error what was skipped and, where the answer does not say it, how many groups ended how."""
+def _tell(
+    options: FitOptions, env: Environment, tally: Tally, found: Grouped, lost: LimitError | None
+) -> None:
+    """Say on standard error what was skipped and, where the answer does not say it, how many groups ended how.
+
+    Raises what lost the others.
+    """
     rows = _rows(found)
     if rows.skipped:
         env.tell_warnings((rows.told,))
     if options.print or not options.written_as.is_page:
         env.warn(tally.text() + "\n")
+    if lost is not None:
+        raise lost

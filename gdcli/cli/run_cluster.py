@@ -43,7 +43,7 @@ class ClusterWorkers:
     def __enter__(self) -> ClusterWorkers:
         client = self._stack.enter_context(connected(self._address))
         with self._stack:
-            self._chunks = Chunks(client, solve_chunk, lambda: (self._file, self._shown))
+            self._chunks = Chunks(client, solve_chunk, lambda tasks: (self._file, self._shown))
             self._stack.callback(self._chunks.cancel)
             self._stack = self._stack.pop_all()
         return self

@@ -6,6 +6,7 @@ solved at all. A problem that nothing is expected of is judged by its status alo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, TextIO
@@ -177,11 +178,9 @@ class Tally:
     def __init__(self, noun: str = "problem", clock: Callable[[], float] = perf_counter) -> None:
         self._noun, self._clock = noun, clock
         self._began = clock()
-        self._counts: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
         self.total = self.failed = 0
-        self._first: tuple[int, int] | None = (
-            None  # the first problem, in the order of the input, that failed
-        )
+        self._first: tuple[int, int] | None = None  # the first in the order of the input that failed
 
     @property
     def exit_code(self) -> int:
@@ -189,7 +188,7 @@ class Tally:
         return 0 if self._first is None else self._first[1]
 
     def count(self, number: int, status: str, exit_code: int) -> None:
-        self._counts[status] = self._counts.get(status, 0) + 1
+        self.counts[status] += 1
         self.total += 1
         self.failed += bool(exit_code)
         if exit_code and (self._first is None or number < self._first[0]):
@@ -198,7 +197,7 @@ class Tally:
     def text(self) -> str:
         total = self.total
         spent = max(self._clock() - self._began, 1e-9)
-        parts = [f"{count} {word}" for word, count in sorted(self._counts.items(), key=_by_rank)]
+        parts = [f"{count} {word}" for word, count in sorted(self.counts.items(), key=_by_rank)]
         return f"{amount(total, self._noun)} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (
             ", ".join(parts) or "nothing to solve"
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from effort import WHOLE
 from visits import regression
@@ -115,6 +116,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)
         problems_of_a_stream_are_answered_in_order(address, tmp_path)
         many_starts_have_the_answer_of_one_machine(client, address)
+        groups_are_fitted_where_the_workers_are(client, address)
         what_cannot_be_spread_is_told(address)
         an_interrupt_leaves_the_best_of_the_starts_that_are_done(address)
         with pytest.MonkeyPatch.context() as patch:
@@ -222,6 +224,29 @@ def many_starts_have_the_answer_of_one_machine(client: Any, address: str) -> Non
         solve_from_many(problem, starts=100)
     )
     assert killed
+
+
+def groups_are_fitted_where_the_workers_are(client: Any, address: str) -> None:
+    """In their order, with the faults of each, told of the rows as they stand."""
+    rng = np.random.default_rng(0)
+    site = np.repeat(np.arange(40), 30)
+    x, label = rng.random(1200), np.array([f"s{k}" for k in rng.permutation(site)])
+    data = {"x": x, "y": 2.0 * np.exp(-x) + 0.1 * rng.normal(size=1200), "site": label}
+    data["x"][label == "s7"] = -3.0
+    for model, start, options in (
+        ("y ~ a*exp(-b*x)", {"a": 1.0, "b": 1.0}, {}),
+        ("y ~ a*log(2 + x) + b", {"a": 1.0, "b": 1.0}, {"loss": "huber"}),
+    ):
+        here = list(api.fit_groups(model, data, "site", start, **options))
+        there = list(api.fit_groups(model, data, "site", start, **options, cluster=address))
+        assert [(a.number, a.key, a.rows, str(a.fault)) for a in there] == [
+            (b.number, b.key, b.rows, str(b.fault)) for b in here
+        ]
+        for a, b in zip(there, here, strict=True):
+            if a.outcome is not None and b.outcome is not None:
+                assert a.outcome.point == pytest.approx(b.outcome.point, rel=1e-9)
+                assert options == {} or told(a.outcome) == told(b.outcome)
+    assert "no finite value at the start for row" in str(there[list(dict.fromkeys(label)).index("s7")].fault)
 
 
 def what_cannot_be_spread_is_told(address: str) -> None:

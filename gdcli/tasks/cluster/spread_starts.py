@@ -32,7 +32,7 @@ def solved_on(
         raise UsageError("a function of Python is here alone, and workers cannot call it", "write it as text")
     done = 0
     with connected(address) as client:
-        chunks = Chunks(client, _ends, lambda: (problem, settings, _time_left()))
+        chunks = Chunks(client, _ends, lambda items: (problem, settings, _time_left()))
         try:
             for start, found in chunks.in_order(starts):
                 yield _outcome(found, replace(problem, start=start), done + 1)

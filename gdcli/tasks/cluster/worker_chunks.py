@@ -7,6 +7,7 @@ are out at most. What a worker had when it was lost goes to another; the answer 
 
 from __future__ import annotations
 
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -37,6 +38,17 @@ class _Done(NamedTuple):
     answers: Sequence[Any]
 
 
+class _Call(NamedTuple):
+    """A call that is made where its pickle is read: a scheduler passes the bytes on, and needs no gd."""
+
+    function: Callable[..., Sequence[Any]]
+    items: Sequence[Any]
+    args: tuple[Any, ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _done, tuple(self)
+
+
 def _done(function: Callable[..., Sequence[Any]], items: Sequence[Any], args: tuple[Any, ...]) -> _Done:
     began = perf_counter()
     answers = function(items, *args)
@@ -46,15 +58,15 @@ def _done(function: Callable[..., Sequence[Any]], items: Sequence[Any], args: tu
 class Chunks:
     """``function(items, *args)`` in the workers that ``client`` reaches; it returns an answer to each of the items.
 
-    ``args`` makes the further arguments when a chunk goes out. Raises UsageError for workers with another version of
-    gd, LimitError where there are none.
+    ``args`` makes the further arguments for some items when they go out. Raises UsageError for workers with another
+    version of gd, LimitError where there are none.
     """
 
     def __init__(
         self,
         client: Client,
         function: Callable[..., Sequence[Any]],
-        args: Callable[[], tuple[Any, ...]],
+        args: Callable[[Sequence[Any]], tuple[Any, ...]],
     ) -> None:
         self._client, self._function, self._args = client, function, args
         self._threads = checked_threads(client)
@@ -79,7 +91,8 @@ class Chunks:
         return min(size, -(-pending // self._most))
 
     def submit(self, items: Sequence[Any]) -> None:
-        future = self._client.submit(_done, self._function, items, self._args(), pure=False)
+        call = pickle.dumps(_Call(self._function, items, self._args(items)))
+        future = self._client.submit(pickle.loads, call, pure=False)
         self._out[future] = items
 
     def received(self) -> list[tuple[Any, Any]]:

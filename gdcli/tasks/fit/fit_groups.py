@@ -118,14 +118,14 @@ def _window(
     if at_once:
         for solved, groups in _at_once(found, settings, first, stop):
             for at, group in enumerate(groups):
-                answers[group] = GroupFit(*_known(found, group), None, None, solved, at)
+                answers[group] = of_group(found, group)._replace(solved=solved, at=at)
     if len(answers) == stop - first:
         yield [answers[group] for group in range(first, stop)]
         return
     some: list[GroupFit] = []
     began = time.monotonic()
     for group in range(first, stop):
-        some.append(answers[group] if group in answers else _alone(found, settings, group))
+        some.append(answers[group] if group in answers else fit_alone(found, settings, group))
         if time.monotonic() - began > PATIENCE:
             yield some
             some, began = [], time.monotonic()
@@ -133,13 +133,14 @@ def _window(
         yield some
 
 
-def _known(found: Grouped, group: int) -> tuple[int, tuple[str, ...], tuple[Label, ...], RowCount]:
-    return group, found.columns, found.keys[group], found.count(group)
+def of_group(found: Grouped, group: int) -> GroupFit:
+    """Return what is known of the fit of a group before it is made."""
+    return GroupFit(group, found.columns, found.keys[group], found.count(group))
 
 
-def _alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
+def fit_alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
     """Solve one group by itself; what is wrong with it is its answer."""
-    answer = GroupFit(*_known(found, group))
+    answer = of_group(found, group)
     try:
         with limited(settings):
             own = found.prepared(group)

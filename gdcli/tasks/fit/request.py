@@ -89,7 +89,7 @@ class FitRequest:
 
     @property
     def is_partitioned(self) -> bool:
-        return self.cluster is not None or self.partitions is not None
+        return self.partitions is not None or (self.cluster is not None and not self.by)
 
     @classmethod
     def from_store(cls, content: Mapping[str, Any], read: Reader) -> FitRequest:
@@ -107,11 +107,13 @@ class FitRequest:
         if self.subject_to and self.by:
             raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
         self._check_penalties()
-        for option, given in (("--by", self.by), ("--sigma-x", self.sigma_x)):
-            if self.is_partitioned and given:
-                raise UsageError(
-                    f"{option} does not go with --cluster and --partitions", "leave out one of them"
-                )
+        for option, given, other in (
+            ("--sigma-x", self.sigma_x and self.is_partitioned, "--cluster and --partitions"),
+            ("--by", self.by and self.is_partitioned, "--partitions"),
+            ("--share", self.share and self.cluster is not None, "--cluster"),
+        ):
+            if given:
+                raise UsageError(f"{option} does not go with {other}", "leave out one of them")
         if self.files.count("-") > 1:
             raise UsageError("standard input is given twice", "one - is enough")
         self._check_intervals()
