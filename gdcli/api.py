@@ -217,11 +217,15 @@ def _problem(given: Problem) -> Problem:
     )
 
 
-def solve_globally(problem: Problem, settings: Settings | None = None) -> Outcome:
+def solve_globally(problem: Problem, settings: Settings | None = None, cluster: str | None = None) -> Outcome:
     """Enclose the global minimum (maximum) of ``problem`` within its bounds, with a proof; `Outcome.globally` has it.
 
-    Raises as `gdcli.tasks.global_minimum.solve_globally`.
+    ``cluster`` is the address of one that examines the boxes. Raises as `gdcli.tasks.global_minimum.solve_globally`.
     """
+    if cluster is not None:
+        from gdcli.tasks.cluster.spread_boxes import solve_globally_on
+
+        return solve_globally_on(cluster, _problem(problem), settings or Settings())
     from gdcli.tasks.global_minimum import solve_globally as solved
 
     return solved(_problem(problem), settings)

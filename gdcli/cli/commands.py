@@ -35,7 +35,7 @@ _STORED = "A stored answer; '-' reads it from standard input."
 class MinimizeOptions(groups.ConstrainedOptions, groups.StartsOptions, groups.MethodOptions, groups.StoppingOptions,
         groups.EngineOptions, groups.ClusterOptions, groups.CheckpointOptions, OutputOptions, groups.SensitivityOptions,
         groups.TraceOptions, groups.WatchOptions, groups.PlanePictureOptions):
-    cluster = groups.ClusterOptions.cluster.but("Spread the starts of --multi-start over a Dask cluster: an address as "
+    cluster = groups.ClusterOptions.cluster.but("Spread --multi-start or --global over a Dask cluster: an address as "
         "of gd fit, or local:4, four worker processes here. See 'gd man cluster'.")
     plot = PictureOptions.plot.but(
         "Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "

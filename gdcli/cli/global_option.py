@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # What a search of boxes does not read.
 _UNREAD = [
     "multi_start",
-    "cluster",
     "method",
     "gradient",
     "h",
@@ -61,7 +60,7 @@ def check_fit(options: FitOptions) -> None:
         raise UsageError(
             "--global is for one fit, and --by makes many", "fit one group, or leave out --global"
         )
-    check_unread(options, [*_UNREAD, "partitions", "share", "model", "contour"])
+    check_unread(options, [*_UNREAD, "cluster", "partitions", "share", "model", "contour"])
 
 
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:
@@ -87,7 +86,12 @@ def solve(
     from gdcli.tasks.global_minimum import solve_globally
 
     teller = None if waiting is None else teller_of(waiting, problem.sense, problem.sign)
-    return solve_globally(problem, settings, options.show_gradient, teller, options.all, keep, checkpointer)
+    asked = options.show_gradient, teller, options.all, keep, checkpointer
+    if options.cluster is None:
+        return solve_globally(problem, settings, *asked)
+    from gdcli.tasks.cluster.spread_boxes import solve_globally_on
+
+    return solve_globally_on(options.cluster, problem, settings, *asked)
 
 
 def solve_fit(

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def check_cluster(options: MinimizeOptions) -> None:
     """Raise UsageError where there is nothing that could be spread, or what is kept of runs here."""
     if options.multi_start is None:
-        raise UsageError("--cluster spreads many starts, and there is one", "add --multi-start 20")
+        raise UsageError(
+            "--cluster spreads many starts, and there is one", "add --multi-start 20, or --global"
+        )
     if options.checkpoint:
         raise UsageError(
             "--checkpoint is for runs here, and those of --cluster are not", "leave out one of them"

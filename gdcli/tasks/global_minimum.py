@@ -113,10 +113,7 @@ def _solved(
 ) -> tuple[Outcome, Search, Bounded]:
     import numpy as np
 
-    exact = problem.objective(problem.sign)
-    rows = problem.rows()[0] if problem.subject_to else []
-    box = bounds_of(problem, exact)
-    within = bounded(problem, rows, box.lower, box.upper)
+    exact, rows, within = _within(problem)
     search = _search(within, settings, _local(problem, exact, rows))
     start = np.clip(np.array(exact.space.flatten(problem.start), dtype=float), search.low, search.high)
     began = perf_counter()
@@ -197,7 +194,20 @@ def _plain(box: LeftBox) -> GlobalBox:
     return GlobalBox(tuple(map(float, box.low)), tuple(map(float, box.high)), box.proved)
 
 
+def _within(problem: Problem) -> tuple[Exact, list[ConstraintRow], Bounded]:
+    exact = problem.objective(problem.sign)
+    rows = problem.rows()[0] if problem.subject_to else []
+    box = bounds_of(problem, exact)
+    return exact, rows, bounded(problem, rows, box.lower, box.upper)
+
+
 # -- the search --------------------------------------------------------------------------------------------------------
+
+
+def search_of(problem: Problem, settings: Settings) -> Search:
+    """Return the search for the global minimum before it begins. Raises as `solve_globally`."""
+    exact, rows, within = _within(problem)
+    return _search(within, settings, _local(problem, exact, rows))
 
 
 def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -> Search:
@@ -283,9 +293,9 @@ def searched(search: Callable[[], object]) -> StopReason | None:
 
 def stopped_by(reason: StopReason) -> tuple[str, str]:
     """Return how a search was stopped, in words, and what helps."""
-    if reason.option:
-        return f"Stopped by {reason.option}", f"allow more with {reason.option}"
     assert reason.status is not None
+    if not reason.status.by_signal:
+        return f"Stopped by {reason.cap}", reason.remedy
     return reason.status.value.capitalize(), "let it run longer"
 
 

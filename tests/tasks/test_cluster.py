@@ -26,6 +26,7 @@ from gdcli.render.verdicts import Shown
 from gdcli.table.partitions import Asked, partitions_of
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.crew import Crew
+from gdcli.tasks.cluster.spread_boxes import solve_globally_on
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import solve
@@ -117,6 +118,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         problems_of_a_stream_are_answered_in_order(address, tmp_path)
         many_starts_have_the_answer_of_one_machine(client, address)
         groups_are_fitted_where_the_workers_are(client, address)
+        boxes_are_searched_on_in_rounds(address)
         what_cannot_be_spread_is_told(address)
         an_interrupt_leaves_the_best_of_the_starts_that_are_done(address)
         with pytest.MonkeyPatch.context() as patch:
@@ -247,6 +249,34 @@ def groups_are_fitted_where_the_workers_are(client: Any, address: str) -> None:
                 assert a.outcome.point == pytest.approx(b.outcome.point, rel=1e-9)
                 assert options == {} or told(a.outcome) == told(b.outcome)
     assert "no finite value at the start for row" in str(there[list(dict.fromkeys(label)).index("s7")].fault)
+
+
+def boxes_are_searched_on_in_rounds(address: str) -> None:
+    """The minimum is enclosed as here, by rounds of shares; where it is stopped within one, the boxes are all left."""
+    text = "cos(4*v[0]*v[1]) + sin(4*v[1]*v[2]) + cos(4*v[2]*v[3]) + v@v/100"
+    problem = api.make_problem(text, start={"v": [1.0] * 4}, bounds=["v=-3:4"])
+    here = api.solve_globally(problem)
+    examined = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gdcli.tasks.cluster.spread_boxes._SHARES", 5)
+        patch.setattr("gdcli.tasks.cluster.spread_boxes._BOXES", 100)
+        for _ in range(2):
+            there = api.solve_globally(problem, cluster=address)
+            assert there.status is here.status is Status.CONVERGED
+            assert there.value == pytest.approx(here.value, abs=1e-6)
+            assert there.globally is not None
+            assert there.globally.lower <= here.value <= there.globally.upper + 1e-6
+            examined.append((there.globally.examined, list(there.point.items())))
+        assert examined[0] == examined[1]
+
+        def stop(examined: int, left: int, lower: float, best: float) -> None:
+            if examined > 1000:
+                raise KeyboardInterrupt
+
+        found = solve_globally_on(address, problem, api.Settings(), False, stop)
+    assert found.status is Status.INTERRUPTED
+    assert found.globally is not None
+    assert found.globally.lower <= here.value <= found.globally.upper
 
 
 def what_cannot_be_spread_is_told(address: str) -> None:

@@ -10,6 +10,7 @@ Walster, Global Optimization using Interval Analysis, 2nd ed., 2004; the bounds 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -143,9 +144,10 @@ class Search:
         """Examine boxes until none is left to examine, or as long as ``go_on`` says."""
         import numpy as np
 
-        state = self.state
+        state, examine = self.state, EXAMINER.get()
         while not self.is_over and go_on(state):
-            self.step()
+            if examine is None or not examine(self, go_on):
+                self.step()
         if self.is_over and state.point is None and self.local is not None and len(state.done):
             state.rounds = max(state.rounds, 2)  # no box is left to scatter points in
             self.improve(middle_of(state.done.low, state.done.high)[:, int(np.argmin(state.done.bounds))])
@@ -174,7 +176,7 @@ class Search:
         state.examined += len(chosen)
         state.rounds += 1
         state.done, state.open, state.taken = done, state.open.beside(left), no_boxes(len(self.low))
-        self._settle()
+        self.settle()
 
     def _chosen(self) -> Boxes:
         import numpy as np
@@ -188,7 +190,7 @@ class Search:
             state.taken, state.open = boxes.where(order[: self.batch]), boxes.where(order[self.batch :])
         return state.taken
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Drop what lies above the best value; boxes that are near enough to it are done."""
         state = self.state
         rest = state.open.where(state.open.bounds <= state.best)
@@ -472,3 +474,9 @@ class Search:
         boxes = Boxes(low, high, boxes.bounds)
         kept = ~empty & (boxes.bounds <= self.state.best)
         return boxes.where(kept), smear[:, kept]
+
+
+# Who examines boxes in the place of `Search.step`, and tells whether it did: the workers of a cluster.
+EXAMINER: ContextVar[Callable[[Search, Callable[[State], bool]], bool] | None] = ContextVar(
+    "examiner", default=None
+)

@@ -166,3 +166,4 @@ class Chunks:
     def cancel(self) -> None:
         if self._out:
             self._client.cancel(list(self._out), force=True)
+            self._out = {}

@@ -1,0 +1,149 @@
+"""Searches over boxes on a cluster: rounds, in which shares of the boxes are searched on with the best value so far.
+
+What the shares are and how far each is searched follows from the search alone: so does the answer, whoever is there.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import get_ident
+from typing import Any
+
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import LimitError
+from gdcli.solve.global_search.box_list import Array, Boxes, no_boxes
+from gdcli.solve.global_search.branch_and_bound import EXAMINER, Search, State
+from gdcli.solve.settings import Settings
+from gdcli.tasks.cluster.address import connected
+from gdcli.tasks.cluster.worker_chunks import LOST, Chunks
+from gdcli.tasks.global_minimum import check, search_of, solve_globally
+from gdcli.tasks.outcome import Outcome
+from gdcli.tasks.problem import Problem
+
+# Shares of a round, the boxes that each is given at least, and those that are examined of it before the next round.
+_SHARES, _LEAST, _BOXES = 32, 32, 4096
+
+
+class _Round(NamedTuple):
+    """What a round begins with: the best value and its point, how far the search has come, its kind, the boxes to be
+    examined of each share.
+    """
+
+    best: float
+    point: Array
+    examined: int
+    local: int
+    every: bool
+    narrow: float
+    most: int
+
+
+class _Left(NamedTuple):
+    """What a share has become."""
+
+    open: Boxes
+    done: Boxes
+    best: float
+    point: Array
+    examined: int
+    local: int
+
+
+def solve_globally_on(address: str, problem: Problem, settings: Settings, *asked: Any) -> Outcome:
+    """Return what `solve_globally` does, also ``asked`` what it takes further, with `examined_on`."""
+    check(problem)  # before workers are awaited
+    with examined_on(address, search_of, problem, settings):
+        return solve_globally(problem, settings, *asked)
+
+
+@contextmanager
+def examined_on(address: str, make: Callable[..., Search], *args: object) -> Iterator[None]:
+    """Have searches examine their boxes, where there are many, in the workers of the cluster at ``address``.
+
+    ``make(*args)`` makes the search there. Raises UsageError for a cluster that cannot be used; the search raises Spent
+    where it is lost.
+    """
+    made = pickle.dumps((make, args))
+    with connected(address) as client:
+        begun: list[_Round] = []
+        chunks = Chunks(client, _searched, lambda shares: (made, begun[-1]))
+
+        def examine(search: Search, go_on: Callable[[State], bool]) -> bool:
+            state = search.state
+            if len(state.open) < _SHARES * _LEAST:
+                return False
+            counts = state.examined, state.local
+            begun[:] = [_Round(state.best, state.point, *counts, search.every, search.narrow, _BOXES)]
+            try:
+                _round(search, chunks, go_on)
+            except LimitError:
+                raise budget.Spent(budget.CLUSTER) from None
+            finally:
+                chunks.cancel()
+            return True
+
+        mark = EXAMINER.set(examine)
+        try:
+            yield
+        finally:
+            EXAMINER.reset(mark)
+
+
+def _round(search: Search, chunks: Chunks, go_on: Callable[[State], bool]) -> None:
+    """Have the shares searched on, and take what they have become; nothing of them where the search is to end."""
+    import numpy as np
+
+    state, none = search.state, no_boxes(len(search.low))
+    order = np.argsort(state.open.bounds, kind="stable")
+    shares = [state.open.where(order[k::_SHARES]) for k in range(_SHARES)]
+    state.taken, state.open = state.open, none
+    found: list[_Left] = []
+    for _, left in chunks.in_order(shares):
+        if left is LOST:
+            raise LimitError("several workers ended while they searched a share of the boxes")
+        found.append(left)
+        if not go_on(state):
+            state.open, state.taken = state.taken, none
+            return
+    for left in found:
+        if left.best < state.best:
+            state.best, state.point = left.best, left.point
+    before = state.examined, state.local
+    state.examined += sum(left.examined - before[0] for left in found)
+    state.local += sum(left.local - before[1] for left in found)
+    state.taken, state.open = none, none.beside(*(left.open for left in found))
+    state.done = state.done.beside(*(left.done for left in found))
+    state.rounds += 1
+    if search.lagrangian is not None and state.point is not None:
+        search.dual = search.lagrangian(state.point)
+    search.settle()
+
+
+def _searched(shares: Sequence[tuple[int, Boxes]], made: bytes, begun: _Round) -> list[_Left]:
+    """Search shares on; what runs in a worker."""
+    search = _search(made, get_ident())
+    search.every, search.narrow = begun.every, begun.narrow
+    found = []
+    for _, share in shares:
+        none = no_boxes(len(search.low))
+        search.state = state = State(
+            share, none, none, begun.best, begun.point, begun.examined, 2, begun.local
+        )
+        search.dual = None
+        if search.lagrangian is not None and begun.point is not None:
+            search.dual = search.lagrangian(begun.point)
+        search.run(lambda state: state.examined - begun.examined < begun.most)
+        found.append(_Left(state.open, state.done, state.best, state.point, state.examined, state.local))
+    return found
+
+
+@lru_cache(maxsize=64)
+def _search(made: bytes, thread: int) -> Search:
+    """Return the search as it is made, one for each thread."""
+    make, args = pickle.loads(made)
+    search: Search = make(*args)
+    return search
