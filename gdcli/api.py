@@ -222,13 +222,11 @@ def solve_globally(problem: Problem, settings: Settings | None = None, cluster: 
 
     ``cluster`` is the address of one that examines the boxes. Raises as `gdcli.tasks.global_minimum.solve_globally`.
     """
-    if cluster is not None:
-        from gdcli.tasks.cluster.spread_boxes import solve_globally_on
-
-        return solve_globally_on(cluster, _problem(problem), settings or Settings())
+    from gdcli.tasks.cluster.spread_boxes import examining
     from gdcli.tasks.global_minimum import solve_globally as solved
 
-    return solved(_problem(problem), settings)
+    with examining(cluster, _problem(problem), settings or Settings()):
+        return solved(problem, settings)
 
 
 def roots(

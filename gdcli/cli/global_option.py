@@ -83,15 +83,14 @@ def solve(
     checkpointer: Checkpointer | None = None,
 ) -> Outcome:
     """Search; with ``keep`` the answer has what shows its proof."""
+    from gdcli.tasks.cluster.spread_boxes import examining
     from gdcli.tasks.global_minimum import solve_globally
 
     teller = None if waiting is None else teller_of(waiting, problem.sense, problem.sign)
-    asked = options.show_gradient, teller, options.all, keep, checkpointer
-    if options.cluster is None:
-        return solve_globally(problem, settings, *asked)
-    from gdcli.tasks.cluster.spread_boxes import solve_globally_on
-
-    return solve_globally_on(options.cluster, problem, settings, *asked)
+    with examining(options.cluster, problem, settings):
+        return solve_globally(
+            problem, settings, options.show_gradient, teller, options.all, keep, checkpointer
+        )
 
 
 def solve_fit(

@@ -26,10 +26,11 @@ from gdcli.render.verdicts import Shown
 from gdcli.table.partitions import Asked, partitions_of
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.crew import Crew
-from gdcli.tasks.cluster.spread_boxes import solve_globally_on
+from gdcli.tasks.cluster.spread_boxes import examining
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import solve
+from gdcli.tasks.global_minimum import solve_globally
 from gdcli.tasks.multi_start import solve_from_many, solve_from_many_on
 
 pytest.importorskip("distributed", reason="needs the extra cluster: pip install '.[cluster]'")
@@ -262,9 +263,9 @@ def boxes_are_searched_on_in_rounds(address: str) -> None:
         patch.setattr("gdcli.tasks.cluster.spread_boxes._BOXES", 100)
         for _ in range(2):
             there = api.solve_globally(problem, cluster=address)
+            assert there.globally is not None
             assert there.status is here.status is Status.CONVERGED
             assert there.value == pytest.approx(here.value, abs=1e-6)
-            assert there.globally is not None
             assert there.globally.lower <= here.value <= there.globally.upper + 1e-6
             examined.append((there.globally.examined, list(there.point.items())))
         assert examined[0] == examined[1]
@@ -273,7 +274,8 @@ def boxes_are_searched_on_in_rounds(address: str) -> None:
             if examined > 1000:
                 raise KeyboardInterrupt
 
-        found = solve_globally_on(address, problem, api.Settings(), False, stop)
+        with examining(address, problem, api.Settings()):
+            found = solve_globally(problem, tell=stop)
     assert found.status is Status.INTERRUPTED
     assert found.globally is not None
     assert found.globally.lower <= here.value <= found.globally.upper

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from threading import get_ident
-from typing import Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
@@ -20,8 +19,7 @@ from gdcli.solve.global_search.branch_and_bound import EXAMINER, Search, State
 from gdcli.solve.settings import Settings
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.worker_chunks import LOST, Chunks
-from gdcli.tasks.global_minimum import check, search_of, solve_globally
-from gdcli.tasks.outcome import Outcome
+from gdcli.tasks.global_minimum import check, search_of
 from gdcli.tasks.problem import Problem
 
 # Shares of a round, the boxes that each is given at least, and those that are examined of it before the next round.
@@ -53,11 +51,12 @@ class _Left(NamedTuple):
     local: int
 
 
-def solve_globally_on(address: str, problem: Problem, settings: Settings, *asked: Any) -> Outcome:
-    """Return what `solve_globally` does, also ``asked`` what it takes further, with `examined_on`."""
+def examining(address: str | None, problem: Problem, settings: Settings) -> AbstractContextManager[None]:
+    """Have `solve_globally` examine boxes at this ``address``, None: here. Raises as it, and as `examined_on`."""
+    if address is None:
+        return nullcontext()
     check(problem)  # before workers are awaited
-    with examined_on(address, search_of, problem, settings):
-        return solve_globally(problem, settings, *asked)
+    return examined_on(address, search_of, problem, settings)
 
 
 @contextmanager
