@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,52 @@ def test_the_first_example_of_odrpack() -> None:
     assert found.statistics.aic is None
     points = found.corrected.points["x"]
     assert [points[k] for k in (0, 1, 11)] == [0.0, 0.0, 100.0]
+
+
+FOLDER = Path(__file__).parent.parent / "data" / "odrpack"
+
+
+@pytest.mark.numerical
+def test_the_second_example_of_odrpack_is_an_ellipse() -> None:
+    """Both columns have errors, and the left side is all but exact. ODRPACK95 stops a little before."""
+    found = api.fit(
+        "0 ~ (b3*(u - b1)^2 + 2*b4*(u - b1)*(v - b2) + b5*(v - b2)^2 - 1)/1e-5",
+        str(FOLDER / "example2.csv"),
+        {"b1": -1.0, "b2": -3.0, "b3": 0.09, "b4": 0.02, "b5": 0.08},
+        sigma_x=("u=1", "v=1"),
+    )
+    assert found.status.exit_code == 0
+    told = {"b1": -0.999381804, "b2": -2.93104759, "b3": 0.0875730238, "b4": 0.0162299929, "b5": 0.0797537723}
+    assert found.point == pytest.approx(told, rel=5e-6)
+    assert found.value == pytest.approx(0.0882445616 + 2.5e-6, rel=1e-5)  # its penalty is still felt
+    named = dict(zip(found.point, errors(found), strict=True))
+    wanted = {"b1": 0.111, "b2": 0.110, "b3": 4.11e-3, "b4": 2.75e-3, "b5": 3.50e-3}
+    assert named == pytest.approx(wanted, rel=5e-3)
+
+
+@pytest.mark.numerical
+def test_the_third_example_of_odrpack_has_two_responses() -> None:
+    """A complex dielectric constant by frequency: both parts in one distance, by the matrix of their weights."""
+    let = [
+        "w = (2*pi*f*exp(-b3))^b4",
+        "p = 1 + w*cos(b4*pi/2)",
+        "q = w*sin(b4*pi/2)",
+        "size = (b1 - b2)*(p^2 + q^2)^(-b5/2)",
+        "off = re - b2 - size*cos(b5*atan(q/p))",
+        "away = im - size*sin(b5*atan(q/p))",
+    ]
+    found = api.fit(
+        "0 ~ sqrt(559.6*off^2 - 2*1634*off*away + 8397*away^2)",
+        str(FOLDER / "example3.csv"),
+        {"b1": 4.0, "b2": 2.0, "b3": 7.0, "b4": 0.4, "b5": 0.5},
+        let=let,
+        sigma_x="f=where(f > 150, 100*f, 0)",
+        weights="where(f == 100, 0, where(f == 150, 0, 1))",
+    )
+    assert found.status.exit_code == 0
+    told = {"b1": 4.37998803, "b2": 2.43330576, "b3": 8.00288459, "b4": 0.510114716, "b5": 0.517390233}
+    assert found.point == pytest.approx(told, rel=1e-7)
+    assert found.value == pytest.approx(0.420538922, rel=1e-8)
 
 
 @pytest.mark.numerical
