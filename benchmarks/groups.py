@@ -17,14 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from measure import GD, sizes, table
+from measure import GD, sizes, spent, table
 
 MODEL, START = "y ~ a*exp(-b*x) + c", "a=1,b=1,c=0"
 ROWS = 20
@@ -72,16 +71,6 @@ def loop(x: Any, y: Any) -> tuple[Any, Any]:
         found.append(point)
         errors.append(np.sqrt(np.diag(covariance)))
     return np.array(found), np.array(errors)
-
-
-def spent(call: Callable[[], Any], rounds: int) -> tuple[float, Any]:
-    """Return the processor's seconds of a call, the least of some rounds, and what it gives."""
-    best, result = float("inf"), None
-    for _ in range(rounds):
-        began = time.process_time()
-        result = call()
-        best = min(best, time.process_time() - began)
-    return best, result
 
 
 def whole(rounds: int, *words: str) -> float:

@@ -31,6 +31,7 @@ SCRIPTS = {
     "pipes.py": "Streams of problems: bars 1500 a second and core, 20 times a shell loop, --jobs 2 at 1.7 times one",
     "checkpoints.py": "A checkpoint every second: bar 2 % of a run",
     "groups.py": "Many small fits, `gd fit --by` against a loop over scipy's curve_fit: bar 10 times faster",
+    "intervals.py": "Intervals of a fit, against lmfit, iminuit and R: bars 5 times the fit (profile), 1 s (bootstrap)",
     "errors_in_columns.py": "Errors in columns, against ODRPACK95: bars no larger sums, its time from 10 000 rows on",
     "cluster.py": "A fit on worker processes: bars 1.05 times one process, 5 ms a step (256 partitions 20)",
     "constrained.py": "Problems with constraints: bars all solved by gd, none false, 22 evaluations, 11 Hessians",

@@ -27,6 +27,7 @@ RUNS = {
     "pipes.py": ("20 1", "(x-a)**2"),
     "checkpoints.py": ("1 10000", "200 000 variables, L-BFGS"),
     "groups.py": ("20 1", "curve_fit has"),
+    "intervals.py": ("50 50 1", "| gd "),
     "errors_in_columns.py": ("100 1", "wave, 1e+02 rows"),
     "cluster.py": ("2000 1", "1000 workers, 1e+11 rows"),
     "constrained.py": ("3", "| gd "),
@@ -53,6 +54,12 @@ MODULES = {
     "pages.py": "playwright",
     "reading.py": "polars",
 }
+
+
+def test_the_notes_stand_once() -> None:
+    """`run_all.py` ends the page with them."""
+    page, notes = ((FOLDER / name).read_text(encoding="utf-8") for name in ("README.md", "notes.md"))
+    assert page.endswith(notes)
 
 
 def test_every_benchmark_is_run_here() -> None:
