@@ -19,7 +19,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import LARGEST
 from gdcli.language import form
 from gdcli.language.form import Form
-from gdcli.language.graph import REDUCTIONS, Graph
+from gdcli.language.graph import REDUCTIONS, Graph, Key
 from gdcli.language.syntax import Tree
 
 _ARITHMETIC: dict[str, Callable[..., Interval]] = {
@@ -30,8 +30,8 @@ _ARITHMETIC: dict[str, Callable[..., Interval]] = {
     "neg": rules.neg,
     "pow": rules.power_of,
 }
-# Powers of numbers beyond are not tried for exactness.
-_MOST_DIGITS = 400
+# Quotients of more binary digits are held by intervals.
+_MOST_DIGITS = 4000
 
 
 class ExactGraph(Graph):
@@ -47,13 +47,29 @@ class ExactGraph(Graph):
     def typed(self, value: float, text: str) -> int:
         if not math.isfinite(value):
             return super().number(value)
-        numerator, denominator = _ratio(text, value) or _ratio(repr(value), value) or value.as_integer_ratio()
+        ratio = _ratio(text, value) or _ratio(repr(value), value) or value.as_integer_ratio()
+        return self._rational(value, *ratio)
+
+    def _rational(self, value: float, numerator: int, denominator: int) -> int:
+        """Return the leaf of a quotient of whole numbers, next to which ``value`` is."""
         n, d = value.as_integer_ratio()
         if numerator * d == n * denominator:
             return super().number(value)
         shared = math.gcd(numerator, denominator)
         origin = (numerator // shared, denominator // shared)
         return self._enclosed((math.nextafter(value, -math.inf), math.nextafter(value, math.inf)), origin)
+
+    def _ratio_of(self, i: int) -> tuple[int, int] | None:
+        """Return the quotient of whole numbers that a number leaf is, None where it is not known to be one."""
+        key = self.keys[i]
+        if len(key) == 3:
+            return float(key[1]).as_integer_ratio()
+        origin = key[5]
+        return origin if isinstance(origin, tuple) and isinstance(origin[0], int) else None
+
+    def keep(self, key: Key) -> int:
+        """Return the leaf of a number that another graph has."""
+        return self._intern(key, None)
 
     def named(self, value: float, name: str) -> int:
         return self._enclosed((below(value, 2.0), above(value, 2.0)), name)
@@ -90,20 +106,13 @@ class ExactGraph(Graph):
         values = [self.value_of(i) for i in args]
         if any(v is None or not math.isfinite(v) for v in values):
             return super().node(op, *args)
-        if all(len(self.keys[i]) == 3 for i in args):
-            found = _exactly(op, *values)
-            if found is not None:
-                return super().number(found)
+        found = _exactly(op, [self._ratio_of(i) for i in args])
+        if found is not None:
+            return self._rational(*found)
         ends = [self.interval(i) for i in args]
-        if op == "div" and ends[1][0] <= 0.0 <= ends[1][1]:
-            return self._intern((op, *args), None)  # it has no value: who evaluates it tells so
-        if op in _ARITHMETIC:
-            low, high = _ARITHMETIC[op](*ends)
-        else:
-            condition = rules.condition_of(op)
-            if condition is not None and condition.order == 0 and not condition.holds(op, *ends):
-                return self._intern((op, *args), None)
-            low, high = rules.of_function(op, *ends)
+        if not _has_value(op, ends):
+            return self._intern((op, *args), None)  # who evaluates it tells so
+        low, high = _ARITHMETIC[op](*ends) if op in _ARITHMETIC else rules.of_function(op, *ends)
         if low == high:
             return super().number(low)
         return self._enclosed((low, high), (op, *args))
@@ -116,9 +125,35 @@ class ExactGraph(Graph):
         return self._intern(("number", middle, math.copysign(1.0, middle), low, high, origin), None)
 
 
+def value_at(graph: ExactGraph, root: int, leaves: Mapping[Key, float]) -> Interval:
+    """Return what holds the value of a node where all its leaves are numbers: what is rational is so exactly."""
+    numbers, nodes = ExactGraph(), dict[int, int]()
+    for i in graph.reach((root,)):
+        key = graph.keys[i]
+        if key in leaves:
+            nodes[i] = Graph.number(numbers, leaves[key])
+        elif key[0] == "number":  # an origin of nodes is one of the other graph
+            known = len(key) == 3 or isinstance(key[5], str) or isinstance(key[5][0], int)
+            nodes[i] = numbers.keep(key if known else (*key[:5], ("copied", i)))
+        else:
+            first = 2 if key[0] == "where" else 1
+            nodes[i] = numbers.node(*key[:first], *(nodes[a] for a in key[first:]))
+    found = nodes[root]
+    return rules.ENTIRE if numbers.value_of(found) is None else numbers.interval(found)
+
+
 def exact_form(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> Form:
     """Return the Form of an expression in an `ExactGraph`, with vectors expanded; see `gdcli.language.form.build`."""
     return form.build(tree, lengths, constants, expand=True, graph=ExactGraph())
+
+
+def _has_value(op: str, ends: Sequence[Interval]) -> bool:
+    if op == "div":
+        return not ends[1][0] <= 0.0 <= ends[1][1]
+    if op == "pow":
+        return rules.whole(ends[1]) is not None or rules.has_power(*ends)
+    condition = None if op in _ARITHMETIC else rules.condition_of(op)
+    return condition is None or condition.order > 0 or condition.holds(op, *ends)
 
 
 def _ratio(text: str, value: float) -> tuple[int, int] | None:
@@ -133,29 +168,34 @@ def _ratio(text: str, value: float) -> tuple[int, int] | None:
     return found if found[0] / found[1] == value else None
 
 
-def _exactly(op: str, *values: Any) -> float | None:
-    """Return what an operation on doubles gives if that is a double again, None if not or if it is not tried."""
-    ratios = [v.as_integer_ratio() for v in values]
-    found = _power_of_ratios(*ratios) if op == "pow" else _combined(op, ratios)
-    if found is None:
+def _exactly(op: str, ratios: Sequence[tuple[int, int] | None]) -> tuple[float, int, int] | None:
+    """Return what an operation on quotients of whole numbers gives, after the double next to it; None where it is no
+    such, or of too many digits.
+    """
+    known = [ratio for ratio in ratios if ratio is not None]
+    if len(known) < len(ratios):
+        return None
+    found = _power_of_ratios(*known) if op == "pow" else _combined(op, known)
+    if found is None or found[0].bit_length() + found[1].bit_length() > _MOST_DIGITS:
         return None
     try:
         value = found[0] / found[1]
     except OverflowError:
         return None
-    n, m = value.as_integer_ratio()
-    return value if n * found[1] == m * found[0] else None
+    return None if value == 0.0 and found[0] else (value, *found)
 
 
 def _combined(op: str, ratios: list[tuple[int, int]]) -> tuple[int, int] | None:
-    if len(ratios) != 2:
-        return None
-    (a, b), (c, d) = ratios
+    (a, b), (c, d) = ratios[0], ratios[-1]
     if op in ("add", "sub"):
         return a * d + (c if op == "add" else -c) * b, b * d
     if op == "mul":
         return a * c, b * d
-    return (a * d, b * c) if op == "div" and c else None
+    if op == "div":
+        return (a * d, b * c) if c else None
+    if op in ("max", "min"):
+        return ratios[0] if (a * d > c * b) == (op == "max") else ratios[1]
+    return {"neg": (-a, b), "abs": (abs(a), b)}.get(op)
 
 
 def _power_of_ratios(base: tuple[int, int], exponent: tuple[int, int]) -> tuple[int, int] | None:

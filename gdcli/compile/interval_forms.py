@@ -25,6 +25,7 @@ class BoundedFunction(Protocol):
     """Enclosures on boxes (n, m) as `gdcli.compile.interval_program.IntervalProgram` has them."""
 
     def evaluate(self, low: Array, high: Array, order: int) -> Any: ...
+    def value_at(self, point: Array) -> tuple[float, float]: ...
 
 
 def middle(low: Array, high: Array) -> Array:

@@ -21,7 +21,7 @@ from typing import Any
 
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
+from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products, value_at
 from gdcli.compile.runners import compile_function
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError
@@ -160,6 +160,11 @@ class IntervalProgram:
             for i, j in places:
                 ends[j, i] = ends[i, j]
         return Enclosed(value, gradient, hessian, defined, empty)
+
+    def value_at(self, point: Sequence[float]) -> tuple[float, float]:
+        """Return the ends of the value at a point; they are next to each other where it is rational there."""
+        leaves = {key: float(x) for key, x in zip(self.keys, point, strict=True)}
+        return value_at(self.graph, self.root, leaves)
 
     def value(self, low: Any, high: Any) -> tuple[Any, Any]:
         """Return the ends of the value on boxes of shape (n, m); those of the next two are as in `evaluate`."""

@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.numerics import TINY
 
 # An array of numpy; ends of boxes are (n, m), n variables in m boxes.
 Array = Any
 Face = tuple[Array, Array]
+# A box that is told as proved is made wider up to so many times until that is seen.
+WIDENINGS = 4
 # A tree has at most so many boxes, leaves and others; and so many levels for each variable.
 MOST_BOXES, _MOST_LEVELS = 1 << 15, 60
 # Boxes that are judged at once; of fewer the halves are cut once more before they are judged, which costs less.
@@ -51,6 +54,41 @@ def second_axis(sizes: Array) -> Array:
 def face_cut(size: int, face: Array, axis: Array, upper: Array) -> Array:
     """Return the number of a cut at the lower or upper end of an axis of the box ``face``, of ``size`` variables."""
     return 1 + size + (face * size + axis) * 2 + upper
+
+
+def lie_in_told(low: Array, high: Array, faces: Sequence[Face], proved: Array) -> tuple[Array, Array]:
+    """Return which boxes (n, m) lie in one that is told, and how to cut those that meet one at its faces, 0 where none
+    is met; those that are ``proved`` (k,) are left whole.
+    """
+    import numpy as np
+
+    n, m = low.shape
+    found, cut = np.zeros(m, bool), np.zeros(m, int)
+    for k, (a, b) in enumerate(faces):
+        a, b = a[:, None], b[:, None]
+        inside = ((low >= a) & (high <= b)).all(axis=0)
+        found |= inside
+        if proved[k]:
+            continue
+        ends = np.stack([(low < a) & (a < high), (low < b) & (b < high)], axis=1).reshape(2 * n, -1)
+        touching = ~inside & ((low < b) & (high > a)).all(axis=0) & ends.any(axis=0)
+        place = np.argmax(ends, axis=0)[touching]
+        cut[touching] = face_cut(n, np.full(len(place), k), place // 2, place % 2)
+    return found, cut
+
+
+def hulls_with_nearest(low: Array, high: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Return which boxes (n, m) are no farther than their size from the nearest of the boxes ``a`` to ``b`` (n, k), and
+    the least boxes around each of these and that.
+    """
+    import numpy as np
+
+    apart = np.maximum(a[:, None] - high[:, :, None], low[:, :, None] - b[:, None])
+    distance = (apart / np.maximum(high - low, TINY)[:, :, None]).max(axis=0)
+    nearest = np.argmin(distance, axis=1)
+    near = distance[np.arange(low.shape[1]), nearest] <= 1.0
+    low = np.minimum(low[:, near], a[:, nearest[near]])
+    return near, low, np.maximum(high[:, near], b[:, nearest[near]])
 
 
 def grown(low: Array, high: Array, faces: Sequence[Face], judge: Judge, most: int = MOST_BOXES) -> str | None:

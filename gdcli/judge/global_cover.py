@@ -33,12 +33,17 @@ from gdcli.compile.interval_forms import (
     second_order,
     widened,
 )
-from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
+from gdcli.judge.cover_tree import (
+    WIDENINGS,
+    Array,
+    Settled,
+    bisection,
+    hulls_with_nearest,
+    lie_in_told,
+    second_axis,
+)
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.numerics import EPS, TINY
-
-# A box that is told is made wider up to so many times until it is seen that a minimum is in it.
-_WIDENINGS = 4
+from gdcli.kernel.numerics import EPS
 
 # Boxes that are not proved are made larger by this part of their sides, and at least by this part of the whole box.
 _ROOM, _LEAST_ROOM = 0.1, 1e-12
@@ -136,22 +141,11 @@ class GlobalCover:
         import numpy as np
 
         found = np.zeros(len(boxes.at), bool)
-        high_enough = np.flatnonzero(boxes.bound >= self.told.lower)
-        low, high = boxes.low[:, high_enough], boxes.high[:, high_enough]
-        n = len(low)
-        for k, (a, b) in enumerate(self.faces):
-            a, b = a[:, None], b[:, None]
-            inside = ((low >= a) & (high <= b)).all(axis=0)
-            found[high_enough[inside]] = True
-            if self.told.proved[k]:
-                continue
-            touching = ~inside & ((low < b) & (high > a)).all(axis=0)
-            ends = np.stack([(low < a) & (a < high), (low < b) & (b < high)], axis=1).reshape(2 * n, -1)
-            touching &= ends.any(axis=0)
-            place = np.argmax(ends, axis=0)[touching]
-            cut[0, boxes.at[high_enough[touching]]] = face_cut(
-                n, np.full(len(place), k), place // 2, place % 2
-            )
+        near = np.flatnonzero(boxes.bound >= self.told.lower)
+        found[near], at_face = lie_in_told(
+            boxes.low[:, near], boxes.high[:, near], self.faces, self.told.proved
+        )
+        cut[0, boxes.at[near]] = np.where(at_face > 0, at_face, cut[0, boxes.at[near]])
         return found
 
     # -- values and slopes ---------------------------------------------------------------------------------------------
@@ -267,14 +261,9 @@ class GlobalCover:
         near = np.flatnonzero((boxes.bound >= self.told.lower) & boxes.free)
         if not len(places) or not len(near):
             return found
-        low, high = boxes.low[:, near], boxes.high[:, near]
         a, b = self.told.low[:, places], self.told.high[:, places]
-        apart = np.maximum(a[:, None] - high[:, :, None], low[:, :, None] - b[:, None])
-        distance = (apart / np.maximum(high - low, TINY)[:, :, None]).max(axis=0)
-        nearest = np.argmin(distance, axis=1)
-        kept = distance[np.arange(len(near)), nearest] <= 1.0
-        near, nearest = near[kept], nearest[kept]
-        low, high = np.minimum(low[:, kept], a[:, nearest]), np.maximum(high[:, kept], b[:, nearest])
+        kept, low, high = hulls_with_nearest(boxes.low[:, near], boxes.high[:, near], a, b)
+        near = near[kept]
         if not len(near):
             return found
         hessian = derivatives(self.function.evaluate(*outward(low, high, self.low, self.high), 2))[1]
@@ -326,7 +315,7 @@ class GlobalCover:
 
         low, high = low.copy(), high.copy()
         seen = self.has_one_minimum(low, high)
-        for _ in range(_WIDENINGS):
+        for _ in range(WIDENINGS):
             if seen.all():
                 break
             wide, held = widened(low, high), seen | (low == high)

@@ -19,12 +19,16 @@ from gdcli.compile.interval_forms import (
     middle,
     widened,
 )
-from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
+from gdcli.judge.cover_tree import (
+    WIDENINGS,
+    Array,
+    Settled,
+    bisection,
+    hulls_with_nearest,
+    lie_in_told,
+    second_axis,
+)
 from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.numerics import TINY
-
-# A box that is told is made wider up to so many times until it is seen that a root is in it.
-_WIDENINGS = 4
 
 
 @dataclass(slots=True)
@@ -53,7 +57,8 @@ class RootsCover:
         with np.errstate(all="ignore"):
             width = high - low
             cut = np.stack([bisection(np.argmax(width, axis=0)), bisection(second_axis(width))])
-            settled = self._is_told(low, high, cut)
+            settled, at_face = lie_in_told(low, high, self.faces, self.proved)
+            cut[0] = np.where(at_face > 0, at_face, cut[0])
             slopes = []
             for row in self.rows:
                 found = row.evaluate(low, high, 1)
@@ -71,24 +76,6 @@ class RootsCover:
                 settled[left[nowhere]] = True
                 settled |= self._beside_proved(low, high, ~settled)
         return Settled(settled, *cut)
-
-    def _is_told(self, low: Array, high: Array, cut: Array) -> Array:
-        """Return which boxes lie in one that is told; others that meet one are cut at its faces."""
-        import numpy as np
-
-        n, m = low.shape
-        found = np.zeros(m, bool)
-        for k, (a, b) in enumerate(self.faces):
-            a, b = a[:, None], b[:, None]
-            inside = ((low >= a) & (high <= b)).all(axis=0)
-            found |= inside
-            if self.proved[k]:
-                continue
-            ends = np.stack([(low < a) & (a < high), (low < b) & (b < high)], axis=1).reshape(2 * n, -1)
-            touching = ~inside & ((low < b) & (high > a)).all(axis=0) & ends.any(axis=0)
-            place = np.argmax(ends, axis=0)[touching]
-            cut[0, touching] = face_cut(n, np.full(len(place), k), place // 2, place % 2)
-        return found
 
     def _krawczyk(self, low: Array, high: Array, jacobian: Pair) -> Krawczyk:
         import numpy as np
@@ -112,14 +99,8 @@ class RootsCover:
         places, left = np.flatnonzero(self.proved), np.flatnonzero(asked)
         if not len(places) or not len(left):
             return found
-        low, high = low[:, left], high[:, left]
         a, b = self.low[:, places], self.high[:, places]
-        apart = np.maximum(a[:, None] - high[:, :, None], low[:, :, None] - b[:, None])
-        distance = (apart / np.maximum(high - low, TINY)[:, :, None]).max(axis=0)
-        nearest = np.argmin(distance, axis=1)
-        near = distance[np.arange(len(left)), nearest] <= 1.0
-        low = np.minimum(low[:, near], a[:, nearest[near]])
-        high = np.maximum(high[:, near], b[:, nearest[near]])
+        near, low, high = hulls_with_nearest(low[:, left], high[:, left], a, b)
         found[left[near]] = self._krawczyk(low, high, self._jacobian(low, high)).regular
         return found
 
@@ -134,7 +115,7 @@ class RootsCover:
 
     def see(self) -> None:
         """Make boxes that are told as proved wide enough for that to be seen, and say so of the others."""
-        for _ in range(_WIDENINGS):
+        for _ in range(WIDENINGS):
             seen = self.has_one_root(self.low, self.high)
             if seen[self.proved].all():
                 break

@@ -51,6 +51,10 @@ class SquaresOnBoxes:
         gradient = (joined[4], joined[5]) if order else None
         return Enclosed(value, gradient, (joined[6], joined[7]) if order > 1 else None, defined, empty)
 
+    def value_at(self, point: Array) -> tuple[float, float]:
+        low, high = self.evaluate(point[:, None], point[:, None], 0).value
+        return float(low[0]), float(high[0])
+
     def _parts(self, low: Array) -> Iterator[slice]:
         size = max(1, _AT_ONCE // self.rows)
         return (slice(k, k + size) for k in range(0, max(low.shape[1], 1), size))

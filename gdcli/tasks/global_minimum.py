@@ -225,9 +225,9 @@ def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -
         return lagrangian_of(function, rows, bounded.sides_at(point), low, high)(point)
 
     holds = Propagation(graph, bounded.roots, leaves)
-    return Search(
-        function, holds, low, high, tol, local, bounded.sides, FEASIBLE, rows, lagrangian if rows else None
-    )
+    multiplied = lagrangian if rows else None
+    certain = bounded.certain
+    return Search(function, holds, low, high, tol, local, bounded.sides, FEASIBLE, rows, multiplied, certain)
 
 
 def _local(problem: Problem, exact: Exact, rows: list[ConstraintRow]) -> Callable[[Any], Any]:

@@ -40,19 +40,35 @@ class Bounded(NamedTuple):
     sides: Sequence[tuple[float, float]] = ()
     roots: Sequence[int] = ()
 
+    def box_at(self, point: Array) -> tuple[Array, Array] | None:
+        """Return a box around a point next to ``point`` (n,) at which all constraints hold; None where none is seen."""
+        from gdcli.objective.feasible_box import feasible_box
+
+        return feasible_box(point, self.rows, self.sides, self.low, self.high)
+
+    def certain(self, point: Array) -> tuple[Array, float] | None:
+        """Return a point at ``point`` or next to it, and an upper bound of the function where all constraints hold next
+        to it; None where that is not seen.
+        """
+        from gdcli.objective.feasible_box import highest
+
+        box = self.box_at(point)
+        if (
+            box is not None and box[0] is not box[1]
+        ):  # what is told is a point: the bound is that of the box around it
+            point = 0.5 * (box[0] + box[1])
+            box = self.box_at(point)
+        return None if box is None else (point, highest(self.function, *box))
+
     def sides_at(self, point: Array = None) -> list[tuple[float, float]]:
-        """Return what constraints are held to: as they were typed, if all hold for certain at ``point``.
+        """Return what constraints are held to: as they were typed, if all hold for certain at or next to ``point``.
 
         Else each may be broken by 1e-8 of its side, at least of 1.
         """
         from gdcli.solve.global_search.box_list import relaxed
 
-        if point is not None:
-            at = point[:, None]
-            found = [row.evaluate(at, at, 0).value for row in self.rows]
-            if all(a <= v[0][0] <= v[1][0] <= b for v, (a, b) in zip(found, self.sides, strict=True)):
-                return list(self.sides)
-        return relaxed(self.sides, FEASIBLE)
+        certain = point is not None and self.box_at(point) is not None
+        return list(self.sides) if certain else relaxed(self.sides, FEASIBLE)
 
 
 def bounded(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.status import Status
+from gdcli.objective.feasible_box import highest
 from gdcli.tasks.kept_cover import ENCLOSED, Bounded, bounded, cover_of, faults_of_cover
 from gdcli.tasks.problem import Problem
 
@@ -108,12 +109,15 @@ def _faults_of_point(within: Bounded, point: Array, value: float, upper: float) 
     found = within.function.evaluate(at, at, 0)
     low, high = float(found.value[0][0]), float(found.value[1][0])
     faults = []
-    for row, (least, most) in zip(within.rows, within.sides_at(point), strict=True):
-        ends = row.evaluate(at, at, 0).value
-        if not least <= float(ends[0][0]) <= float(ends[1][0]) <= most:
-            faults.append("a constraint does not hold at the point")
+    box = within.box_at(point)
+    if box is None:
+        for row, (least, most) in zip(within.rows, within.sides_at(), strict=True):
+            ends = row.evaluate(at, at, 0).value
+            if not least <= float(ends[0][0]) <= float(ends[1][0]) <= most:
+                faults.append("a constraint does not hold at the point")
+    bound = highest(within.function, *(box or (point, point)))
     width = high - low
-    if not found.defined[0] or not high <= upper <= high + 16.0 * width + math.ulp(high):
+    if not bound <= upper <= max(high, bound) + 16.0 * width + math.ulp(high):
         faults.append(f"it does not follow that a value is {upper!r} at most")
     if not low - 16.0 * width <= value <= high + 16.0 * width:
         faults.append("the value is not that of the expression at the point")

@@ -6,8 +6,11 @@ J. Sci. Stat. Comput. 6 (1985).
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -17,6 +20,7 @@ from gdcli.calculus.exact_graph import exact_form
 from gdcli.compile.interval_program import interval_program
 from gdcli.compile.propagation import Propagation
 from gdcli.language import syntax
+from gdcli.objective.feasible_box import feasible_box
 from gdcli.solve.global_search.box_list import Boxes, halves, known, middle_of, smear_of
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton
@@ -73,6 +77,51 @@ def boxes_and_points(draw: st.DrawFn) -> tuple[Any, Any, Any]:
     high = low + np.array([[draw(sides)], [draw(sides)]])
     share = np.array([[draw(parts)], [draw(parts)]])
     return low, high, np.clip(low + share * (high - low), low, high)
+
+
+@given(
+    x=st.integers(-3000, 3000).map(lambda k: k / 1024),
+    y=st.integers(-(10**9), 10**9).map(lambda k: k / 2**29),
+)
+@settings(max_examples=examples(40))
+def test_the_value_at_a_point_is_that_of_exact_fractions(x: float, y: float) -> None:
+    value = prepared("0.1*x**3 - (x + 0.7)*y/3 + abs(y - 0.3)")[0].value_at([x, y])
+    a, b = Fraction(x), Fraction(y)
+    exact = a**3 / 10 - (a + Fraction(7, 10)) * b / 3 + abs(b - Fraction(3, 10))
+    assert value[0] <= exact <= value[1]
+    assert value[1] - value[0] <= 2.0 * math.ulp(value[1])
+
+
+@given(x=number, y=number, z=number)
+@settings(max_examples=examples(40))
+def test_a_feasible_box_has_a_feasible_point(x: float, y: float, z: float) -> None:
+    """Of a sphere and an inequality next to its side: on the box the first variable that is not flat is a root."""
+    rows = [prepared(text, "xyz")[0] for text in ("x*x + y*y + z*z", "x*x - y*z")]
+    total, side = x * x + y * y + z * z, x * x - y * z
+    low, high = np.full(3, -4.0), np.full(3, 4.0)
+    box = feasible_box(np.array([x, y, z]), rows, [(total, total), (-np.inf, side)], low, high)
+    if box is None:
+        return
+    assert ((low <= box[0]) & (box[0] <= box[1]) & (box[1] <= high)).all()
+    free = np.flatnonzero(box[0] < box[1])
+    with mpmath.workdps(40):
+        found = [mpmath.mpf(float(v)) for v in 0.5 * (box[0] + box[1])]
+        if len(free):
+
+            def equations(*moved: Any) -> Any:
+                point = list(found)
+                for k, v in zip(free, moved, strict=True):
+                    point[k] = v
+                a, b, c = point
+                return [a * a + b * b + c * c - total, a * a - b * c - side][: len(free)]
+
+            solution = mpmath.findroot(equations, [found[k] for k in free])
+            for k, v in zip(free, solution, strict=True):
+                found[k] = v
+        assert all(a <= v <= b for a, v, b in zip(box[0].tolist(), found, box[1].tolist(), strict=True))
+        a, b, c = found
+        assert abs(a * a + b * b + c * c - total) <= 1e-30
+        assert a * a - b * c <= side + mpmath.mpf(10) ** -30
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -121,9 +121,35 @@ def test_a_steep_constraint_is_held_as_typed() -> None:
 
 
 def test_where_no_point_holds_for_certain_that_is_told() -> None:
-    found = solved("x + y", ["all=-2:2"], subject_to=["x + y <= 1", "x + y >= 1"])
+    found = solved("x + y", ["all=-2:2"], subject_to=["x + pi*y <= 1", "x + pi*y >= 1"])
     assert found.status is Status.CONVERGED
     assert any("no point was found at which all hold for certain" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "constraints", "least"),
+    [
+        ("x + y", ["x**2 + y**2 == 3"], -(6**0.5)),
+        ("x + 2*y", ["x**2 + y**2 == 3", "x >= y + 0.1"], -(15**0.5)),
+        ("-x*y*z", ["x + y + z == 1", "x - 0.1*y == 0", "exp(z) <= 1.5"], None),
+        ("x**2 + y**2 + z**2", ["x*y*z == 1", "x == y", "y >= 1/3"], 3.0),
+    ],
+)
+def test_equations_are_not_relaxed(text: str, constraints: list[str], least: float | None) -> None:
+    found = solved(text, ["all=-2:2"], subject_to=constraints)
+    assert found.status is Status.CONVERGED
+    assert not any("broken" in warning for warning in found.warnings)
+    if least is not None:
+        assert found.globally.lower <= least + 1e-15
+        assert found.globally.upper >= least - 1e-15
+
+
+def test_a_value_is_exact_where_it_is_rational() -> None:
+    found = solved(
+        "100*sqrt(abs(y - 0.01*x**2)) + 0.01*abs(x + 10)", ["x=-15:-5", "y=-3:3"], max_evaluations=500
+    )
+    assert found.status is Status.CONVERGED
+    assert found.globally.upper == 0.0
 
 
 def test_no_feasible_point_is_proved() -> None:

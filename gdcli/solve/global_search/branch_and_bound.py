@@ -29,7 +29,6 @@ from gdcli.solve.global_search.box_list import (
     relaxed,
     smear_of,
 )
-from gdcli.solve.global_search.feasible_points import inward
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
 
@@ -86,6 +85,8 @@ class Search:
     constraints, the functions ``rows``, which are to lie within ``sides``, and count as such within ``slack`` of their
     size beyond while no point is known at which they hold for certain; ``lagrangian`` gives a function that is nowhere
     above it where they do, and near it at a point.
+    ``certain`` gives a point next to one, and a bound of the least value, where it is sure that they hold next to it;
+    ``is_held`` tells that this is so of the best point.
     ``local`` improves a point. ``tol`` is relative to the value, but absolute below 1.
     With ``every`` no box is dropped for its values: what is left holds every local minimum.
     """
@@ -100,11 +101,13 @@ class Search:
     slack: float = 0.0
     rows: Sequence[Enclosing] = ()
     lagrangian: Callable[[Array], Enclosing | None] | None = None
+    certain: Callable[[Array], tuple[Array, float] | None] | None = None
     state: State = field(default_factory=lambda: State(no_boxes(1), no_boxes(1), no_boxes(1)))
     batch: int = 0
     narrow: float = 0.0
     every: bool = False
     dual: Enclosing | None = None
+    is_held: bool = False
 
     def __post_init__(self) -> None:
         import numpy as np
@@ -210,7 +213,7 @@ class Search:
         k = int(np.argmin(known))
         if known[k] < self.state.best and not self.every:
             before = self.state.best
-            self._keep(points[:, k], known[k])
+            self._keep(points[:, k], known[k], True)
             if self.local is not None and not before - self.state.best <= self.gap and value[0][k] > -np.inf:
                 self.improve(points[:, k])
         return value
@@ -236,42 +239,27 @@ class Search:
         self.state.local += 1
         found = np.clip(np.asarray(self.local(x), float), self.low, self.high)
         if np.isfinite(found).all():
-            found, high = self._held(found)
+            found, high, held = self._held(found)
             if high < self.state.best:
                 better = self.state.best - high
-                self._keep(found, high)
+                self._keep(found, high, held)
                 if self.lagrangian is not None and (self.dual is None or better > self.gap):
                     self.dual = self.lagrangian(found)
 
-    def _held(self, x: Array) -> tuple[Array, float]:
-        """Return a point at ``x`` or next to it with an upper bound of its value, infinite where constraints fail.
+    def _held(self, x: Array) -> tuple[Array, float, bool]:
+        """Return a point at ``x`` or next to it, what the least value is at most, infinite where constraints fail, and
+        whether they hold for certain at some point next to it.
 
-        Inequalities are to hold for certain. Within the slack they count only where there are equations, or where no
-        point at which they hold was found by the searches from scattered points.
+        Within the slack they count where no such point was found by the searches from scattered points.
         """
-        import numpy as np
 
         at = x[:, None]
-        if self.has_only_inequalities:
-            bounds = self.low, self.high
-            points = np.hstack([at, inward(x, self.rows, self.sides, bounds, self.slack)])
-            values = self._feasible_values(points, self.function.evaluate(points, points, 0))
-            k = int(np.argmin(values))
-            if np.isfinite(values[k]) or self.state.rounds <= 1 or self.is_held:
-                return points[:, k], float(values[k])
-        return x, float(self._feasible_values(at, self.function.evaluate(at, at, 0), self.slack)[0])
-
-    @property
-    def has_only_inequalities(self) -> bool:
-        return bool(self.sides) and all(low < high for low, high in self.sides)
-
-    @property
-    def is_held(self) -> bool:
-        """Tell whether all constraints hold for certain, without slack, at the best point known."""
-        if self.state.point is None or not self.sides:
-            return False
-        at = self.state.point[:, None]
-        return bool(self._feasible_values(at, self.function.evaluate(at, at, 0))[0] < inf)
+        found = self.certain(x) if self.certain is not None else None
+        if found is not None:
+            return *found, True
+        if self.state.rounds <= 1 or self.is_held:
+            return x, inf, False
+        return x, float(self._feasible_values(at, self.function.evaluate(at, at, 0), self.slack)[0]), False
 
     def _scatter(self) -> None:
         """Search for a lower value from the best of many points, which lie evenly.
@@ -307,8 +295,9 @@ class Search:
         elif self.sides:  # a point where constraints do not hold may lead to one where they do
             self.improve(centers[:, int(np.argmin(boxes.bounds))])
 
-    def _keep(self, x: Array, value: float) -> None:
+    def _keep(self, x: Array, value: float, held: bool) -> None:
         self.state.best, self.state.point = float(value), x.copy()
+        self.is_held = held
 
     # -- a batch of boxes ----------------------------------------------------------------------------------------------
 
@@ -359,8 +348,8 @@ class Search:
         demands = [(-np.inf, self.state.best), *sides]
         low, high, alive, found = self.holds.contract(boxes.low.copy(), boxes.high.copy(), demands)
         free = np.ones(len(boxes), bool)
-        for (lowest, highest), (least, most) in zip(found[1:], self.sides, strict=True):
-            free &= (lowest > least) & (highest < most)
+        for ends, (least, most) in zip(found[1:], self.sides, strict=True):
+            free &= (ends[0] > least) & (ends[1] < most)
         low, high, alive = cut_by_rows(self.rows, sides, low, high, alive)
         boxes = Boxes(low, high, np.fmax(boxes.bounds, found[0][0]))
         kept = alive & (boxes.bounds <= self.state.best)

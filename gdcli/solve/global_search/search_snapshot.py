@@ -56,6 +56,8 @@ def restore(search: Search, kept: SearchSnapshot) -> None:
     state.examined, state.rounds, state.local = kept.counts
     if search.lagrangian is not None and state.point is not None:
         search.dual = search.lagrangian(state.point)
+    if search.certain is not None and state.point is not None:
+        search.is_held = search.certain(state.point) is not None
 
 
 def run_kept(

@@ -1,0 +1,187 @@
+"""A box around a point at which all constraints hold, next to a given one: a value there is one of the problem.
+
+Hardly a pair of doubles fulfils ``x**2 + y**2 == 3``; that some point next to one does can be proved. The equations,
+and the inequalities that the point is at the side of, are a system of k equations. With all but k of the variables
+fixed, Krawczyk's operator shows that it has a solution in a small box (Neumaier, Interval Methods for Systems of
+Equations, 1990, chapter 5). On all of the box the other constraints hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli.compile.interval_forms import BoundedFunction, derivatives, krawczyk, widened
+from gdcli.compile.interval_program import IntervalProgram
+from gdcli.kernel.dataclass import NamedTuple
+
+Array = Any
+Sides = Sequence[tuple[float, float]]
+# An inequality within this of its side, relative to that, is taken for an equation.
+NEAR = 1e-6
+# Pivots below this, in units in which the slopes of a row are 1, count as 0.
+_PIVOT = 1e-7
+_NEWTON_STEPS, _WIDENINGS = 4, 12
+# Where inequalities depend on each other they are to hold by this of their sides, at least of 1.
+_GAINS = (0.0, 1e-13, 1e-11, 1e-9)
+
+
+class _Row(NamedTuple):
+    """A constraint that is to be an equation: its place, its side, and the variable that it is solved for."""
+
+    place: int
+    side: float
+    variable: int
+    is_equation: bool
+
+
+def feasible_box(
+    point: Array, rows: Sequence[IntervalProgram], sides: Sides, low: Array, high: Array
+) -> tuple[Array, Array] | None:
+    """Return a box (n,) to (n,) that has a point at which all ``rows`` lie within ``sides``; None where none is found.
+
+    The box is within the bounds ``low`` to ``high`` (n,), and ``point`` is inside of it or next to it.
+    """
+    if _hold(rows, sides, point, point):
+        return point, point
+    found = (_solved(point, rows, sides, (low, high), gain) for gain in _GAINS)
+    return next((box for box in found if box is not None), None)
+
+
+def _solved(
+    point: Array, rows: Sequence[IntervalProgram], sides: Sides, bounds: tuple[Array, Array], gain: float
+) -> tuple[Array, Array] | None:
+    """Return the box; inequalities gain ``gain`` of their sides, at least of 1: some depend on others, but for that."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        chosen = _system(point, rows, sides, bounds, gain)
+        box = _proved(chosen, rows, _moved(chosen, rows, point)) if chosen else None
+    if chosen is None or box is None or (box[0] < bounds[0]).any() or (box[1] > bounds[1]).any():
+        return None
+    solved = {row.place for row in chosen} if not gain else {row.place for row in chosen if row.is_equation}
+    others = [k for k in range(len(rows)) if k not in solved]
+    return box if _hold([rows[k] for k in others], [sides[k] for k in others], *box) else None
+
+
+def _moved(chosen: Sequence[_Row], rows: Sequence[IntervalProgram], point: Array) -> Array:
+    """Return a point at which the chosen constraints are as near to their sides as rounding lets them."""
+    import numpy as np
+
+    center, places = point.copy(), [row.variable for row in chosen]
+    for _ in range(_NEWTON_STEPS):
+        values, jacobian = _enclosed(chosen, rows, center, center)
+        matrix = 0.5 * (jacobian[0] + jacobian[1])[places][:, places, 0]
+        try:
+            step = np.linalg.solve(matrix, -0.5 * (values[0] + values[1])[places, 0])
+        except np.linalg.LinAlgError:
+            break
+        if not np.isfinite(step).all():
+            break
+        center[places] += step
+    return center
+
+
+def highest(function: BoundedFunction, low: Array, high: Array) -> float:
+    """Return an upper bound of the value everywhere on a box (n,) to (n,), infinite where it may have none."""
+    found = function.evaluate(low[:, None], high[:, None], 0)
+    if not found.defined[0] or not found.value[1][0] < float("inf"):
+        return float("inf")
+    upper = float(found.value[1][0])
+    return min(upper, function.value_at(low)[1]) if low is high else upper
+
+
+def _hold(rows: Sequence[IntervalProgram], sides: Sides, low: Array, high: Array) -> bool:
+    """Tell whether constraints hold for certain on a box (n,) to (n,)."""
+    is_point = low is high
+    for row, (least, most) in zip(rows, sides, strict=True):
+        found = row.evaluate(low[:, None], high[:, None], 0)
+        ends = row.value_at(low) if is_point else (found.value[0][0], found.value[1][0])
+        if not (found.defined[0] and least <= ends[0] and ends[1] <= most):
+            return False
+    return True
+
+
+def _system(
+    point: Array, rows: Sequence[IntervalProgram], sides: Sides, bounds: tuple[Array, Array], gain: float
+) -> list[_Row] | None:
+    """Return the constraints to be solved, none of which depends on the others; None where equations do.
+
+    Each has a variable of its own, of those that are not at a bound, by elimination with the largest pivots.
+    """
+    import numpy as np
+
+    at, free = point[:, None], (point > bounds[0]) & (point < bounds[1])
+    left: list[tuple[int, float, Array]] = []
+    for place, (row, pair) in enumerate(zip(rows, sides, strict=True)):
+        found = row.evaluate(at, at, 1)
+        value = 0.5 * (found.value[0] + found.value[1])[0]
+        slope = np.where(free, 0.5 * (found.gradient[0] + found.gradient[1])[:, 0], 0.0)
+        side = min(pair, key=lambda end: abs(value - end))
+        size = np.abs(slope).max()
+        if abs(value - side) <= NEAR * max(1.0, abs(side)) and np.isfinite(size):
+            inwards = (side == pair[0]) - (side == pair[1])  # 0 of an equation
+            side += inwards * gain * max(1.0, abs(side))
+            left.append((place, side, slope / size if size > 0.0 else slope))
+    left.sort(key=lambda one: sides[one[0]][0] < sides[one[0]][1])  # equations first
+    return _independent(left, sides)
+
+
+def _independent(left: list[tuple[int, float, Array]], sides: Sides) -> list[_Row] | None:
+    """Return rows (place, side, slope) with a variable for each; inequalities that depend on others are left out."""
+    import numpy as np
+
+    chosen: list[_Row] = []
+    for k, (place, side, slope) in enumerate(left):
+        variable = int(np.argmax(np.abs(slope)))
+        is_equation = sides[place][0] == sides[place][1]
+        if not abs(slope[variable]) > _PIVOT:
+            if is_equation:
+                return None
+            continue
+        chosen.append(_Row(place, side, variable, is_equation))
+        for later in range(k + 1, len(left)):
+            other = left[later][2]
+            left[later] = (*left[later][:2], other - other[variable] / slope[variable] * slope)
+            left[later][2][variable] = 0.0
+    return chosen
+
+
+def _enclosed(
+    chosen: Sequence[_Row], rows: Sequence[IntervalProgram], low: Array, high: Array
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Return what is left of the chosen constraints on a box, (n, 1), and their slopes, (n, n, 1), each at the place of
+    its variable.
+    """
+    import numpy as np
+
+    n = len(low)
+    values, jacobian = np.zeros((2, n, 1)), np.zeros((2, n, n, 1))
+    for row in chosen:
+        found = rows[row.place].evaluate(low[:, None], high[:, None], 1)
+        values[:, row.variable] = found.value
+        values[:, row.variable] = (
+            np.nextafter(values[0, row.variable] - row.side, -np.inf),
+            np.nextafter(values[1, row.variable] - row.side, np.inf),
+        )
+        jacobian[:, row.variable] = derivatives(found)[0]
+    return (values[0], values[1]), (jacobian[0], jacobian[1])
+
+
+def _proved(
+    chosen: Sequence[_Row], rows: Sequence[IntervalProgram], center: Array
+) -> tuple[Array, Array] | None:
+    """Return a box around ``center``, flat in the variables of no row, with a solution; None: none is seen."""
+    import numpy as np
+
+    free = np.isin(np.arange(len(center)), [row.variable for row in chosen])
+    at = center[:, None]
+    low, high = at, at
+    values = _enclosed(chosen, rows, center, center)[0]
+    for _ in range(_WIDENINGS):
+        wide = widened(low, high)
+        low, high = np.where(free[:, None], wide[0], at), np.where(free[:, None], wide[1], at)
+        found = krawczyk(low, high, at, values, _enclosed(chosen, rows, low[:, 0], high[:, 0])[1])
+        if found.inside[0]:
+            return np.maximum(low, found.low)[:, 0], np.minimum(high, found.high)[:, 0]
+    return None
