@@ -22,13 +22,14 @@ from gdcli.tasks.problem import Number, Problem, TypedTexts, read_problem
 if TYPE_CHECKING:
     from gdcli.kernel.vectors import Array
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
+    from gdcli.solve.iteration import Observer
     from gdcli.tasks.compare import RateComparison
     from gdcli.tasks.compare_methods import MethodRun
     from gdcli.tasks.fit.compare_models import ModelComparison
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare_groups import Grouped
-    from gdcli.tasks.fit.request import FitSettings
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
     from gdcli.tasks.gradient_check import Examination, Wanted
     from gdcli.tasks.python_problem import Bounds, Formula, Start, Table
     from gdcli.tasks.root_finding import Roots
@@ -56,6 +57,7 @@ __all__ = [
     "shared_objectives",
     "slack_sampler",
     "solve",
+    "solve_fit",
     "solve_globally",
 ]
 
@@ -264,25 +266,32 @@ def fit(
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no finite
     loss.
     """
-    from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import request_from
-    from gdcli.tasks.fit.solve_fit import answer
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, options)
-    if request.models:
-        from gdcli.tasks.fit.responses import prepared_responses, solve_responses
+    return solve_fit(request, settings)
 
-        with budget.limited(settings), prepared_responses(request, settings) as several:
-            return solve_responses(several, settings)
-    if request.share:
-        from gdcli.tasks.fit.prepare_shared import prepared_shared
-        from gdcli.tasks.fit.solve_shared import solve_shared
 
-        with budget.limited(settings), prepared_shared(request, settings) as shared:
-            return solve_shared(shared, settings)
-    with budget.limited(settings), prepared(request, settings) as ready:
-        return answer(ready, settings)
+def solve_fit(request: FitRequest, settings: FitSettings, observers: Sequence[Observer] = ()) -> FitOutcome:
+    """Return the answer to a fit that is asked for; it raises what `fit` does."""
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.solve_fit import answer
+
+    with budget.limited(settings):
+        if request.models:
+            from gdcli.tasks.fit.responses import prepared_responses, solve_responses
+
+            with prepared_responses(request, settings) as several:
+                return solve_responses(several, settings, observers)
+        if request.share:
+            from gdcli.tasks.fit.prepare_shared import prepared_shared
+            from gdcli.tasks.fit.solve_shared import solve_shared
+
+            with prepared_shared(request, settings) as shared:
+                return solve_shared(shared, settings, observers)
+        with prepared(request, settings) as ready:
+            return answer(ready, settings, observers)
 
 
 def predict(

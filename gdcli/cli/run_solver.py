@@ -15,10 +15,11 @@ from gdcli.cli.option_rows import Option, Options
 from gdcli.cli.options import (
     OWN_GROUPS,
     SOLVER,
-    DataOptions,
     EpochsOptions,
+    FitDataOptions,
     GroupsOptions,
     IntervalsOptions,
+    PartitionsOptions,
 )
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
@@ -33,16 +34,12 @@ from gdcli.tasks.problem_file import FileProblem
 if TYPE_CHECKING:
     from gdcli.record.runs import RunRecord
     from gdcli.solve.iteration import Observer
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
 
-_OWN_KEYS = (
-    "--start",
-    "--set",
-    "--let",
-    "--bounds",
-    "--subject-to",
-)  # with forms of their own in a problem file
+# With forms of their own in a problem file.
+_OWN_KEYS = ("--start", "--set", "--let", "--bounds", "--subject-to")
 # What a problem may set besides its own keys, by command; where the answer goes is not a problem's to say.
 OPTIONS: dict[str, dict[str, Option[Any]]] = {
     command: {
@@ -149,7 +146,8 @@ class Solver:
         from gdcli.cli.provenance import data_of, receipt
 
         command = entry.sense if entry.command != "fit" else "fit"
-        options: dict[str, Any] = {name[2:]: text for name, text in entry.options.items()}
+        texts = entry.options.items()
+        options: dict[str, Any] = {name[2:]: v if isinstance(v, str) else list(v) for name, v in texts}
         own = {"let": entry.let, "bounds": entry.bounds, "subject-to": entry.subject_to}
         options = {name: list(texts) for name, texts in own.items() if texts} | options
         if entry.start == ("auto",):
@@ -191,42 +189,46 @@ def options_for(entry: FileProblem) -> Options:
     found: dict[str, Any] = {}
     for name, text in entry.options.items():
         option = known[name]
-        if not option.metavar:
+        if not isinstance(text, str):
+            found[option.field] = tuple(option.read(one, name) for one in text)
+        elif not option.metavar:
             found[option.field] = text == "true"
-        elif option.many:
-            found[option.field] = tuple(text.split(","))
         else:
             found[option.field] = option.read(text, name)
     return COMMANDS[entry.command].takes(found, entry.command)
 
 
-def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observer], keep: bool) -> Any:
-    from gdcli.tasks.fit.prepare import prepared
+def fit_of(entry: FileProblem, options: FitOptions) -> tuple[FitRequest, FitSettings]:
+    """Return what is asked of a fit, and how it is to be solved, as the command line does. Raises UsageError."""
     from gdcli.tasks.fit.request import FitRequest, FitSettings
-    from gdcli.tasks.fit.solve_fit import answer
 
-    asked = options.given(DataOptions, GroupsOptions, IntervalsOptions) | {
-        "start": entry.start,
-        "let": entry.let,
-        "bounds": entry.bounds,
-        "subject_to": entry.subject_to,
-        "diagnostics": bool(options.diagnostics),
-    }
+    if options.by and not options.share:
+        raise UsageError(
+            "--by makes an answer of each group, and a problem has one", "add share, or use gd fit"
+        )
+    asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions, PartitionsOptions)
+    asked |= {"start": entry.start, "let": entry.let, "bounds": entry.bounds, "subject_to": entry.subject_to}
     asked["constants"] = entry.constants
+    asked["models"] = asked.pop("model")
     del asked["set"]
-    asked.pop("model", None)  # that of the problem is the expression
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
-    request = FitRequest(entry.expression, **asked)
-    settings = FitSettings(**options.given(*SOLVER, EpochsOptions))
-    if options.global_ and not request.start:
-        request = replace(request, start=("auto",))
-    with limited(settings), prepared(request, settings) as ready:
-        if options.global_:
-            from gdcli.cli import global_option
+    if options.global_ and not entry.start:
+        asked["start"] = ("auto",)
+    return FitRequest(entry.expression, **asked), FitSettings(**options.given(*SOLVER, EpochsOptions))
 
-            global_option.check_fit(options)
-            return global_option.solve_fit(ready, settings, None, keep)
-        return answer(ready, settings, observers)
+
+def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observer], keep: bool) -> Any:
+    from gdcli import api
+    from gdcli.tasks.fit.prepare import prepared
+
+    request, settings = fit_of(entry, options)
+    if not options.global_:
+        return api.solve_fit(request, settings, observers)
+    from gdcli.cli import global_option
+
+    global_option.check_fit(options)
+    with limited(settings), prepared(request, settings) as ready:
+        return global_option.solve_fit(ready, settings, None, keep)
 
 
 def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:

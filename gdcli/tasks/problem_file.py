@@ -45,10 +45,12 @@ TOLERANCE = 1e-8
 
 
 class KnownOption(Protocol):
-    """An option of the command line: a flag has no ``metavar``."""
+    """An option of the command line: a flag has no ``metavar``, one that can be repeated is ``many``."""
 
     @property
     def metavar(self) -> str: ...
+    @property
+    def many(self) -> bool: ...
 
 
 # The options known, by command and name.
@@ -92,7 +94,8 @@ def _distance(found: object, wanted: object) -> float:
 
 
 class FileProblem(NamedTuple):
-    """One problem of a file, at ``place``. ``options`` has the texts of the options given, as after ``--name``.
+    """One problem of a file, at ``place``. ``options`` has the texts of the options given, as after ``--name``,
+    all of one that can be repeated.
 
     ``data`` are the files of a fit, or its columns by name.
     """
@@ -104,7 +107,7 @@ class FileProblem(NamedTuple):
     start: tuple[str, ...]
     constants: tuple[str, ...]
     bounds: tuple[str, ...]
-    options: Mapping[str, str]
+    options: Mapping[str, str | tuple[str, ...]]
     expect: Expectation | None
     command: str = "minimize"
     data: tuple[str, ...] | Mapping[str, list[float]] = ()
@@ -281,7 +284,10 @@ class _Table:
             raise self.wrong(key, f"'{value}' is not one of {', '.join(words)}", hint)
         return value
 
-    def option(self, key: str, value: object, flag: bool) -> str:
+    def option(self, key: str, value: object, known: KnownOption) -> str | tuple[str, ...]:
+        flag = not known.metavar
+        if known.many:
+            return self.repeated(key, value)
         if flag or isinstance(value, bool):
             if not (flag and isinstance(value, bool)):
                 raise self.wrong(key, "must be true or false" if flag else "must be a number or text")
@@ -293,6 +299,15 @@ class _Table:
         if not isinstance(value, (str, int, float)):
             raise self.wrong(key, "must be a number or text")
         return str(value)
+
+    def repeated(self, key: str, value: object) -> tuple[str, ...]:
+        """Return the texts of an option that can be repeated: a text, a list of them, or a table name = text."""
+        if isinstance(value, dict):
+            return tuple(f"{name}={self.value(f'{key}.{name}', v)}" for name, v in value.items())
+        texts = value if isinstance(value, list) else [value]
+        if not all(isinstance(text, str) for text in texts):
+            raise self.wrong(key, "must be text, a list of texts, or a table of them")
+        return tuple(texts)
 
     def data(self) -> tuple[str, ...] | dict[str, list[float]]:
         value = self.content.get("data")
@@ -417,10 +432,7 @@ def _entry(place: str, name: str, content: Mapping[str, Any], options: Options) 
         table.assignments("start"),
         table.assignments("set"),
         table.bounds(),
-        {
-            f"--{key}": table.option(key, value, flag=not known[f"--{key}"].metavar)
-            for key, value in given.items()
-        },
+        {f"--{key}": table.option(key, value, known[f"--{key}"]) for key, value in given.items()},
         _expectation(table) if "expect" in content else None,
         command,
         table.data() if command == "fit" else (),

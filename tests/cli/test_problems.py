@@ -5,14 +5,22 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import fakes
 import pytest
 from keep import kept
 
-from gdcli.cli.run_solver import OPTIONS
-from gdcli.kernel.errors import DomainError, Span, UsageError
+from gdcli.cli import argv
+from gdcli.cli.answer import fit_asked
+from gdcli.cli.commands import COMMANDS
+from gdcli.cli.option_rows import Option
+from gdcli.cli.run_solver import OPTIONS, fit_of, options_for
+from gdcli.kernel.errors import DomainError, GdError, Span, UsageError
 from gdcli.record.checked import Checked
 from gdcli.record.runs import run_record
 from gdcli.render.formats import FORMATS
@@ -112,6 +120,80 @@ def test_no_file_and_no_text(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not UTF-8"):
         problem_file.read(str(tmp_path / "b.toml"), OPTIONS)
+
+
+# Texts of which each option can read one; for those that are read later what makes sense.
+SOME = (
+    "3",
+    "0.5",
+    "full",
+    "constant",
+    "a=1",
+    "a,b",
+    "skip",
+    "profile",
+    "case",
+    "huber",
+    "lm",
+    "native",
+    "1s",
+    "2MB",
+)
+OWN = {
+    "--decimal": ",",
+    "--rows": "x > atan2(1, 2)",
+    "--prior": "a ~ normal(1, 0.2)",
+    "--step-rule": "best",
+    "--method": "lm",
+}
+
+
+def sample(option: Option[Any]) -> str:
+    for text in (OWN[option.name],) if option.name in OWN else SOME:
+        with suppress(GdError):
+            option.read(text, option.name)
+            return text
+    raise AssertionError(option.name)
+
+
+def plainly(asked: Any) -> dict[str, Any]:
+    values = {field.name: getattr(asked, field.name) for field in fields(asked)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+@pytest.mark.parametrize("name", OPTIONS["fit"])
+def test_every_option_of_a_fit_is_a_key_that_says_the_same(name: str) -> None:
+    option, command = OPTIONS["fit"][name], COMMANDS["fit"]
+    others = {"--share": {"by": "g"}, "--all": {"global": True}}.get(name, {})
+    value: Any = sample(option) if option.metavar else True
+    content: Mapping[str, Any] = {
+        "command": "fit",
+        "expression": "y ~ a*x",
+        "data": "d.csv",
+        name[2:]: value,
+        **others,
+    }
+    entry = problem_file.read_line(json.dumps(content).encode(), "f", 1, OPTIONS)
+    if name == "--by":
+        with pytest.raises(UsageError, match="--by makes an answer of each group"):
+            fit_of(entry, options_for(entry))
+        return
+    words = [
+        w for key, v in {name[2:]: value, **others}.items() for w in [f"--{key}", *([] if v is True else [v])]
+    ]
+    typed = argv.read(argv.arrange(["y ~ a*x", "d.csv", *words], command), command)
+    options = argv.convert(typed, command)
+    request, settings = fit_of(entry, options_for(entry))
+    typed_request, typed_settings = fit_asked(options, None)  # type: ignore[arg-type]
+    assert {f: v for f, v in plainly(request).items() if v != plainly(typed_request)[f]} == {}
+    assert plainly(settings) == plainly(typed_settings)
+    plain = problem_file.read_line(
+        b'{"command": "fit", "expression": "y ~ a*x", "data": "d.csv"}', "f", 1, OPTIONS
+    )
+    assert (request, settings) != fit_of(plain, options_for(plain))
+    many = {**content, name[2:]: [value, value]} if option.many else content
+    again = problem_file.read_line(json.dumps(many).encode(), "f", 1, OPTIONS)
+    assert len(again.options[name]) == (2 if option.many else len(str(entry.options[name])))
 
 
 def test_select(tmp_path: Path) -> None:

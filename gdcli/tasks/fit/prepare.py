@@ -323,8 +323,6 @@ def layout_of(request: FitRequest) -> Layout:
     from gdcli.table.blocks import Layout
 
     named = [text for text in request.columns if "=" not in text]
-    if len(named) > 1:
-        raise UsageError("--columns names the columns twice", "name all of them at once: --columns x,y,sigma")
     names = tuple(name.strip() for text in named for name in text.split(","))
     return Layout(names, False if request.no_header else None, request.decimal, request.sheet)
 
