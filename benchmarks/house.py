@@ -53,10 +53,15 @@ def trees() -> Mapping[str, ast.Module]:
     }
 
 
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """Return all that the files consist of, each with the name of its module."""
+    return [(module, node) for module, tree in trees().items() for node in ast.walk(tree)]
+
+
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     """Yield each function with the name of its module."""
-    for module, tree in trees().items():
-        yield from ((module, node) for node in ast.walk(tree) if isinstance(node, _DEFINED))
+    yield from ((module, node) for module, node in nodes() if isinstance(node, _DEFINED))
 
 
 def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -86,26 +91,21 @@ def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def annotated_any() -> int:
     """Return how many parameters and variables are said to be Any and nothing else."""
-    kinds = [getattr(node, "annotation", None) for tree in trees().values() for node in ast.walk(tree)]
+    kinds = [getattr(node, "annotation", None) for _, node in nodes()]
     return sum(isinstance(kind, ast.Name) and kind.id == "Any" for kind in kinds)
 
 
 def short_docstrings(words: int = 12) -> int:
     """Return how many functions and classes have a docstring of at most so many words."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    texts = [
-        ast.get_docstring(n) or ""
-        for tree in trees().values()
-        for n in ast.walk(tree)
-        if isinstance(n, kinds)
-    ]
+    texts = [ast.get_docstring(node) or "" for _, node in nodes() if isinstance(node, kinds)]
     return sum(0 < len(text.split()) <= words for text in texts)
 
 
 def imports(node: ast.AST) -> Iterator[str]:
     """Yield the modules of the package that are imported below a node when it runs, inside functions too."""
     for part in ast.iter_child_nodes(node):
-        if isinstance(part, ast.If) and "TYPE_CHECKING" in ast.dump(part.test):
+        if isinstance(part, ast.If) and isinstance(part.test, ast.Name) and part.test.id == "TYPE_CHECKING":
             continue
         if isinstance(part, ast.Import):
             yield from (one.name for one in part.names if one.name in trees())
@@ -149,7 +149,7 @@ def is_epsilon(node: ast.AST) -> bool:
     """Tell whether this is the spacing of doubles near 1 or half of it: a power, a number near it, or a name."""
     if isinstance(node, ast.Attribute):
         return node.attr in ("finfo", "float_info")
-    if isinstance(node, ast.BinOp):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         return re.sub(r"\.0|[() ]", "", ast.unparse(node)) in ("2**-52", "2**-53")
     number = node.value if isinstance(node, ast.Constant) else None
     return isinstance(number, float) and any(abs(number * 2.0**k - 1.0) < 0.02 for k in (52, 53))
@@ -159,8 +159,7 @@ def epsilons() -> list[str]:
     """Return where machine epsilon is written as a number."""
     return [
         f"{module}:{node.lineno}"  # type: ignore[attr-defined]
-        for module, tree in trees().items()
-        for node in ast.walk(tree)
+        for module, node in nodes()
         if is_epsilon(node)
     ]
 

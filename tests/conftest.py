@@ -8,6 +8,8 @@ are left out (`effort`). With the environment variable ``GDCLI_TESTS=whole`` all
 whose numbers go through sums and functions that other processors round otherwise.
 """
 
+import gc
+
 import pytest
 from effort import WHOLE
 from hypothesis import settings
@@ -18,6 +20,8 @@ NUMERICAL = {
     "stochastic", "vectors", "verdict",
 }  # fmt: skip
 
+# Programs and their trees have many objects that stay: to look for cycles among them takes up to a fifth of the time.
+gc.set_threshold(100_000, 20, 100)
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent.parent / "gdcli"
 
@@ -65,12 +65,52 @@ ONLY = {
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")
 )
+_KNOWN = set(MODULES)
 # A text that is the name of a module, as lazy imports give it: "gdcli.a.b", "gdcli.a.b:function".
 _NAME = re.compile(r"gdcli((?:\.\w+)+)(?::\w+)?\.?")
 
 
-def tree_of(module: str) -> ast.Module:
-    return ast.parse((PACKAGE / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
+class Imported(NamedTuple):
+    """A name that is imported: ``later`` in a function, ``for_types`` only, or ``by_name``, which stands in a text."""
+
+    name: str
+    later: bool
+    for_types: bool
+    by_name: bool = False
+
+
+class Facts(NamedTuple):
+    imported: list[Imported]
+    calls: list[ast.Call]
+
+
+@cache
+def facts_of(module: str) -> Facts:
+    tree = ast.parse((PACKAGE / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
+    found = Facts([], [])
+    pending: list[tuple[ast.AST, bool, bool]] = [(node, False, False) for node in tree.body]
+    while pending:
+        node, later, for_types = pending.pop()
+        found.imported.extend(_imported(node, later, for_types))
+        if isinstance(node, ast.Call):
+            found.calls.append(node)
+        later = later or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        test = node.test if isinstance(node, ast.If) else None
+        for_types = for_types or (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING")
+        pending.extend((child, later, for_types) for child in ast.iter_child_nodes(node))
+    return found
+
+
+def _imported(node: ast.AST, later: bool, for_types: bool) -> Iterator[Imported]:
+    if isinstance(node, ast.Import):
+        yield from (Imported(one.name, later, for_types) for one in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        yield from (Imported(f"{node.module}.{one.name}", later, for_types) for one in node.names)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        named = _NAME.fullmatch(node.value)
+        if named is not None:
+            yield Imported("gdcli" + named[1], later, for_types, by_name=True)
 
 
 def room_of(module: str) -> str:
@@ -78,44 +118,33 @@ def room_of(module: str) -> str:
 
 
 def imports(
-    tree: ast.Module, running: bool = True, inside_functions: bool = True, texts: bool = False
-) -> Iterator[str]:
+    module: str, running: bool = True, inside_functions: bool = True, texts: bool = False
+) -> list[str]:
     """The full names of what a module imports: when run, or also for type checkers; in functions or not.
 
     ``texts`` adds the names of modules that stand in texts: these are imported by name.
     """
-    pending: list[ast.AST] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not inside_functions:
-            continue
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and running:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            yield from (f"{node.module}.{name.name}" for name in node.names)
-        elif texts and isinstance(node, ast.Constant) and isinstance(node.value, str):
-            named = _NAME.fullmatch(node.value)
-            if named is not None:
-                yield "gdcli" + named[1]
-        pending.extend(ast.iter_child_nodes(node))
+    return [
+        one.name
+        for one in facts_of(module).imported
+        if not (one.for_types and running)
+        and (inside_functions or not one.later)
+        and (texts or not one.by_name)
+    ]
 
 
-def libraries(names: Iterator[str]) -> set[str]:
+def libraries(names: Iterable[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def own(names: Iterator[str]) -> Iterator[str]:
+def own(names: Iterable[str]) -> Iterator[str]:
     """The modules of the package among the names: gdcli.language.graph.Graph -> language.graph."""
-    known = set(MODULES)
     for name in names:
         parts = name.split(".")
         if parts[0] != "gdcli":
             continue
         found = ".".join(parts[1:])
-        while found and found not in known and f"{found}.__init__" not in known:
+        while found and found not in _KNOWN and f"{found}.__init__" not in _KNOWN:
             found = found.rpartition(".")[0]
         yield found or "__init__"
 
@@ -135,28 +164,27 @@ def test_rooms_stand_on_those_below() -> None:
 def test_every_arrow_between_rooms_is_used() -> None:
     for room, below in ROOMS.items():
         its = [module for module in MODULES if room_of(module) == room]
-        reached = {room_of(t) for m in its for t in own(imports(tree_of(m), running=False, texts=True))}
+        reached = {room_of(t) for m in its for t in own(imports(m, running=False, texts=True))}
         assert below == reached - {room, "__init__"}, room
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_go_down_only(module: str) -> None:
+def test_imports_go_down_only() -> None:
     """Also those in functions, those for type checkers, and those by name."""
-    tree, room = tree_of(module), room_of(module)
-    if room == "__init__":
-        assert set(own(imports(tree, False, texts=True))) == set()
-        return
-    for target in own(imports(tree, running=False, texts=True)):
+    for module in MODULES:
+        room = room_of(module)
         # __init__ has the version, and imports nothing.
-        assert room_of(target) in {*ROOMS[room], room, "__init__"}, f"{module} imports {target}"
-    for target in own(imports(tree, texts=True)):
-        only = ONLY.get((room, room_of(target)))
-        assert only is None or target in only, f"{module} imports {target}"
+        allowed = {*ROOMS.get(room, ()), room, "__init__"}
+        every, run = (own(imports(module, running, texts=True)) for running in (False, True))
+        upward = {target for target in every if room_of(target) not in allowed}
+        only = {target: ONLY.get((room, room_of(target))) for target in run}
+        elsewhere = {target for target, files in only.items() if files is not None and target not in files}
+        assert not upward | elsewhere, f"{module} imports {upward | elsewhere}"
+    assert not list(own(imports("__init__", running=False, texts=True)))
 
 
 def test_no_two_files_import_each_other() -> None:
     """Directly or through others, in functions or outside, when run or for type checkers."""
-    below = {m: set(own(imports(tree_of(m), running=False))) - {m} for m in MODULES}
+    below = {m: set(own(imports(m, running=False))) - {m} for m in MODULES}
     left = dict(below)
     while left:
         free = [module for module, needs in left.items() if not needs & set(left)]
@@ -171,56 +199,41 @@ def test_every_file_has_a_name_of_its_own() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
-    tree = tree_of(module)
-    room = room_of(module)
-    used = libraries(imports(tree, running=False))
-    loaded = libraries(imports(tree, inside_functions=False))
-    if module not in ("calculus.symbolic", "calculus.sympy_text"):
-        assert "sympy" not in used
-    if room not in ("render", "cli"):
-        assert "rich" not in used
-    if room != "cli":
-        assert not {"typer", "click"} & used
-    assert "click" not in used
-    assert not {"matplotlib", "plotext", "llvmlite", "polars", "numpy"} & loaded
-    assert "importlib.metadata" not in set(imports(tree, inside_functions=False))  # 18 ms at every start
+def test_heavy_libraries_stay_in_their_rooms() -> None:
+    for module in MODULES:
+        room = room_of(module)
+        used = libraries(imports(module, running=False))
+        loaded = imports(module, inside_functions=False)
+        away = {"click"}
+        away |= set() if module in ("calculus.symbolic", "calculus.sympy_text") else {"sympy"}
+        away |= set() if room in ("render", "cli") else {"rich"}
+        away |= set() if room == "cli" else {"typer"}
+        assert not away & used, module
+        assert not {"matplotlib", "plotext", "llvmlite", "polars", "numpy"} & libraries(loaded), module
+        assert "importlib.metadata" not in loaded, module  # 18 ms at every start
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) in ("solve", "judge")])
-def test_objectives_are_asked_not_examined(module: str) -> None:
+def test_objectives_are_asked_not_examined() -> None:
     """What solvers and the judge use of an objective stands in its protocol, with an answer where it has none."""
     asked = ("objective", "base", "smooth")
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            first = ast.unparse(node.args[0]).rpartition(".")[2]
-            assert not (node.func.id in ("isinstance", "getattr", "hasattr") and first in asked), ast.unparse(
-                node
-            )
+    for module in (m for m in MODULES if room_of(m) in ("solve", "judge")):
+        for node in facts_of(module).calls:
+            if isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "getattr", "hasattr"):
+                examined = ast.unparse(node.args[0]).rpartition(".")[2]
+                assert examined not in asked, f"{module}: {ast.unparse(node)}"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_dataclasses_and_named_tuples_are_those_that_cost_little(module: str) -> None:
-    if module != "kernel.dataclass":
-        assert "dataclasses" not in libraries(imports(tree_of(module)))
-        named = {
-            (node.module, alias.name)
-            for node in ast.walk(tree_of(module))
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-        }
-        assert ("typing", "NamedTuple") not in named
+def test_dataclasses_and_named_tuples_are_those_that_cost_little() -> None:
+    for module in MODULES:
+        if module != "kernel.dataclass":
+            assert "dataclasses" not in libraries(imports(module)), module
+            assert "typing.NamedTuple" not in imports(module), module
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nothing_typed_is_ever_executed(module: str) -> None:
+def test_nothing_typed_is_ever_executed() -> None:
     """eval, sympify and parse_expr are nowhere; exec runs only texts that the program itself has written."""
-    called = {
-        node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-        for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
-    }
-    assert not {"eval", "sympify", "parse_expr", "vectorize", "lambdify"} & called
-    if module not in ("kernel.dataclass", "compile.runners", "language.ieee", "language.special"):
-        assert "exec" not in called
+    for module in MODULES:
+        called = {getattr(node.func, "id", getattr(node.func, "attr", "")) for node in facts_of(module).calls}
+        assert not {"eval", "sympify", "parse_expr", "vectorize", "lambdify"} & called, module
+        if module not in ("kernel.dataclass", "compile.runners", "language.ieee", "language.special"):
+            assert "exec" not in called, module

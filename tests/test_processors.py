@@ -38,6 +38,7 @@ NOISE = re.compile(
 )
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words)[:50])
 def test_pages_are_the_same_whatever_the_kernels(command: list[str]) -> None:
     pages = set()

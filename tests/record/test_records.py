@@ -69,7 +69,7 @@ def records_of(kind: type[Record]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_what_was_written_is_read_as_the_same(kind: type[Record], data: Any) -> None:
     record = data.draw(records_of(kind))

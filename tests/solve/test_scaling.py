@@ -62,6 +62,7 @@ def told(outcome: api.Outcome) -> tuple[Status, str]:
     return outcome.status, re.sub(r"-?\d[\d.e+-]*( iterations?)?", "#", outcome.message)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("way", ["1e8", "1e-8", "each"])
 @pytest.mark.parametrize(("expression", "start"), CASES, ids=[e[:30] for e, _ in CASES])
 def test_the_units_of_the_variables_do_not_matter(expression: str, start: dict[str, float], way: str) -> None:
@@ -79,6 +80,7 @@ def test_the_order_of_the_names_does_not_matter(expression: str, start: dict[str
     assert told(now) == told(as_it_was)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("way", ["1048576*({})", "({})/1048576", "1e6*({})", "1e-6*({})", "({})+1"])
 @pytest.mark.parametrize(("expression", "start"), CASES, ids=[e[:30] for e, _ in CASES])
 def test_the_unit_of_the_value_does_not_matter(expression: str, start: dict[str, float], way: str) -> None:

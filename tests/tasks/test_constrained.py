@@ -55,6 +55,7 @@ def test_shown_minimum_is_found_and_certified(name: str) -> None:
     assert outcome.status is Status.CONVERGED
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", MINIMA)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_from_other_starts_nothing_false_is_claimed(name: str, seed: int) -> None:

@@ -358,6 +358,7 @@ def test_a_function_has_no_text() -> None:
         api.minimize(lambda v: math.nan, START)
 
 
+@pytest.mark.skipif(not WHOLE, reason="a run of mypy takes as long as all others here together")
 def test_types_suit_those_who_check_theirs(tmp_path: Path) -> None:
     program = tmp_path / "uses_api.py"
     program.write_text(
