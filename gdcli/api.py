@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from gdcli.kernel.vectors import Array
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
     from gdcli.solve.iteration import Observer
-    from gdcli.tasks.compare import RateComparison
-    from gdcli.tasks.compare_methods import MethodRun
+    from gdcli.tasks.compare import MethodRun, RateComparison
     from gdcli.tasks.fit.compare_models import ModelComparison
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -391,9 +390,9 @@ def compare_methods(
 ) -> tuple[MethodRun, ...]:
     """Solve ``problem`` by each of ``methods`` (none: those that suit its size), and return how each fared.
 
-    Raises what `gdcli.tasks.compare_methods.compare_methods` raises.
+    Raises what `gdcli.tasks.compare.compare_methods` raises.
     """
-    from gdcli.tasks.compare_methods import compare_methods as compared
+    from gdcli.tasks.compare import compare_methods as compared
 
     return compared(_problem(problem), [method.lower() for method in methods], settings)
 

@@ -40,7 +40,6 @@ ONLY = {
         "objective.box",
         "objective.bounded",
         "objective.constrained",
-        "objective.penalised",
     },
     ("calculus", "kernel"): {
         "kernel.errors",

@@ -15,7 +15,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 86_000,
+    "lines in gdcli/": 85_800,
     "files entered by a small minimize": 75,
     "files entered by a plain fit": 100,
     "circles of imports": 0,
@@ -23,9 +23,9 @@ BOUNDS = {
     "functions over 50 lines": 0,
     "functions of complexity over 12": 39,
     "functions of more than 7 parameters": 0,
-    "parameters and variables that are Any": 198,
+    "parameters and variables that are Any": 194,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 676,
+    "docstrings of at most twelve words": 625,
 }
 
 

@@ -13,6 +13,8 @@ that an infinite derivative on the side not taken never meets the other side (0 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, Graph, Key, arguments
 
@@ -48,6 +50,11 @@ class Derivatives:
         if found is None:
             found = self._sweeps[root] = _Sweep(self, root, self.graph.number(1.0)).run()
         return found
+
+    def slopes(self, root: int, leaves: Iterable[int]) -> list[int]:
+        """Return the derivative of ``root`` by each of ``leaves``, the number 0 where it does not depend on one."""
+        adjoints, zero = self.gradient(root), self.graph.number(0.0)
+        return [adjoints.get(leaf, zero) for leaf in leaves]
 
     def branch_pair(self, key: Key) -> tuple[str, int, int, int, int] | None:
         """Return (relation, a, b, yes, no) of an operation that chooses: where, max, min; None for others."""

@@ -74,7 +74,6 @@ def function(name: str) -> Complex:
 
 
 def version(name: str) -> Complex:
-    """Return a function for arguments of which one has an imaginary part."""
     if name in UNSUPPORTED:
         what = "is not analytic" if FUNCTIONS[name].kink else "has no complex version"
 

@@ -75,7 +75,6 @@ class ExactGraph(Graph):
         return self._enclosed((below(value, 2.0), above(value, 2.0)), name)
 
     def interval(self, i: int) -> Interval:
-        """Return the ends of a number leaf."""
         key = self.keys[i]
         if key[1] == "nan":
             return rules.ENTIRE

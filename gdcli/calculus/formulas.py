@@ -2,7 +2,7 @@
 
 An expression is a sum of terms, each a number times a product of powers. Like terms and like factors are collected
 as they meet, numbers are exact fractions where they were typed as short decimals, and nothing is multiplied out. So a
-derivative comes out nearly as one would write it; :mod:`gdcli.calculus.shorten` takes common factors out, or
+derivative comes out nearly as one would write it; :mod:`gdcli.calculus.formula_text` takes common factors out, or
 multiplies out, where that makes it shorter. The derivatives of functions are those that :mod:`gdcli.language.functions`
 has on paper, not the rules that programs are made of: an audit holds one against the other.
 

@@ -9,21 +9,27 @@ The judge is `reference_derivative.limits`: the derivative as a limit, without a
   long arithmetic by the rounding of its two values over the distance, nothing more.
 
 What goes beyond that is a disagreement. Where there is no limit (a kink, a jump, a slope without bound) every way
-gives some number and none is right: that is a disagreement too, and `Component.why` says which.
+gives some number and none is right: that is a disagreement too, and `Component.why` says which. `border` finds where in
+the typed text a point stands on one: a kink (abs at 0) or the edge of a domain (sqrt at 0).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite, isnan
+from typing import Any
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.complex_step import NotAnalyticError, step_at
 from gdcli.calculus.finite_differences import FORWARD_STEP
 from gdcli.calculus.reference_derivative import DerivativeLimit, Precise, arithmetic, as_float, limits
+from gdcli.calculus.trace import TraceStep, trace
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.numerics import CENTRAL_STEP, SMALLEST, UNIT_ROUNDOFF
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.numerics import CENTRAL_STEP, EPS, SMALLEST, UNIT_ROUNDOFF
+from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
+from gdcli.language.syntax import Tree
 
 SAFETY = 4.0
 WAYS = ("symbolic", "autodiff", "forward", "central", "complex_step")
@@ -103,9 +109,7 @@ class Auditor:
         self.at = self._precise(self.x)
         self.here = programs.value(self.x)
         self.exact = list(programs.gradient(self.x))
-        adjoints = self.derivatives.gradient(programs.root)
-        zero = programs.graph.number(0.0)
-        self.nodes = [adjoints.get(leaf, zero) for leaf in programs.leaves]
+        self.nodes = self.derivatives.slopes(programs.root, programs.leaves)
 
     def _precise(self, x: Sequence[float]) -> Precise:
         mp = arithmetic()
@@ -295,3 +299,55 @@ def worst(components: Sequence[Component]) -> tuple[Component, str] | None:
 
     pairs = [(c, name) for c in components for name in WAYS if c.ways[name].value is not None]
     return max(pairs, key=rank, default=None)
+
+
+# Two numbers that rounding could have made different are on the border.
+_NEAR = 8 * EPS
+
+
+def border(tree: Tree, point: Mapping[str, Any], constants: Mapping[str, Any], kind: str) -> str:
+    """Return the first sub-expression that is on a border of this kind (kink or edge), with its argument; or ""."""
+    try:
+        steps = trace(tree, point, constants, 2000).steps
+    except (UsageError, RecursionError):  # too long to be followed
+        return ""
+    test = _is_kink if kind == "kink" else _is_edge
+    for step in steps:
+        if test(step, steps):
+            arguments = ", ".join(
+                f"{a.text} = {a.value:.6g}" for a in step.args[:2] if a.component is not None
+            )
+            return tree.piece(step.node) + (f" at {arguments}" if arguments else "")
+    return ""
+
+
+def _is_kink(step: TraceStep, steps: list[TraceStep]) -> bool:
+    values = [a.value for a in step.args]
+    if step.op in ("abs", "sign", "relu"):
+        return abs(values[0]) <= _NEAR * _size(step, steps)
+    if step.op in ("floor", "ceil"):
+        return abs(values[0] - round(values[0])) <= _NEAR * _size(step, steps)
+    if step.op == "where":
+        return abs(values[0] - values[1]) <= _NEAR * max(abs(values[0]), abs(values[1]))
+    if step.op in ("max", "min"):
+        first, second = sorted(values, reverse=step.op == "max")[:2]
+        return abs(first - second) <= _NEAR * max(abs(first), abs(second))
+    return False
+
+
+def _size(step: TraceStep, steps: list[TraceStep]) -> float:
+    """The size of the terms that an argument is the sum of: what its rounding is relative to."""
+    argument = step.args[0]
+    if argument.step is not None and steps[argument.step].op in ("add", "sub"):
+        return max(abs(a.value) for a in steps[argument.step].args)
+    return abs(argument.value) if step.op in ("floor", "ceil") else 0.0
+
+
+def _is_edge(step: TraceStep, steps: list[TraceStep]) -> bool:
+    values = [a.value for a in step.args]
+    if step.op == "norm":
+        return not any(values)
+    if step.op == "pow":
+        return values[0] == 0.0 and values[1] != int(values[1])
+    edges = FUNCTIONS[step.op].edges if step.op in FUNCTIONS else ()
+    return any(all(value == edge for value in values) for edge in edges)

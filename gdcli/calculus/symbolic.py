@@ -242,7 +242,6 @@ class _ToGraph:
         return result
 
     def piecewise(self, e: sp.Expr) -> int:
-        """Pairs (value, condition): the first whose condition holds."""
         result = self.graph.number(math.nan)
         for value, condition in reversed(e.args):
             if condition == True:  # noqa: E712 - sympy's true

@@ -344,7 +344,6 @@ def _formula(op: str, args: Sequence[Operand]) -> str:
 
 
 def _value(op: str, args: Sequence[Operand]) -> float:
-    """One operation on numbers, as the typed program does it."""
     numbers = [a.value for a in args]
     if op == "pow" and args[0].varies and not args[1].varies and numbers[1] in (2.0, 3.0, 4.0):
         return small_power(*numbers)

@@ -27,7 +27,7 @@ def _compared(options: CompareBatchesOptions, env: Environment, request: FitRequ
     from gdcli.record.compared import batches_record
     from gdcli.render import batch_page
     from gdcli.render.progress import Progress
-    from gdcli.tasks.fit.compare_batches import compare_batches
+    from gdcli.tasks.batch_sizes import compare_batches
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitSettings
 

@@ -22,7 +22,7 @@ from typing import Any
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products, value_at
-from gdcli.compile.runners import compile_function
+from gdcli.compile.runners import compile_function, numpy
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError
 from gdcli.language.form import Form
@@ -77,11 +77,8 @@ class IntervalProgram:
         found = [self.root]
         if order:
             graph, n = self.graph, self.size
-            nodes = [
-                graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.keys[:n]
-            ]
-            adjoints = self._derivatives.gradient(self.root)
-            found += [adjoints.get(i, graph.number(0.0)) for i in nodes]
+            nodes = list(map(graph.leaf, self.keys[:n]))
+            found += self._derivatives.slopes(self.root, nodes)
             if order > 1:
                 columns = self._derivatives.hessian(found[1:], nodes)
                 found += [columns[j][i - j] for i in range(n) for j in range(i + 1)]
@@ -128,8 +125,6 @@ class IntervalProgram:
         """Return the ends of the value, the gradient, the lower triangle of the Hessian, and whether it is defined, or
         nowhere; ``leaves`` are the ends of all leaves, arrays that can be combined with one another.
         """
-        from gdcli.compile.runners import numpy
-
         with numpy().errstate(all="ignore"):
             found: tuple[Sequence[Any], Any, Any] = self._program(order, True)(leaves)
         return found
@@ -139,8 +134,6 @@ class IntervalProgram:
 
         The ends of the value have shape (m,), of the gradient (n, m), of the Hessian (n, n, m); masks (m,).
         """
-        from gdcli.compile.runners import numpy
-
         np = numpy()
         n, m = low.shape
         found, defined, empty = self.at(list(zip(low, high, strict=True)), order)

@@ -37,8 +37,8 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gdcli.compile.native_calls import Flags, NotRestrictedError, Type, Value
 from gdcli.compile.native_expressions import Expressions
-from gdcli.compile.native_values import Flags, NotRestrictedError, Type, Value
 
 _SCALARS = {"float": "f", "int": "i"}
 _POINTERS = ("float*", "int*", "byte*")

@@ -6,8 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gdcli.compile.native_calls import WIDEST, Calls
-from gdcli.compile.native_values import NotRestrictedError, Type, Value
+from gdcli.compile.native_calls import WIDEST, Calls, NotRestrictedError, Type, Value
 
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _FLOAT_OPS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul"}

@@ -105,7 +105,6 @@ def array_namespace(operations: Iterable[str]) -> dict[str, Any]:
 
 
 def array_function(name: str) -> Callable[..., Any]:
-    """Return a function of :mod:`gdcli.language.special` for arrays."""
     from gdcli.language import special
 
     space: dict[str, Any] = {"np": numpy(), "inf": math.inf, "nan": math.nan}

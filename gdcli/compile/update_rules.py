@@ -139,7 +139,6 @@ class UpdateRule:
 
 
 def update_rule(update: Update, constants: Mapping[str, float]) -> UpdateRule:
-    """Return the rule of an update with the values of its constants."""
     names = {name: number_text(value) for name, value in constants.items()}
     names |= {name: f"u_{name}" for name in (*update.scalars, *assigned(update.shared))}
     names |= {name: f"u_{name}#" for name in (*update.vectors, *assigned(update.component))} | {"g": "g#"}

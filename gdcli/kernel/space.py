@@ -66,6 +66,15 @@ class Space:
             for (name, length), at in zip(self.lengths.items(), self.offsets.values(), strict=True)
         }
 
+    @property
+    def labels(self) -> list[str]:
+        """The name of each component of the flat vector, in their order."""
+        return [
+            name if length is None else f"{name}[{i}]"
+            for name, length in self.lengths.items()
+            for i in range(1 if length is None else length)
+        ]
+
     def label(self, index: int) -> str:
         """Return the name of one component of the flat vector: ``x`` or ``v[3]``."""
         for name, length in self.lengths.items():

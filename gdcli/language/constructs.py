@@ -102,7 +102,6 @@ class _Writer:
         return self.pieces[begin].lead if begin > first else ""
 
     def atom(self, node: ast.expr) -> str:
-        """The text of a node, in brackets unless it needs none."""
         return in_brackets(self.text(node))
 
     def equation(self, root: ast.expr) -> str | None:

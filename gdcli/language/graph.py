@@ -92,6 +92,10 @@ class Graph:
         """Return the leaf of ``length`` elements of a vector: start, start+step, ..."""
         return self._intern(("slice", name, start, step, length), length)
 
+    def leaf(self, key: Key) -> int:
+        """Return the leaf of a scalar or an element by its key."""
+        return self.scalar(key[1]) if key[0] == "scalar" else self.element(key[1], key[2])
+
     def matrix(self, name: str, rows: int, columns: int, transposed: bool = False) -> int:
         """Return the leaf of a constant matrix of ``rows`` x ``columns``, or of what it is ``transposed``."""
         transposed = transposed and name not in self.symmetric

@@ -218,7 +218,6 @@ def small_power(base: float, exponent: float) -> float:
 
 
 def applied(op: str, args: Sequence[float]) -> float:
-    """Return an operation, or a function called, on numbers."""
     if op == "relu":
         return ieee.maximum(0.0, args[0])
     return float(REDUCE[op](args)) if op in ("max", "min") else evaluate(op, *args)

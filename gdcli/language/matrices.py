@@ -33,7 +33,6 @@ class MatrixValue(NamedTuple):
 
 
 def is_matrix(value: Rows) -> bool:
-    """Tell whether a constant is a matrix: rows of numbers."""
     return hasattr(value, "__len__") and len(value) > 0 and hasattr(value[0], "__len__")
 
 

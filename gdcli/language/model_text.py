@@ -50,7 +50,6 @@ class Model(NamedTuple):
         return self._replace(left=left, right=expanded(self.right, levels))
 
     def using(self, parts: Mapping[str, Tree]) -> Model:
-        """Return the same model, whose sides may use named parts."""
         from gdcli.language.parts import with_parts
 
         left = None if self.left is None else with_parts(self.left, parts)

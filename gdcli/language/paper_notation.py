@@ -196,7 +196,6 @@ def _calls(pieces: Pieces, changes: list[Change]) -> Pieces:
 
 
 def _factorials(pieces: Pieces, changes: list[Change]) -> Pieces:
-    """``n!``."""
     for i, piece in enumerate(pieces):
         if piece.text == "!" and i and ends(pieces, i - 1):
             start = start_of_operand(pieces, i)

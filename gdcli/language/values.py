@@ -121,7 +121,6 @@ class ConstantReader:
         self.option = option
 
     def fail(self, start: int, end: int, message: str, hint: str = "") -> NoReturn:
-        """Raise UsageError that points at a piece of the text."""
         raise UsageError(message, hint, Span(self.text, start, end, self.option))
 
     def number(self, start: int, end: int) -> float:

@@ -58,7 +58,6 @@ class Bounded(Wrapper):
         return self.project(self.beside(at, lambda e: self.inner.complete(e, order)) if order else at)
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
-        """Return ``at`` with projected derivatives up to ``order`` added."""
         return self.derived(at, lambda function, e: function.complete(e, order))
 
     def derived(self, at: Evaluation, derive: Callable[[Objective, Evaluation], Evaluation]) -> Evaluation:
@@ -89,7 +88,6 @@ class Bounded(Wrapper):
         return self.inner.pole_between(x, self.box.clip(y))
 
     def product(self, at: Evaluation, direction: Vector) -> Vector | None:
-        """Return the Hessian of the free variables times ``direction``."""
         result = self.inner.product(at, self.restricted(at, direction))
         return None if result is None else self.restricted(at, result)
 

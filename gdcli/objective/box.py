@@ -45,7 +45,6 @@ class Box:
 
 
 def free_part(v: Vector, held: Vector) -> Vector:
-    """Return ``v`` with the components of held variables made zero."""
     if isinstance(v, list):
         return Vec([0.0 if h else a for a, h in zip(v, held, strict=True)])
     import numpy

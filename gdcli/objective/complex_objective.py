@@ -1,14 +1,27 @@
-"""An objective whose gradient comes from complex steps: exact to rounding, from values alone."""
+"""An objective whose gradient comes from complex steps: exact to rounding, from values alone.
+
+Its program has the same statements, with functions and comparisons for complex numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.calculus.complex_step import UNSUPPORTED, NotAnalyticError, quotient, step_at
-from gdcli.compile.complex_text import ComplexFunction
+from gdcli.calculus.complex_step import (
+    COMPARISONS,
+    UNSUPPORTED,
+    NotAnalyticError,
+    functions,
+    quotient,
+    step_at,
+)
+from gdcli.compile.runners import compile_function
+from gdcli.compile.scalar_text import ScalarWriter, function_text
 from gdcli.kernel.errors import UsageError
 from gdcli.language import form
+from gdcli.language.functions import FUNCTIONS
+from gdcli.language.graph import Graph, Key
 from gdcli.objective.difference_objective import EstimatedGradient
 from gdcli.objective.expression import ScalarObjective
 from gdcli.objective.protocol import Evaluation
@@ -64,3 +77,28 @@ class ComplexObjective(EstimatedGradient):
             return [quotient(self.program, x, i, step_at(x[i])) for i in range(self.size)]
         except NotAnalyticError:
             return None
+
+
+class _ComplexWriter(ScalarWriter):
+    def condition(self, a: str, relation: str, b: str) -> str:
+        return f"{COMPARISONS[relation]}({a}, {b})"
+
+
+class ComplexFunction:
+    """A compiled scalar function of a flat sequence of complex numbers; ``text`` is the program.
+
+    It raises what :mod:`gdcli.calculus.complex_step` raises where it is not analytic, and Python's arithmetic
+    errors where complex numbers overflow.
+    """
+
+    def __init__(self, graph: Graph, root: int, leaves: Mapping[Key, str]) -> None:
+        lines, (result,) = _ComplexWriter(graph, [root], leaves.__getitem__, safe=True).write()
+        self.text = function_text("program", list(leaves.values()), lines, result)
+        used = {graph.keys[i][0] for i in graph.reach((root,))}
+        names = ["div", "power", *COMPARISONS.values(), *(name for name in used if name in FUNCTIONS)]
+        space = {"inf": float("inf"), "nan": float("nan"), **functions(tuple(names))}
+        self.program = compile_function(self.text, "program", space)
+
+    def __call__(self, x: Sequence[complex]) -> complex:
+        found: complex = self.program(x)
+        return found

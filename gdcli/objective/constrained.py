@@ -89,7 +89,6 @@ class Constrained(Objective):
 
     @property
     def typed(self) -> Constrained:
-        """The problem as it was typed."""
         return self
 
     def is_at_a_kink(self, x: Array, active: Array) -> bool:

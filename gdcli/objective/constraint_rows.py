@@ -46,9 +46,7 @@ class ConstraintRows:
         self.count = len(self.roots)
         self.size = space.size
         self.leaves = leaves_of(space)
-        self.nodes = [
-            graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
-        ]
+        self.nodes = list(map(graph.leaf, self.leaves))
         self._derivatives = Derivatives(graph)
         self._zero = graph.number(0.0)
 

@@ -79,7 +79,6 @@ class FormObjective(Objective):
 
     @cached_property
     def divides(self) -> bool:
-        """Whether anything is divided in the expression."""
         keys = (self.form.graph.keys[i][0] for i in self.form.graph.reach((self.form.root,)))
         return any(op in ("div", "pow") or (op in FUNCTIONS and FUNCTIONS[op].divisor) for op in keys)
 
@@ -121,9 +120,7 @@ class ScalarObjective(FormObjective):
         super().__init__(form, space, sign)
         graph = form.graph
         self.leaves = leaves_of(space)
-        self.nodes = [
-            graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
-        ]
+        self.nodes = list(map(graph.leaf, self.leaves))
         self.has_hessian = self.size <= HESSIAN_SIZE
         self.has_product = True
         self._given = gradient
@@ -154,7 +151,6 @@ class ScalarObjective(FormObjective):
         return {name: program for name, program in programs.items() if isinstance(program, ScalarFunction)}
 
     def replace_programs(self, programs: Mapping[str, Program]) -> None:
-        """Use other programs in their place, which return the same."""
         self._programs.update(programs)
         self.value_program = self._programs.pop("value", self.value_program)
         self._second = self._programs.pop("second", self._second)
@@ -167,15 +163,12 @@ class ScalarObjective(FormObjective):
 
     @property
     def gradient_nodes(self) -> list[int]:
-        """The graph nodes of the gradient, one a variable."""
         if self._gradient_nodes is None:
             if self._given is not None:
                 sign = self.form.graph.neg if self.sign < 0 else lambda i: i
                 self._gradient_nodes = [sign(i) for i in self._given]
             else:
-                adjoints = self._derivatives.gradient(self.root)
-                zero = self.form.graph.number(0.0)
-                self._gradient_nodes = [adjoints.get(i, zero) for i in self.nodes]
+                self._gradient_nodes = self._derivatives.slopes(self.root, self.nodes)
         return self._gradient_nodes
 
     def _hessian_nodes(self) -> list[int]:

@@ -16,6 +16,7 @@ from gdcli.calculus.finite_differences import central_hessian, perturbed, quotie
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import CENTRAL_STEP, CLEARLY, FLOOR, PRODUCT_STEP, SECOND_STEP
+from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec, Vector, along, as_like, dot, is_finite, same, unit_like
 from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, NOTE_GRADIENT, NOTE_NONE
 from gdcli.objective.protocol import Evaluation, Objective, new_counts
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import ArrayLike, NDArray
 
-    from gdcli.kernel.space import Space
-
-    # f(x) for x of shape (n,), and its derivatives of shape (n,) and (n, n).
     ValueFunction = Callable[[NDArray[numpy.float64]], SupportsFloat]
     ArrayFunction = Callable[[NDArray[numpy.float64]], ArrayLike]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from gdcli.calculus.complex_step import quotient, step_at
 from gdcli.calculus.gradient_audit import MAX_COMPONENTS, Programs
-from gdcli.compile.complex_text import ComplexFunction
 from gdcli.compile.runners import ScalarFunction
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
@@ -15,6 +14,7 @@ from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec
 from gdcli.language import form
 from gdcli.language.syntax import Tree
+from gdcli.objective.complex_objective import ComplexFunction
 from gdcli.objective.expression import ScalarObjective
 
 
@@ -60,7 +60,7 @@ def programs(
         complex_step=complex_step,
         formulas=nodes,
         no_formula=formulas.reason,
-        names=[objective.space.label(i) for i in range(objective.size)],
+        names=objective.space.labels,
     )
     return made, formulas
 

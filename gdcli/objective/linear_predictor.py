@@ -51,9 +51,7 @@ def find_linear_predictor(
     if there is None:
         return None
     slope = copy_into(graph, small, there, {small.scalar(WAIST): node})
-    adjoints = derivatives.gradient(node)
-    zero = graph.number(0.0)
-    partials = [adjoints.get(i, zero) for i in parameters]
+    partials = derivatives.slopes(node, parameters)
     leaves = set(parameters)
     linear = not any(i in leaves for i in graph.reach(tuple(partials)))
     return LinearPredictor(node, slope, partials, linear)
@@ -98,9 +96,7 @@ def gradient_nodes(derivatives: Derivatives, loss: int, parameters: Sequence[int
     found = find_linear_predictor(derivatives, loss, parameters)
     if found is not None:
         return [graph.mul(found.slope, partial) for partial in found.partials]
-    adjoints = derivatives.gradient(loss)
-    zero = graph.number(0.0)
-    return [adjoints.get(i, zero) for i in parameters]
+    return derivatives.slopes(loss, parameters)
 
 
 def copy_into(

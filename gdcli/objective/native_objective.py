@@ -8,13 +8,13 @@ from math import nextafter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.descent_loops import HISTORY, LIMITS, ROOM, LoopLayout
+from gdcli.compile.update_rules import Update
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.native_chunk import Chunk, ChunkIterate
 from gdcli.objective.protocol import Counts, Evaluation
 
 if TYPE_CHECKING:
     from gdcli.compile.machine_code import Library
-    from gdcli.compile.update_rules import Update
     from gdcli.objective.expression import ScalarObjective
 
 INF = float("inf")
@@ -73,13 +73,7 @@ class Loop:
         self._marks = (ctypes.c_int64 * 2)()
 
     def __call__(
-        self,
-        at: Evaluation,
-        states: Any,
-        constants: Sequence[float],
-        limits: Any,
-        lowest: float,
-        steps: int,
+        self, at: Evaluation, states: Any, constants: Sequence[float], limits: Any, lowest: float, steps: int
     ) -> Chunk:
         """Take up to ``steps`` steps from ``at``; ``lowest`` is the lowest value so far."""
         n, row = self.n, self.layout.row

@@ -211,7 +211,6 @@ class Objective:
 
     @property
     def has_jumps(self) -> bool:
-        """Whether the value may jump somewhere."""
         return False
 
     @property

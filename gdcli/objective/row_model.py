@@ -90,7 +90,7 @@ class RowModel:
 
     @property
     def parameters(self) -> list[int]:
-        return [node_of(self.graph, key) for key in self.parameter_leaves]
+        return [self.graph.leaf(key) for key in self.parameter_leaves]
 
     @property
     def column_leaves(self) -> dict[Key, str]:
@@ -106,11 +106,6 @@ class RowModel:
         return any(
             key in self.parameter_leaves for key in map(self.graph.keys.__getitem__, self.graph.reach([root]))
         )
-
-
-def node_of(graph: Graph, key: Key) -> int:
-    """Return the node of a leaf that is a scalar or an element."""
-    return graph.scalar(key[1]) if key[0] == "scalar" else graph.element(key[1], key[2])
 
 
 def build_row_model(
@@ -287,7 +282,7 @@ def _leaf(graph: Graph, old: Graph, i: int, columns: set[str], length: int) -> i
         return graph.number(value)
     if key[0] == "scalar" and key[1] in columns:
         return graph.slice(key[1], 0, 1, length)
-    return node_of(graph, key)
+    return graph.leaf(key)
 
 
 def _decay(graph: Graph, u: int) -> int:
@@ -378,7 +373,7 @@ def has_constant(row: RowModel) -> bool:
 
 def is_smooth(row: RowModel) -> bool:
     """Tell whether the loss has no kink and no jump, as far as can be seen, that is met when the parameters change."""
-    graph, columns = row.graph, {node_of(row.graph, key) for key in row.column_leaves}
+    graph, columns = row.graph, {row.graph.leaf(key) for key in row.column_leaves}
     if can_smooth(graph, row.loss, columns):
         return False
     return not any(row.depends(i) for i in _jumping(graph, row.loss))

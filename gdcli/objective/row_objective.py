@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.compile.runners import numpy, total
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.factors import triangle
-from gdcli.kernel.vectors import Vec, Vector, dot, is_finite, norm
+from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, norm
 from gdcli.objective.divisors import DivisorSigns
 from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
-from gdcli.objective.row_model import Ask, Merge, RowModel, Rows, node_of
+from gdcli.objective.row_model import Ask, Merge, RowModel, Rows
 from gdcli.objective.row_programs import few_rows, programs_of
 
 if TYPE_CHECKING:
     from gdcli.compile.array_kernels import RowsKernel
 
+_Added = TypeVar("_Added", float, Vec)
 INF = float("inf")
 
 # Rows in a pass of the summing programs, which work through them in chunks of their own.
@@ -94,7 +95,7 @@ class RowObjective(Objective):
         return found
 
     def _columns(self) -> set[int]:
-        return {node_of(self.row.graph, key) for key in self.row.column_leaves}
+        return {self.row.graph.leaf(key) for key in self.row.column_leaves}
 
     def nodes(self, name: str) -> list[int]:
         """The nodes of the row's graph whose sums (or values) are asked for under a name."""
@@ -181,6 +182,12 @@ class RowObjective(Objective):
             return
         for _, values in self.quick_pieces(name, x) if quick else self.pieces(name, x):
             yield values
+
+    def all_rows(self, name: str, x: Sequence[float]) -> Array:
+        """Return the values of `pieces` of all rows, (nodes, rows), which have room in memory."""
+        pieces = [self.np.array(values) for _, values in self.pieces(name, x)]
+        found: Array = self.np.concatenate(pieces, axis=1)
+        return found
 
     def quick_pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
         """The same as `pieces`, up to the last digits, by machine code where that makes the sums."""
@@ -292,8 +299,7 @@ class RowObjective(Objective):
 
     def deviations(self) -> tuple[Any, Any]:
         """Return the slopes (p, rows) and, at the origin, the values (rows,) of what has the loss as absolute value."""
-        pieces = [self.np.stack(values) for _, values in self.pieces("deviation", [0.0] * self.size)]
-        whole = self.np.concatenate(pieces, axis=1)
+        whole = self.all_rows("deviation", [0.0] * self.size)
         return whole[:-1], whole[-1]
 
     def second(self, at: Evaluation, direction: Vector) -> Any:
@@ -308,7 +314,7 @@ class RowObjective(Objective):
 # -- what is asked of partitions ---------------------------------------------------------------------------------------
 
 
-def added(one: Sequence[float], other: Sequence[float]) -> list[float]:
+def added(one: Sequence[_Added], other: Sequence[_Added]) -> list[_Added]:
     return [a + b for a, b in zip(one, other, strict=True)]
 
 

@@ -218,7 +218,6 @@ class RowPasses:
 
 
 def row_gradient(row: RowModel) -> RowGradient:
-    """Return the gradient of one row as program texts want it."""
     derivatives = Derivatives(row.graph, frozenset(row.columns))
     factor, nodes = factored_gradient(derivatives, row.loss, row.parameters)
     return RowGradient(row.graph, nodes, list(row.parameter_leaves), list(row.column_leaves), factor)

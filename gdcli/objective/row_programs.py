@@ -20,7 +20,7 @@ from gdcli.kernel.vectors import Vec
 from gdcli.language.graph import Key
 from gdcli.objective.divisors import divisors
 from gdcli.objective.linear_predictor import gradient_nodes
-from gdcli.objective.row_model import RowModel, Rows, along_rows, node_of
+from gdcli.objective.row_model import RowModel, Rows, along_rows
 
 if TYPE_CHECKING:
     from gdcli.compile.array_kernels import RowsKernel
@@ -83,7 +83,6 @@ class RowPrograms:
         return self._derivatives.forward(self.nodes("gradient"), self._seeds())
 
     def _third_nodes(self) -> list[int]:
-        """The third derivative of the loss along a direction."""
         nodes, seeds = self.nodes("value"), self._seeds()
         for _ in range(3):
             nodes = self._derivatives.forward(nodes, seeds)
@@ -94,7 +93,6 @@ class RowPrograms:
         return [*self._by_parameter(self.row.predictor), self.row.predictor, self.nodes("weighing")[-1]]
 
     def _jacobian_nodes(self) -> list[int]:
-        """The derivatives of the residual, and the residual."""
         assert self.row.residual is not None
         return [*self._by_parameter(self.row.residual), self.row.residual]
 
@@ -106,18 +104,15 @@ class RowPrograms:
         return [*self.nodes("jacobian"), measured]
 
     def _second_nodes(self) -> list[int]:
-        """The derivatives of the residual, and its second derivative along a direction."""
         jacobian = self.nodes("jacobian")
         seeds = self._seeds()
         first = self._derivatives.forward(jacobian[-1:], seeds)
         return [*jacobian[:-1], *self._derivatives.forward(first, seeds)]
 
     def _bend_nodes(self) -> list[int]:
-        """The second derivative of the residual along a direction."""
         return self.nodes("second")[-1:]
 
     def _deviation_nodes(self) -> list[int]:
-        """The derivatives of the deviation, and the deviation."""
         assert self.row.deviation is not None
         return [*self._by_parameter(self.row.deviation), self.row.deviation]
 
@@ -153,13 +148,12 @@ class RowPrograms:
         return [i for i in (row.fitted, row.response, row.loss) if i is not None]
 
     def direction_keys(self) -> list[Key]:
-        """The leaves of the components of a direction."""
         return [("scalar", f"{DIRECTION}{i}") for i in range(self.row.space.size)]
 
     def _seeds(self) -> dict[int, int]:
         graph = self.row.graph
         keys = self.direction_keys()
-        return {leaf: node_of(graph, key) for leaf, key in zip(self.row.parameters, keys, strict=True)}
+        return {leaf: graph.leaf(key) for leaf, key in zip(self.row.parameters, keys, strict=True)}
 
     # -- programs ------------------------------------------------------------------------------------------
 

@@ -129,7 +129,6 @@ class SharedObjective(ScalarObjective):
 
     @cached_property
     def own(self) -> ScalarObjective:
-        """The objective built for this problem alone."""
         built = self._template.plain.form
         made = form.build(built.tree, built.lengths, self._constants, built.expanded)
         own = ScalarObjective(made, self.space, self.sign)
@@ -160,22 +159,18 @@ class SharedObjective(ScalarObjective):
 
     @property
     def divides(self) -> bool:
-        """Whether anything is divided."""
         return self._template.divides
 
     @property
     def root(self) -> int:  # type: ignore[override]
-        """The node of the value in the graph of `form`."""
         return self.own.root
 
     @property
     def leaves(self) -> dict[Key, str]:  # type: ignore[override]
-        """The leaves of the variables in the graph of `form`."""
         return self.own.leaves
 
     @property
     def gradient_nodes(self) -> list[int]:
-        """The nodes of the gradient in the graph of `form`."""
         return self.own.gradient_nodes
 
     def programs_in_use(self) -> dict[str, ScalarFunction]:

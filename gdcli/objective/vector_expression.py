@@ -152,7 +152,6 @@ class VectorObjective(FormObjective):
         return Evaluation(x, value if value == value else INF)
 
     def _values_of(self, nodes: Sequence[int]) -> Callable[[Any], list[Any]]:
-        """Return what gives the values of nodes at a point, as arrays."""
         from gdcli.compile.chunks import Output
 
         outputs, end = [], 0

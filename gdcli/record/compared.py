@@ -20,10 +20,8 @@ from gdcli.record.schema import SCHEMA, Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
-    from gdcli.tasks.batch_sizes import BatchRun
-    from gdcli.tasks.compare import RateComparison
-    from gdcli.tasks.compare_methods import MethodRun
-    from gdcli.tasks.fit.compare_batches import Compared
+    from gdcli.tasks.batch_sizes import BatchRun, Compared
+    from gdcli.tasks.compare import MethodRun, RateComparison
     from gdcli.tasks.fit.request import FitProblem
     from gdcli.tasks.problem import Problem
 

@@ -11,11 +11,15 @@ from collections.abc import Callable, Sequence
 from gdcli.judge.epoch_verdict import judge_epochs
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.budget import Spent, no_answer
-from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, LimitError, UsageError
 from gdcli.kernel.status import Status, StopReason
 from gdcli.solve.epochs import EpochObserver, ProgressHook
 from gdcli.solve.settings import EpochSettings
+from gdcli.tasks.fit.fit_epochs import descent_on
+from gdcli.tasks.fit.prepare import Prepared
+from gdcli.tasks.fit.request import FitSettings
+from gdcli.tasks.fit.solve_fit import with_engine
 from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 # Without a list: single rows, a mini-batch, all rows.
@@ -33,7 +37,6 @@ class BatchRun:
 
     @property
     def name(self) -> str:
-        """The batch size as it is typed."""
         return "all" if self.batch_size is None else str(self.batch_size)
 
     @property
@@ -118,3 +121,32 @@ def _run_of(
     except Spent as spent:  # nothing of it is there; what came before is told
         return BatchRun(size, None, None, no_answer(spent.reason))
     return BatchRun(size, made, judge_epochs(made.run, made.stable, made.lr))
+
+
+class Compared(NamedTuple):
+    """What was compared and what is to be known of it; ``rows`` of the data, those held back included."""
+
+    found: BatchComparison
+    rows: int
+    warnings: tuple[str, ...]
+
+
+def compare_batches(
+    prepared: Prepared,
+    settings: FitSettings,
+    sizes: Sequence[int | None],
+    progress: ProgressHook | None = None,
+) -> Compared:
+    """Descend on the data of a fit with each of ``sizes`` (None: all rows). Raises UsageError for bad settings."""
+    if settings.engine == "python" and None in sizes:
+        raise UsageError(
+            "the engine python is for steps by some of the rows, and 'all' is among the batch sizes",
+            "leave it out: --batch-size 1,32",
+        )
+    # Each run is one by epochs, also where no option of the settings says so.
+    prepared = with_engine(prepared, replace(settings, batch_size=1))
+    descent, notes = descent_on(prepared, settings)
+    found = compare_batch_sizes(descent, sizes, settings, progress=progress)
+    if prepared.count.skipped:
+        notes.append(prepared.count.told)
+    return Compared(found, prepared.data.rows, tuple(notes))

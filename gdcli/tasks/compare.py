@@ -1,4 +1,4 @@
-"""Experiments in place of answers: one question put to several rates or methods.
+"""Experiments in place of answers: one question put to several rates or methods, each run an answer of its own.
 
 The results here are the user's: values have the sign of the typed expression, and points have names. What is
 computed is in :mod:`gdcli.judge.learning_rates`.
@@ -11,9 +11,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.learning_rates import DEFAULT_STEPS, Rate, Rates, compare
-from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.errors import Span, UsageError
+from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.errors import DomainError, GdError, Span, UsageError, internal
 from gdcli.kernel.vectors import Vector
+from gdcli.solve.settings import Settings
+from gdcli.tasks.minimize import solve
+from gdcli.tasks.outcome import Outcome
 from gdcli.tasks.problem import Problem, sign_of
 
 if TYPE_CHECKING:
@@ -49,7 +52,6 @@ class RateComparison:
         return self.sign * value + 0.0
 
     def values(self, rate: Rate) -> list[float]:
-        """Return the values of the typed expression along the run of ``rate``."""
         return [self.value(v) for v in rate.values]
 
 
@@ -115,3 +117,55 @@ def _explainer(problem: Problem, tree: Tree | None, exact: Exact) -> Callable[[A
         return f"{culprit.piece} {what}" + (f" at {parts}" if parts else "")
 
     return explain
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRun:
+    """How one method fared: its outcome, or the error in its way; ``values`` has the value at each iterate."""
+
+    method: str
+    outcome: Outcome | None
+    fault: GdError | None
+    values: tuple[float, ...]
+
+
+def compare_methods(
+    problem: Problem, methods: Sequence[str] = (), settings: Settings | None = None
+) -> tuple[MethodRun, ...]:
+    """Solve ``problem`` by each of ``methods`` (none: those that suit its size), and return how each fared.
+
+    Of ``settings`` the method is left out; a learning rate goes to the methods that read one. What goes wrong in one
+    method is part of the answer; an interrupt ends the comparison after the run that it met. Raises UsageError for an
+    unknown method, before anything runs, and DomainError when the start has no finite value.
+    """
+    from gdcli.solve.registry import find
+
+    settings = settings or Settings()
+    chosen = [find(name) for name in dict.fromkeys(methods or suited_to(problem))]
+    if settings.lr is not None and not any("lr" in entry.reads for entry in chosen):
+        raise UsageError("none of these methods reads --lr", "leave it out, or add gd to --method")
+    runs: list[MethodRun] = []
+    for entry in chosen:
+        lr = settings.lr if "lr" in entry.reads else None
+        runs.append(_run_of(problem, replace(settings, method=entry.name, lr=lr)))
+        outcome = runs[-1].outcome
+        if outcome is not None and outcome.status.by_signal:
+            break
+    return tuple(runs)
+
+
+def _run_of(problem: Problem, settings: Settings) -> MethodRun:
+    """Return one run; only an error of the start itself, which all would share, is passed on."""
+    sign = sign_of(problem.sense)
+    values: list[float] = []
+    try:
+        outcome = solve(problem, settings, [lambda iterate: values.append(sign * iterate.at.value)])
+    except DomainError:
+        raise
+    except GdError as fault:
+        return MethodRun(settings.method, None, fault, tuple(values))
+    except Exception as fault:  # a fault of this method is no reason to keep the others back
+        if problem.tree is None:  # it may be one of the function
+            raise
+        return MethodRun(settings.method, None, internal(fault), tuple(values))
+    return MethodRun(settings.method, outcome, None, tuple(values))

@@ -9,14 +9,14 @@ from gdcli.kernel.budget import if_in_time, size_text
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.kernel.number_format import short
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Vector, to_list
 from gdcli.tasks.outcome import ActiveBound, Judged
-from gdcli.tasks.pipeline import verdict_on
+from gdcli.tasks.pipeline import Ready, verdict_on
+from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.judge.kkt import ConstraintEvidence
-    from gdcli.kernel.space import Space
-    from gdcli.kernel.vectors import Vector
     from gdcli.language.constraints import ConstraintRow
     from gdcli.objective.box import Box
     from gdcli.objective.constrained import Constrained
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gdcli.objective.protocol import Objective
     from gdcli.solve.constrained.kkt_point import KKTPoint
     from gdcli.solve.iteration import RunResult
-    from gdcli.tasks.pipeline import Ready
-    from gdcli.tasks.problem import Problem
 
 # A start on a bound where value or slopes are infinite is moved inside by this part of max(1, its size).
 _INSIDE = 1e-3
@@ -128,8 +126,6 @@ def judged_constrained(ready: Ready, rows: list[ConstraintRow], result: RunResul
 
 def _direction(result: RunResult, space: Space) -> str:
     """Return in which direction a run has gone, its largest part made 1, without what is nothing beside that."""
-    from gdcli.kernel.vectors import to_list
-
     steps = [b - a for a, b in zip(to_list(result.start.at.x), to_list(result.best.at.x), strict=True)]
     most = max(map(abs, steps))
     parts = [(space.label(i), step / most) for i, step in enumerate(steps) if abs(step) > _NO_PART * most]
@@ -141,13 +137,11 @@ def _direction(result: RunResult, space: Space) -> str:
 def _with_conflict(
     evidence: ConstraintEvidence, ready: Ready, texts: tuple[str, ...], result: RunResult
 ) -> ConstraintEvidence:
-    """Return the evidence with the constraints that cannot hold together."""
     from gdcli.judge.infeasible import conflict
 
     objective = cast("Constrained", ready.objective).typed
     x, start = (objective.whole(at.x) for at in (result.best.at, result.start.at))
-    labels = [ready.space.label(i) for i in range(objective.size)]
-    found = conflict(objective, x, start, texts, labels)
+    found = conflict(objective, x, start, texts, ready.space.labels)
     return evidence._replace(conflict=found.texts, proved=found.proved)
 
 

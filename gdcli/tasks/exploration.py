@@ -1,7 +1,7 @@
 """What a page to play with descent is made of: programs in JavaScript of the very graph that is solved, and numbers.
 
 The expression (or the loss of a row of data) with its exact gradient and Hessian, the constraints, and the update rules
-of the methods are written by :mod:`gdcli.compile.javascript_program`; what the page starts with comes as plain data.
+of the methods are written by :mod:`gdcli.compile.export_text`; what the page starts with comes as plain data.
 """
 
 from __future__ import annotations
@@ -107,23 +107,21 @@ def _of_graph(
 
     root = root if sign > 0 or name == "rowProgram" else graph.node("neg", root)
     derivatives = Derivatives(graph)
-    keys = list(leaves)[:count]
-    nodes = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in keys]
-    adjoints = derivatives.gradient(root)
-    gradient = [adjoints.get(node, graph.number(0.0)) for node in nodes]
+    nodes = list(map(graph.leaf, list(leaves)[:count]))
+    gradient = derivatives.slopes(root, nodes)
     columns = derivatives.hessian(gradient, nodes)
     triangle = [columns[j][i - j] for i in range(len(nodes)) for j in range(i + 1)]
     return _written(name, graph, {"value": [root], "gradient": gradient, "hessian": triangle}, leaves)
 
 
 def _written(name: str, graph: Graph, roots: Mapping[str, Sequence[int]], leaves: Mapping[Key, str]) -> str:
-    from gdcli.compile.javascript_program import functions
+    from gdcli.compile.export_text import functions
 
     return functions(name, graph, roots, leaves, "p, g")
 
 
 def _rules() -> str:
-    from gdcli.compile.javascript_program import rule
+    from gdcli.compile.export_text import rule
     from gdcli.solve.registry import direction
 
     texts = [rule(f"rule_{name}", direction("sgd" if name == "gd" else name).update) for name in RULES]
@@ -133,15 +131,18 @@ def _rules() -> str:
 
 def _common(space: Any, problem: Any, lr: float | None) -> dict[str, Any]:
     from gdcli.solve.settings import BOOK_STEP_SIZES
+    from gdcli.tasks.pipeline import flat_bounds
 
     return {
-        "names": [space.label(i) for i in range(space.size)],
+        "names": space.labels,
         "start": [float(v) for v in space.flatten(problem.start)],
         # x to the right and y upwards, whichever comes first in the expression.
         "axes": sorted(range(min(2, space.size)), key=space.label),
         "sign": problem.sign,
         "expression": " ".join(problem.expression.split()),
-        "bounds": _bounds(space, getattr(problem, "bounds", None) or {}),
+        "bounds": [list(map(float, ends)) for ends in flat_bounds(problem.bounds, space)]
+        if problem.bounds
+        else [],
         "lr": lr,
         "methods": _methods(),
         "stepSizes": list(BOOK_STEP_SIZES),
@@ -150,7 +151,6 @@ def _common(space: Any, problem: Any, lr: float | None) -> dict[str, Any]:
 
 
 def _verdicts(steps: int) -> dict[str, Any]:
-    """The numbers of the rules of `judge.learning_rates`."""
     from gdcli.judge import learning_rates, rate_trials
     from gdcli.judge.gd_forecast import WINDOW
 
@@ -165,7 +165,7 @@ def _verdicts(steps: int) -> dict[str, Any]:
 
 
 def _methods() -> list[dict[str, Any]]:
-    from gdcli.compile.javascript_program import shared_names
+    from gdcli.compile.export_text import shared_names
     from gdcli.solve.registry import METHODS, direction
 
     found: list[dict[str, Any]] = []
@@ -185,22 +185,6 @@ def _methods() -> list[dict[str, Any]]:
         )
     found.append({"name": "newton", "help": "Newton's method with full steps", "lr": None, "constants": {}})
     return [*found, {"name": "batch", "help": METHODS["batch"].help, "lr": None, "constants": {}}]
-
-
-def _bounds(space: Any, bounds: Mapping[str, Any]) -> list[list[float]]:
-    """The lower and the upper bound of each variable, where there are any."""
-    from math import inf
-
-    if not bounds:
-        return []
-    sides = []
-    for side in (0, 1):
-        ends = {}
-        for name, length in space.lengths.items():
-            end: Any = bounds.get(name, (-inf, inf))[side]
-            ends[name] = end if hasattr(end, "__len__") or length is None else [end] * length
-        sides.append([float(v) for v in space.flatten(ends)])
-    return sides
 
 
 def _answer(problem: Problem) -> list[float] | None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from gdcli import __version__
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.language.graph import Graph, Key
 from gdcli.language.losses import LOGITS
 
 if TYPE_CHECKING:
     from gdcli.language.form import Form
-    from gdcli.language.graph import Graph, Key
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.outcome import Outcome
@@ -56,13 +56,10 @@ def objective(outcome: Outcome, language: str) -> str:
         return _comment(about, "%") + f"f({names}) = {value}\n"
     built = form.build(tree, problem.lengths, problem.constants, expand=True)
     leaves = leaves_of(space)
-    adjoints = Derivatives(built.graph).gradient(built.root)
-    nodes = [_leaf(built.graph, key) for key in leaves]
-    gradient = [adjoints.get(node, built.graph.number(0.0)) for node in nodes]
+    gradient = Derivatives(built.graph).slopes(built.root, list(map(built.graph.leaf, leaves)))
     x = [float(v) for v in outcome.run.best.at.x]
-    labels = [space.label(i) for i in range(space.size)]
     write = {"python": _python, "c": _c, "javascript": _javascript}[language]
-    return write(_Written(built, leaves, gradient, about, labels, x))
+    return write(_Written(built, leaves, gradient, about, space.labels, x))
 
 
 class _Written(NamedTuple):
@@ -76,10 +73,6 @@ class _Written(NamedTuple):
     about: list[str]
     labels: list[str]
     x: list[float]
-
-
-def _leaf(graph: Graph, key: Key) -> int:
-    return graph.scalar(key[1]) if key[0] == "scalar" else graph.element(key[1], key[2])
 
 
 def _check_size(size: int) -> None:
@@ -186,7 +179,6 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     """Return the fitted formula with its numbers, a function of the columns."""
     from gdcli.compile import export_text
     from gdcli.language import form
-    from gdcli.language.graph import Graph
 
     row, problem = prepared.row, outcome.problem
     names = row.names

@@ -19,8 +19,8 @@ from gdcli.solve.settings import Settings
 from gdcli.tasks.kept_cover import ENCLOSED, FEASIBLE, Bounded, bounded, cover_of, kept
 from gdcli.tasks.minimize import made_ready, solve
 from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
-from gdcli.tasks.pipeline import bounds_of
-from gdcli.tasks.problem import Problem, listed
+from gdcli.tasks.pipeline import Ready, bounds_of
+from gdcli.tasks.problem import Bounds, Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.language.constraints import ConstraintRow
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gdcli.solve.global_search.box_list import Boxes
     from gdcli.solve.global_search.branch_and_bound import Search, State
     from gdcli.solve.global_search.minimiser_boxes import LeftBox
-    from gdcli.tasks.pipeline import Ready
 
 # More variables are more boxes than anybody can wait for.
 MOST_VARIABLES = 30
@@ -82,10 +81,7 @@ def check(problem: Problem) -> None:
     if size > MOST_VARIABLES:
         hint = "--multi-start N looks for minima from many starts, without a proof"
         raise UsageError(f"--global is for up to {MOST_VARIABLES} variables, and there are {size}", hint)
-    missing = _unbounded_names(problem)
-    if missing:
-        told = f"{listed(missing)} {'has' if len(missing) == 1 else 'have'} none"
-        raise UsageError(f"--global needs bounds on every variable: {told}", bounds_hint(missing))
+    check_bounded(list(problem.lengths), problem.bounds, "variable")
 
 
 def bounds_hint(names: Sequence[str]) -> str:
@@ -94,13 +90,17 @@ def bounds_hint(names: Sequence[str]) -> str:
     return f"for example --bounds {some}, or --bounds all=-10:10 for every variable"
 
 
-def _unbounded_names(problem: Problem) -> list[str]:
+def check_bounded(names: Sequence[str], bounds: Bounds, what: str) -> None:
+    """Raise UsageError for ``names``, each of a ``what``, without two finite bounds."""
 
     def ends(name: str) -> list[float]:
-        pair = problem.bounds.get(name, (-math.inf, math.inf))
+        pair = bounds.get(name, (-math.inf, math.inf))
         return [e for end in pair for e in (end if isinstance(end, Sequence) else [end])]
 
-    return [name for name in problem.lengths if not all(map(math.isfinite, ends(name)))]
+    missing = [name for name in names if not all(map(math.isfinite, ends(name)))]
+    if missing:
+        told = f"{listed(missing)} {'has' if len(missing) == 1 else 'have'} none"
+        raise UsageError(f"--global needs bounds on every {what}: {told}", bounds_hint(missing))
 
 
 def _solved(
@@ -176,7 +176,6 @@ def _with_every(
 
 
 def _middle(search: Search, box: LeftBox) -> float:
-    """Return the value in the middle of a box."""
     from gdcli.solve.global_search.box_list import middle_of
 
     center = middle_of(box.low, box.high)[:, None]
@@ -217,7 +216,7 @@ def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -
 
     function, rows = bounded.function, bounded.rows
     graph = function.graph
-    leaves = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in function.keys]
+    leaves = list(map(graph.leaf, function.keys))
     tol = DEFAULT_TOL if settings.tol is None else settings.tol
     low, high = bounded.low, bounded.high
 
@@ -414,10 +413,6 @@ def verdict_of(
             "",
         )
     if state.best - state.lower <= search.tol * max(1.0, abs(state.best)):
-        return (
-            Status.CONVERGED,
-            ENCLOSED.format(extremum),
-            "",
-        )
+        return (Status.CONVERGED, ENCLOSED.format(extremum), "")
     told = f"Stalled: no box can be cut any further, and the bounds of the global {extremum} do not meet."
     return Status.STALLED, told, "narrow --bounds to leave out poles and edges of the domain"

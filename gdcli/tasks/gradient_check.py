@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vec, Vector
 
 if TYPE_CHECKING:
     from gdcli.calculus.gradient_audit import Component
@@ -79,8 +79,6 @@ def examine(problem: Problem, objective: ScalarObjective, wanted: Wanted) -> Exa
 
     Raises UsageError where a trace would be too long.
     """
-    from gdcli.kernel.vectors import Vec
-
     tree = objective.form.tree
     x = objective.space.flatten(problem.start)
     value = objective.value(Vec(x))
@@ -88,8 +86,7 @@ def examine(problem: Problem, objective: ScalarObjective, wanted: Wanted) -> Exa
         from gdcli.calculus.trace import trace
 
         return Examination(problem, value, trace=trace(tree, problem.start, problem.constants))
-    from gdcli.calculus.borders import border
-    from gdcli.calculus.gradient_audit import Auditor, worst
+    from gdcli.calculus.gradient_audit import Auditor, border, worst
     from gdcli.calculus.step_errors import best_step, error_rows
     from gdcli.objective.gradient_programs import programs
 
@@ -113,7 +110,6 @@ def examine(problem: Problem, objective: ScalarObjective, wanted: Wanted) -> Exa
 
 def _hessian(objective: ScalarObjective, x: Vector) -> Hessian:
     from gdcli.kernel.dense import eigen
-    from gdcli.kernel.vectors import Vec
 
     rows = objective.evaluate(Vec(x), 2)
     if rows.hessian is None or rows.estimated:

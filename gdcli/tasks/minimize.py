@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
+from gdcli.kernel.space import Space
+from gdcli.kernel.status import PointKind, StopReason
+from gdcli.kernel.vectors import Vector, along, max_abs, norm, to_list
 from gdcli.solve.settings import Settings
 from gdcli.tasks.outcome import Judged, Outcome
 from gdcli.tasks.pipeline import (
@@ -29,13 +32,11 @@ from gdcli.tasks.proved import with_claim
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
     from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.vectors import Vector
     from gdcli.language.constraints import ConstraintRow
     from gdcli.language.syntax import Tree
     from gdcli.objective.box import Box
     from gdcli.objective.build import Build, Exact
-    from gdcli.objective.constraint_sampling import SlackSampler
-    from gdcli.objective.sampling import Sampler
+    from gdcli.objective.sampling import Sampler, SlackSampler
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
 
@@ -177,7 +178,6 @@ def made_ready(
 
 def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
     from gdcli.judge.evidence import LEVEL_NOTE
-    from gdcli.kernel.status import PointKind, StopReason
 
     trusted = _trusted(ready.problem, exact, result, ready.notes)
     evidence = within(box, trusted)
@@ -230,7 +230,6 @@ def _is_affordable(exact: Exact) -> bool:
 
 def _not_certified() -> Certificate:
     from gdcli.judge.evidence import Certificate
-    from gdcli.kernel.status import PointKind
 
     note = "of so many variables the end is not certified by difference quotients"
     return Certificate(PointKind.UNKNOWN, None, notes=(note,))
@@ -300,8 +299,6 @@ def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Vector, p
 
 def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) -> list[str]:
     """The sub-expression whose domain ends downhill of the answer, where the run ended at such an edge."""
-    from gdcli.kernel.status import StopReason
-    from gdcli.kernel.vectors import along, norm
     from gdcli.language.interpreter import find_culprit
 
     at = result.best.at
@@ -336,8 +333,6 @@ def _warnings(exact: Exact, result: RunResult, rows: list[ConstraintRow]) -> lis
 
 def _crossed(exact: Exact, result: RunResult) -> list[str]:
     """Tell of a pole between the start and the answer: steps that do not look at the value may go across one."""
-    from gdcli.kernel.vectors import max_abs, to_list
-
     pole = exact.pole_between(result.start.at.x, result.best.at.x)
     if pole is None:
         return []
@@ -368,9 +363,8 @@ def slack_sampler(problem: Problem) -> tuple[list[tuple[str, bool]], SlackSample
     rows = problem.rows()[0] if problem.subject_to else []
     if not rows:
         return None
-    from gdcli.kernel.space import Space
     from gdcli.language import constraints
-    from gdcli.objective.constraint_sampling import SlackSampler
+    from gdcli.objective.sampling import SlackSampler
 
     built = constraints.build(rows, problem.lengths, problem.constants, expand=True)
     return [(one.text, one.is_equation) for one in built], SlackSampler(built, Space(problem.lengths))

@@ -17,6 +17,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import dataclass, field, replace
 from gdcli.kernel.errors import Terminated, UsageError
 from gdcli.kernel.status import KEEP_RUNS, Status, StopReason
+from gdcli.solve.iteration import Iterate, Observer
 from gdcli.solve.scaling import start_sizes
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
@@ -26,9 +27,8 @@ from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.objective.build import Exact
-    from gdcli.objective.many_points import PointBatch
+    from gdcli.objective.difference_objective import PointBatch
     from gdcli.solve.checkpointing import Checkpointer
-    from gdcli.solve.iteration import Iterate, Observer
 
 Values = Callable[[list[list[float]]], Sequence[float]]
 Places = Iterator[Mapping[str, Any]]
@@ -51,9 +51,7 @@ class Teller(Protocol):
 
     def __call__(self, iterate: Iterate) -> None: ...
 
-    def begin(self, noun: str, number: int, total: int | None) -> None:
-        """Take notice of a run."""
-        ...
+    def begin(self, noun: str, number: int, total: int | None) -> None: ...
 
 
 def solve_from_many(
@@ -251,7 +249,7 @@ def _rises_between(x: Sequence[float], end: Outcome, minimum: Minimum, values: V
 
 
 def _batch(problem: Problem) -> PointBatch:
-    from gdcli.objective.many_points import PointBatch
+    from gdcli.objective.difference_objective import PointBatch
 
     return PointBatch(problem.objective(problem.sign))
 

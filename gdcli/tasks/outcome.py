@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from gdcli.judge.evidence import Certificate
     from gdcli.judge.kkt import ConstraintEvidence
     from gdcli.judge.level_set import Ranges
@@ -150,7 +148,6 @@ class Outcome:
 
     @property
     def sign(self) -> int:
-        """What turns a value of the run into one of the user's."""
         return self.problem.sign
 
     @property

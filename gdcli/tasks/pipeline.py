@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.errors import Terminated
+from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Vector, max_abs
 from gdcli.tasks.outcome import ActiveBound
-from gdcli.tasks.problem import Problem, listed
+from gdcli.tasks.problem import Bounds, Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.stability import Trend
     from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.space import Space
-    from gdcli.kernel.vectors import Vector
     from gdcli.objective.box import Box
     from gdcli.objective.engine import ScalarTier
     from gdcli.objective.protocol import Objective
@@ -50,14 +51,18 @@ def bounds_of(problem: Problem, exact: NamedVectors) -> Box:
     """Return the bounds of all components of the flat vector; infinite where there is none."""
     from gdcli.objective.box import Box
 
-    ends: list[list[float]] = []
+    return Box(*map(exact.vector, flat_bounds(problem.bounds, exact.space)))
+
+
+def flat_bounds(bounds: Bounds, space: Space) -> list[Any]:
+    """Return the lower and the upper bounds of all components of the flat vector; infinite where there is none."""
+    found = []
     for side, none in ((0, -math.inf), (1, math.inf)):
         values: dict[str, Any] = {
-            name: none if length is None else [none] * length for name, length in exact.space.lengths.items()
+            name: none if length is None else [none] * length for name, length in space.lengths.items()
         }
-        values.update({name: pair[side] for name, pair in problem.bounds.items()})
-        ends.append(exact.space.flatten(values))
-    return Box(exact.vector(ends[0]), exact.vector(ends[1]))
+        found.append(space.flatten(values | {name: pair[side] for name, pair in bounds.items()}))
+    return found
 
 
 def box_and_start(problem: Problem, exact: NamedVectors) -> tuple[Box | None, Any, list[str]]:
@@ -145,7 +150,6 @@ def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0
 
     ``unit`` is what a value of 1 of the user's is in the run: -1 for a maximisation.
     """
-    from gdcli.kernel.vectors import max_abs
     from gdcli.solve.stopping import rules_from
 
     target = None if settings.target is None else unit * settings.target
@@ -169,7 +173,6 @@ def certified(
     """
     from gdcli.judge.certificate import certify
     from gdcli.judge.evidence import Certificate
-    from gdcli.kernel.errors import Terminated
     from gdcli.kernel.status import PointKind, StopReason
 
     at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)

@@ -148,7 +148,6 @@ def _names(
 
 @lru_cache(maxsize=64)
 def _vectors(expression: str, source: str) -> frozenset[str]:
-    """Return the names of an expression that must be vectors."""
     from gdcli.language import tree_names
 
     return frozenset(tree_names.subscripted(parsed(expression, source)))

@@ -49,9 +49,7 @@ def constrained(problem: Problem, subject_to: Sequence[str]) -> Problem:
     return replace(found, bounds=merged(problem.bounds, found.rows()[1], problem.lengths))
 
 
-def typed_bounds(
-    bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str],
-) -> Sequence[str]:
+def typed_bounds(bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str]) -> Sequence[str]:
     """Return bounds at hand as texts as after --bounds; texts stay what they are. Raises UsageError for others."""
     if isinstance(bounds, Mapping):
         return [_typed(*item) for item in bounds.items()]

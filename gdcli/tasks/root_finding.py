@@ -16,6 +16,7 @@ from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status, StopReason
 from gdcli.solve.settings import Settings
 from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, stopped_by
+from gdcli.tasks.kept_cover import most_boxes
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
@@ -137,7 +138,6 @@ def _checked(
 ) -> tuple[tuple[RootBox, ...], str | None]:
     """Return the boxes, those that are proved so wide that it can be checked; with ``keep`` the cover that shows it."""
     from gdcli.judge.cover_tree import grown
-    from gdcli.tasks.kept_cover import most_boxes
 
     cover = cover_of_roots(search.rows, boxes)
     cover.see()

@@ -47,7 +47,7 @@ def sensitivities(outcome: Outcome) -> tuple[Sensitivity, ...]:
     fixed = {n: v for n, v in problem.constants.items() if n not in moving}
     return _System(
         problem, space, fixed, [*outcome.run.best.at.x, *Space(lengths_of(moving)).flatten(moving)]
-    ).solve([space.label(i) for i in range(outcome.space.size, space.size)])
+    ).solve(space.labels[outcome.space.size :])
 
 
 def with_sensitivities(outcome: Outcome) -> Outcome:

@@ -13,6 +13,8 @@ from typing import Any
 from gdcli.judge.degenerate_proof import check_near
 from gdcli.judge.proof import LocalProof, check
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.space import Space
+from gdcli.tasks.pipeline import flat_bounds
 from gdcli.tasks.problem import Problem
 from gdcli.tasks.proved import box_program
 
@@ -48,11 +50,11 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
         ]
     if not (_are_ends(told.box) and len(told.box) == len(told.x) and all(map(math.isfinite, told.x))):
         return ["the box is none"]
-    program = box_program(problem)
+    program, (low, high) = box_program(problem), flat_bounds(problem.bounds, Space(problem.lengths))
     if told.flat:
-        found = check_near(program, told.x, told.box, *_bounds(problem), told.flat, _MOST_BOXES)
+        found = check_near(program, told.x, told.box, low, high, told.flat, _MOST_BOXES)
     else:
-        found, _ = check(program, told.x, told.box, *_bounds(problem))
+        found, _ = check(program, told.x, told.box, low, high)
     if not isinstance(found, LocalProof):
         one = f"a {extremum}" if told.flat else f"exactly one {extremum}"
         return [f"it does not follow that {one} lies in the box: {found.why}"]
@@ -85,16 +87,6 @@ def _follows(told: float, found: float) -> bool:
 def _is_as_strong(told: Ends, found: Ends) -> bool:
     width, size = found[1] - found[0], max(abs(found[0]), abs(found[1]))
     return told[1] - told[0] <= _AS_STRONG * (width + math.ulp(size))
-
-
-def _bounds(problem: Problem) -> tuple[list[float], list[float]]:
-    """Return the lower and upper bounds of all variables in flat order."""
-    sides: tuple[list[float], list[float]] = ([], [])
-    for name, length in problem.lengths.items():
-        ends: Any = problem.bounds.get(name, (-math.inf, math.inf))
-        for side, end in zip(sides, ends, strict=True):
-            side += list(end) if hasattr(end, "__len__") else [float(end)] * (length or 1)
-    return sides
 
 
 def bounds_as_given(told: Mapping[str, Any] | None) -> dict[str, Any]:

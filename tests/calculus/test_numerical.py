@@ -19,7 +19,7 @@ from gdcli.calculus.finite_differences import (
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vec
 from gdcli.language import form, syntax
-from gdcli.objective import many_points
+from gdcli.objective import difference_objective
 from gdcli.objective.build import build_objective, with_gradient
 from gdcli.objective.difference_objective import MAX_SIZE, DifferenceObjective
 from gdcli.objective.expression import NOTE_NONE
@@ -47,7 +47,7 @@ def test_all_together_is_one_by_one(monkeypatch: pytest.MonkeyPatch, kind: str, 
     found: list[Any] = []
     counts = []
     for least in (1, 10**9):
-        monkeypatch.setattr(many_points, "BATCH_POINTS", least)
+        monkeypatch.setattr(difference_objective, "BATCH_POINTS", least)
         made = DifferenceObjective(objective(TEXT, {"v": n + 1, "u": n + 1}, kind="expanded"), kind)
         at = made.evaluate(made.vector([*x, 0.3, 0.4]), 1)
         found.append(at.gradient)
@@ -66,7 +66,7 @@ def test_all_together_is_one_by_one(monkeypatch: pytest.MonkeyPatch, kind: str, 
 def test_the_points_of_a_batch_that_leave_the_domain_count_as_infinite(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(many_points, "BATCH_POINTS", 1)
+    monkeypatch.setattr(difference_objective, "BATCH_POINTS", 1)
     made = DifferenceObjective(objective("sqrt(x) + 1/y"), "central")
     assert made.values([[-1.0, 1.0], [4.0, 0.0], [4.0, 1.0]]) == [math.inf, math.inf, 3.0]
     at = made.evaluate(made.vector([0.0, 1.0]), 1)
@@ -75,7 +75,7 @@ def test_the_points_of_a_batch_that_leave_the_domain_count_as_infinite(
 
 
 def test_a_constant_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many_points, "BATCH_POINTS", 1)
+    monkeypatch.setattr(difference_objective, "BATCH_POINTS", 1)
     made = DifferenceObjective(objective("0*x + 2"), "forward")
     assert made.evaluate(made.vector([1.0]), 1).gradient == [0.0]
     assert DifferenceObjective(objective("3", {"x": None}), "forward").values([[1.0], [2.0]]) == [3.0, 3.0]

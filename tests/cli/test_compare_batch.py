@@ -17,7 +17,7 @@ from gdcli.cli.app import run
 from gdcli.record.compared import batches_record
 from gdcli.render import batch_page
 from gdcli.render.comparison_figures import BatchPath, batch_losses
-from gdcli.tasks.fit.compare_batches import compare_batches
+from gdcli.tasks.batch_sizes import compare_batches
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import FitRequest, FitSettings
 

@@ -40,7 +40,7 @@ def test_kept_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_method_is_told_before_anything_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gdcli.tasks.compare_methods.solve", lambda *a, **k: pytest.fail("a method ran"))
+    monkeypatch.setattr("gdcli.tasks.compare.solve", lambda *a, **k: pytest.fail("a method ran"))
     assert run(["compare-methods", ROSENBROCK, *START, "--method", "auto,bgfs"]) == 2
     told = capsys.readouterr().err
     assert "did you mean bfgs?" in told
@@ -59,7 +59,7 @@ def test_a_method_that_fails_is_a_row(
             raise ZeroDivisionError("oh")
         return solve(problem, settings, *more)
 
-    monkeypatch.setattr("gdcli.tasks.compare_methods.solve", broken)
+    monkeypatch.setattr("gdcli.tasks.compare.solve", broken)
     arguments = ["compare-methods", "x**2", "--start", "x=1", "--method", "bfgs,auto"]
     assert run([*arguments, "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["methods"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
-from gdcli.compile import cache, machine_code, native_compiler
+from gdcli.compile import machine_code, native_compiler
 from gdcli.compile.runners import compile_function
 
 TEXT = '''
@@ -318,7 +318,7 @@ def test_no_directory_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_oldest_entries_go_when_it_is_full(tmp_path: Path) -> None:
-    kept = cache.Cache(tmp_path / "cache", limit=10_000)
+    kept = machine_code.Cache(tmp_path / "cache", limit=10_000)
     for k in range(8):
         kept.put(f"{k:032d}", bytes([k]) * 32, bytes(2000))
         for age, path in enumerate(reversed(entries(kept.directory))):

@@ -17,8 +17,8 @@ from gdcli.language.graph import Graph, Key
 
 pytest.importorskip("llvmlite")
 
+from gdcli.compile import array_kernels as rows
 from gdcli.compile import machine_code, simd
-from gdcli.compile import row_sums as rows
 from gdcli.compile.array_kernels import RowsKernel
 from gdcli.compile.runners import total
 

@@ -3,7 +3,9 @@
 Each step of the method is a whole descent, to where the value and the penalty together are least; then the factor of
 the penalty grows. The points come nearer to the constraints from outside, by the same part as the factor grows, while
 the valley along them gets as much narrower: that is why nobody solves problems so (Nocedal and Wright, Numerical
-Optimization, 2nd ed., framework 17.1 and what follows it).
+Optimization, 2nd ed., framework 17.1 and what follows it). The penalty is the quadratic one, ``f(x) + factor/2 *
+sum(broken(x)**2)`` (Courant 1943); where it is least, ``factor * broken`` are the multipliers of a problem whose limits
+lie where the point does.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ from gdcli.kernel.vectors import max_abs, norm
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.box import free_part
 from gdcli.objective.constrained import Constrained
-from gdcli.objective.penalised import Penalised
-from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods.descent import Descent
 
@@ -126,3 +127,30 @@ def _is_least_breach(problem: Constrained, at: Evaluation) -> bool:
     slope = problem.vector(pull @ slopes[1])
     left = norm(free_part(slope, problem.bounds.held(at.x, slope)))
     return left <= _LEVEL * float(np.linalg.norm(pull) * np.linalg.norm(slopes[1]))
+
+
+class Penalised(Objective):
+    """``problem`` with the penalty of ``factor`` in the place of its constraints, but not of its bounds."""
+
+    def __init__(self, problem: Constrained, factor: float) -> None:
+        self.problem, self.factor = problem, factor
+        self.size, self.counts = problem.size, problem.counts
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        problem = self.problem
+        value, h = problem.values(problem.np.array(x, dtype=float))
+        broken = problem.broken(h)
+        found = Evaluation(x, value + 0.5 * self.factor * float(broken @ broken))
+        return self.complete(found, order) if order else found
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        problem = self.problem
+        x = problem.np.array(at.x, dtype=float)
+        slopes, (_, h) = problem.slopes(x), problem.values(x)
+        if at.gradient is not None or slopes is None:
+            return at
+        pull = problem.np.where(problem.equal, h, problem.broken(h))
+        return at._replace(gradient=self.vector(slopes[0] + self.factor * (pull @ slopes[1])))
+
+    def vector(self, flat: Vector) -> Vector:
+        return self.problem.vector(flat)

@@ -100,8 +100,6 @@ class Crew:
         self._tell(worker_side.forget)
 
     def _tell(self, what: Callable[[str], None]) -> None:
-        """Have all workers do something, if they can soon."""
-
         async def told() -> None:
             call = self._client.run(what, self._job, workers=list(self._threads), on_error="ignore")
             await asyncio.wait_for(call, _SOON)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector, to_list
+from gdcli.language.model_text import parse_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.input_errors import corrected
 from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured
@@ -29,8 +30,6 @@ FITTED, RESIDUAL = "fitted", "residual"
 
 def check_model(text: str) -> None:
     """Raise UsageError for a model without ~, which says nothing of what a row measures."""
-    from gdcli.language.model_text import parse_model
-
     if parse_model(text).left is None:
         raise UsageError(
             "--predict and --residuals are for a model with ~", "the loss of a row has no fitted value"

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.language.model_text import columns_told, place_of
+from gdcli.language.model_text import Model, columns_told, place_of
+from gdcli.language.row_condition import EXAMPLE, read_condition
+from gdcli.language.syntax import parse
+from gdcli.table.derived_columns import Condition, Recipe, expression
 from gdcli.table.derived_rows import Derived
+from gdcli.table.number_cells import label
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Category, Levels
-    from gdcli.language.model_text import Model
     from gdcli.table.categories import Contrasts
     from gdcli.table.dates import Dated
-    from gdcli.table.derived_columns import Condition, Recipe
     from gdcli.table.source import DataTable
 
 _RANGE = re.compile(r"\s*(\d*)\s*:\s*(\d*)\s*")
@@ -54,8 +56,6 @@ class AskedColumns:
         Raises UsageError, with the place in the text, for what is none of them.
         """
         from gdcli.language.notation import told
-        from gdcli.language.syntax import parse
-        from gdcli.table.derived_columns import expression
 
         table, plain = self.table, text.strip()
         if plain and plain in (*table.names, *self._recipes):
@@ -105,9 +105,6 @@ class AskedColumns:
 
     def keep(self, text: str, option: str = "--rows") -> None:
         """Keep only the rows of a range, ``10:200``, or those of which a condition holds. Raises UsageError."""
-        from gdcli.language.row_condition import EXAMPLE, read_condition
-        from gdcli.table.derived_columns import Condition
-
         span = Span(text, 0, len(text), option)
         if found := _RANGE.fullmatch(text):
             first, last = (int(end) if end else None for end in found.groups())
@@ -199,7 +196,6 @@ def asked_again(
     """
     from gdcli.table.categories import Indicator
     from gdcli.table.dates import DateForm
-    from gdcli.table.number_cells import label
 
     asked = AskedColumns(table, constants)
     for name in filter(table.names.__contains__, dates):

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from gdcli.judge.batched_statistics import examine, statistics
+from gdcli.judge.evidence import Certificate
+from gdcli.judge.statistics import FitStatistics
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.status import Status, StopReason
+from gdcli.kernel.vectors import Array, Vec
+from gdcli.objective.protocol import Counts, Evaluation
+from gdcli.solve.iteration import Iterate, RunResult
+from gdcli.solve.methods.batched_steps import BatchedFits
 from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import compares_with_zero, error_kind
@@ -16,11 +22,7 @@ from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.outcome import Judged
 
 if TYPE_CHECKING:
-    from gdcli.judge.evidence import Certificate
-    from gdcli.judge.statistics import FitStatistics
     from gdcli.objective.grouped_residuals import GroupedResiduals
-    from gdcli.solve.iteration import RunResult
-    from gdcli.solve.methods.batched_steps import BatchedFits
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,6 @@ class SolvedFits:
 
     def outcome(self, at: int, rows: RowCount) -> FitOutcome:
         from gdcli.judge.verdict import Terms, judge
-        from gdcli.kernel.status import Status
         from gdcli.solve.registry import METHODS
         from gdcli.tasks.fit.solve_fit import BY_SQUARES
 
@@ -119,11 +120,6 @@ class SolvedFits:
         )
 
     def _run(self, at: int) -> RunResult:
-        from gdcli.kernel.status import StopReason
-        from gdcli.kernel.vectors import Vec
-        from gdcli.objective.protocol import Counts, Evaluation
-        from gdcli.solve.iteration import Iterate, RunResult
-
         ends, x0 = self.ends, self.plan.row.space.flatten(self.plan.problem.start)
         counts = Counts(*(int(c[at]) for c in (ends.trials, ends.trials, ends.hessians, ends.products)))
         gradient = 2.0 * (ends.R[:, :, at].T @ ends.target[:, at])

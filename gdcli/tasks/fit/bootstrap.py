@@ -22,6 +22,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Array
 from gdcli.objective.row_model import RowModel, is_smooth
 from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_programs import programs_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -85,7 +86,8 @@ def draw(prepared: Prepared, x: Sequence[float], found: FitStatistics, kind: str
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
     random = np.random.default_rng(prepared.problem.seed)
     objective = RowObjective(row, data, float(data.rows))
-    slopes, residuals = _linear(objective, x)
+    whole = objective.all_rows("jacobian", x)
+    slopes, residuals = whole[:-1], whole[-1]
     if kind == "case":
         draws = _cases(random, columns, samples)
         model = row
@@ -96,17 +98,9 @@ def draw(prepared: Prepared, x: Sequence[float], found: FitStatistics, kind: str
         model = _shifted(row)
     estimates, failed = _solved(model, draws, x)
     at = objective.evaluate(objective.vector(x), 2)
-    gradients = np.concatenate([np.array(values) for _, values in objective.pieces("gradient", x)], axis=1)
-    influence = -np.linalg.solve(np.array([list(line) for line in at.hessian]), gradients)  # type: ignore[union-attr]
+    hessian = np.array([list(line) for line in at.hessian])  # type: ignore[union-attr]
+    influence = -np.linalg.solve(hessian, objective.all_rows("gradient", x))
     return Samples(estimates, failed, influence)
-
-
-def _linear(objective: RowObjective, x: Sequence[float]) -> tuple[Array, Array]:
-    import numpy as np
-
-    pieces = [np.array(values) for _, values in objective.pieces("jacobian", x)]
-    found = np.concatenate(pieces, axis=1)
-    return found[:-1], found[-1]
 
 
 def _modified(slopes: Array, residuals: Array) -> Array:
@@ -163,7 +157,6 @@ def _solved(row: RowModel, draws: Iterator[list[Array]], x: Sequence[float]) -> 
     import numpy as np
 
     from gdcli.objective.grouped_residuals import GroupedResiduals
-    from gdcli.objective.row_programs import programs_of
     from gdcli.solve.methods.batched_fits import solve_many
     from gdcli.solve.methods.levenberg_marquardt import OFFSET_TOL
 

@@ -2,32 +2,40 @@
 
 What they are compared by are criteria of their likelihoods, tests of those that are within another, and how well they
 say rows that were left out. The formulas are those of :mod:`gdcli.judge.model_choice`.
+
+Whether one model is within another is seen not by their texts, but by what they can say of the rows: the larger one is
+fitted to what the smaller one says at its own answer, and must meet it, and there every direction in which the smaller
+one can move must be one of its own: the columns of the one Jacobian lie in the space of the columns of the other. Where
+the larger one has lost parameters there (the rate of a part whose amount is zero), the distribution of the test is not
+the usual one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import exp, fsum, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gdcli.compile.runners import numpy
 from gdcli.judge.model_choice import GainTest, Strength, aicc, akaike_weights, gain_test
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import Array
 from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.diagnosis import ResidualChecks
 from gdcli.tasks.fit.diagnostics import residual_checks
-from gdcli.tasks.fit.nested_models import nesting
+from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.leverage import deleted_residuals
+from gdcli.tasks.fit.prepare import Prepared
+from gdcli.tasks.fit.request import FitSettings
+from gdcli.tasks.fit.row_sample import RowSample, sample_rows
 from gdcli.tasks.fit.solve_fit import solve
-from gdcli.tasks.fit.some_rows import folds, taken
+from gdcli.tasks.fit.some_rows import aimed_at, directions, folds, slopes, taken
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
-    from gdcli.tasks.fit.diagnosis import ResidualChecks
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitSettings
-    from gdcli.tasks.fit.row_sample import RowSample
 
 # A sum of squares that is larger than that of a model within by more than this part: its fit ended too early.
 _MORE = 1e-9
@@ -120,11 +128,7 @@ def compare_models(
     number = None if number is None else min(number, models[0].data.rows)
     compared = tuple(
         replace(
-            fit,
-            aicc=criterion,
-            weight=weight,
-            left_out=_left_out(fit, settings, number),
-            checks=_checks(fit),
+            fit, aicc=criterion, weight=weight, left_out=_left_out(fit, settings, number), checks=_checks(fit)
         )
         for fit, criterion, weight in zip(fits, criteria, weights, strict=True)
     )
@@ -145,8 +149,6 @@ def _check(models: Sequence[Prepared], told: Sequence[tuple[int, int]]) -> None:
 
 def samples_of(found: ModelComparison) -> list[RowSample | None]:
     """Return some rows of each model for a picture, the same of all; None of one without an answer."""
-    from gdcli.tasks.fit.row_sample import sample_rows
-
     return [
         None
         if fit.outcome is None
@@ -207,8 +209,6 @@ def _left_out(fit: ModelFit, settings: FitSettings, number: int | None) -> float
         return None
     prepared, squares = fit.prepared, fit.prepared.row.residual is not None
     if number is None:
-        from gdcli.tasks.fit.leverage import deleted_residuals
-
         deleted = deleted_residuals(prepared, fit.outcome) if squares else None
         return None if deleted is None else sqrt(fsum(r * r for r in deleted) / len(deleted))
     if number < 2:
@@ -259,3 +259,69 @@ def _by_criterion(fits: Sequence[ModelFit], known: dict[int, float], by: str) ->
     near = [k for k in order if Strength.of(known[k] - known[best]) is Strength.NONE]
     simplest = min(near, key=lambda k: (_rank(fits[k]), known[k]))
     return Verdict(simplest, strength, by, tuple(k for k in near if k != simplest), ratio)
+
+
+# What is left of numbers that are met is rounding, or the end of a slow approach to a singular point.
+_MET = 1e-6
+# Numbers that differ by less than this part of themselves are equal.
+_ALIKE = 1e-9
+# A model that can say it is there soon; one that comes near only without end, as a line is the limit of exponentials,
+# is not within another.
+_STEPS = 100
+
+
+class Nesting(NamedTuple):
+    """Where the larger model says what the smaller one does; ``regular`` tells that all its parameters count there."""
+
+    point: Mapping[str, Any]
+    regular: bool
+
+
+def nesting(smaller: Prepared, small: FitOutcome, larger: Prepared, large: FitOutcome) -> Nesting | None:
+    """Return where the ``larger`` model is the ``smaller`` one at its answer, None where that is found nowhere."""
+    np = numpy()
+    x = smaller.row.space.flatten(small.point)
+    target = RowObjective(smaller.row, smaller.data).all_rows("fitted", x)[0]
+    size = _size(target)
+    moves = slopes(aimed_at(smaller, target), x)
+    for start in _starts(larger, small, large):
+        aimed = aimed_at(replace(larger, problem=replace(larger.problem, start=start)), target)
+        try:
+            found = solve(aimed, FitSettings(max_iter=_STEPS))
+        except GdError:
+            continue
+        there = aimed.row.space.flatten(found.point)
+        if not found.value <= (_MET * size) ** 2:
+            continue
+        J = slopes(aimed, there)
+        basis, full = directions(J)
+        lengths = np.sqrt((moves * moves).sum(axis=0))
+        left = moves - basis @ (basis.T @ moves)
+        if (np.sqrt((left * left).sum(axis=0)) <= _MET * np.where(lengths > 0.0, lengths, 1.0)).all():
+            effects = np.sqrt((J * J).sum(axis=0)) * np.maximum(1.0, abs(np.array(there)))
+            return Nesting(found.point, full and bool((effects > _MET * size).all()))
+    return None
+
+
+def _size(target: Array) -> float:
+    """The length of numbers about their mean; of equal ones about zero."""
+    about, whole = target - target.mean(), float(numpy().sqrt(target @ target))
+    spread = float(numpy().sqrt(about @ about))
+    return (spread if spread > _ALIKE * whole else whole) or 1.0
+
+
+def _starts(larger: Prepared, small: FitOutcome, large: FitOutcome) -> Iterator[dict[str, Any]]:
+    """Yield points of the larger model that may lie near: with the numbers of shared names."""
+    shared = {name: value for name, value in small.point.items() if _same_shape(value, large.point.get(name))}
+    yield dict(large.point) | shared
+    if larger.problem.linear:
+        return
+    for other in (0.0, 1.0):
+        yield {n: [other] * len(v) if isinstance(v, list) else other for n, v in large.point.items()} | shared
+    yield dict(large.point)
+
+
+def _same_shape(one: Any, other: Any) -> bool:
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other)
+    return isinstance(one, float) and isinstance(other, float)

@@ -17,9 +17,11 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import Vector, dot
+from gdcli.objective.box import Box
 from gdcli.objective.divisors import pole_among
-from gdcli.objective.protocol import Counts, Objective
+from gdcli.objective.protocol import Objective
 from gdcli.objective.row_objective import RowObjective, added
+from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.statistics import FitStatistics
     from gdcli.judge.verdict import Verdict
-    from gdcli.objective.box import Box
-    from gdcli.solve.iteration import RunResult
     from gdcli.tasks.fit.corrected_points import CorrectedPoints
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem
@@ -76,13 +76,14 @@ def conclude(
     x = found.run.best.at.x
     doubts = if_in_time(lambda: doubts_about(prepared, judging, x, statistics), NO_DOUBTS)
     run = _with_value(found.run.times(sums), errors, judging.has_wide)
-    choice, settings = ready.choice, ready.settings
+    choice, settings, counts = ready.choice, ready.settings, objective.counts.copy()
+    counts.add(judging.counts)
     return FitOutcome.of(
         ready.problem,
         settings,
         ready.space,
         found._replace(
-            run=replace(run, counts=_added(objective.counts, judging.counts)),
+            run=replace(run, counts=counts),
             certificate=replace(found.certificate.times(sums), errors=_unknown_digits(errors)),
             verdict=verdict._replace(advice=verdict.advice or doubts.advice),
             active=tuple(held._replace(multiplier=held.multiplier * sums) for held in found.active),
@@ -216,7 +217,6 @@ def _mean_square(prepared: Prepared, x: Vector) -> float:
 
 
 def _squares(objective: RowObjective, x: Sequence[float]) -> list[float]:
-    """The sum of squares of what was measured."""
     total = 0.0
     for response, _ in objective.vectors("weighing", x):
         total += dot(response, response)
@@ -287,15 +287,6 @@ def _labels(row: Any) -> dict[Any, str]:
     return {key: row.space.label(i) for i, key in enumerate(row.parameter_leaves)}
 
 
-def _added(one: Counts, other: Counts) -> Counts:
-    return Counts(
-        one.value + other.value,
-        one.gradient + other.gradient,
-        one.hessian + other.hessian,
-        one.product + other.product,
-    )
-
-
 # A sum of squares that is larger than another one by no more than this part of it may be so by rounding.
 _MORE = 1e-6
 # How a fit that has ended badly comes to another start.
@@ -315,7 +306,6 @@ NO_DOUBTS = Doubts()
 def doubts_about(
     prepared: Prepared, objective: RowObjective, x: Vector, statistics: FitStatistics | None
 ) -> Doubts:
-    """Return what speaks against an end at ``x``."""
     problem, found = prepared.problem, []
     squares = None if statistics is None else statistics.r_squared
     if squares is not None and squares < -_MORE and problem.loss == "squared":

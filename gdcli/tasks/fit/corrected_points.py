@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.objective.row_objective import PIECE
-
-if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Vector
-    from gdcli.objective.row_objective import RowObjective
+from gdcli.kernel.vectors import Vector
+from gdcli.objective.row_objective import PIECE, RowObjective
 
 # Of more rows only the largest moves are kept.
 MOST_ROWS = 10_000

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.kernel.numerics import EPS
+from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec, Vector
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.parts import read_parts
@@ -25,7 +26,6 @@ from gdcli.tasks.fit.fit_outcome import Derived, Interval
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import Uncertainty
-    from gdcli.kernel.space import Space
 
 _OPTION = "--derive"
 _MOST_STEPS = 60

@@ -23,14 +23,13 @@ from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
 from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
-from gdcli.tasks.fit.leverage import ALL, rows_seen
+from gdcli.tasks.fit.leverage import ALL, RowsSeen, rows_seen
 from gdcli.tasks.fit.likelihoods import Seen, column
 from gdcli.tasks.fit.row_sample import drawn_over
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
     from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.leverage import RowsSeen
     from gdcli.tasks.fit.prepare import Prepared
 
 # Rows that are told of, those that move an answer most first.
@@ -116,7 +115,7 @@ def _influence(
     n = len(r)
     sums = RowObjective(prepared.row, prepared.data, float(n))
     hessian = sums.evaluate(sums.vector(x), 2).hessian
-    weights = np.concatenate([v[1] for _, v in sums.pieces("weighing", x)])
+    _, weights = sums.all_rows("weighing", x)
     half = J.T @ J if hessian is None else 0.5 * np.array([list(row) for row in hessian])
     moves = -np.linalg.solve(half, (J * np.sqrt(weights)[:, None]).T)
     rank, rss = found.errors.rank, float(r @ r)
@@ -126,7 +125,7 @@ def _influence(
     without = (rss - r * r / free) / (left - 1) if left > 1 else np.full(n, np.nan)
     with np.errstate(all="ignore"):
         student = np.where(away, r / np.sqrt(without * free), np.nan)
-    says = np.concatenate([v[0] for _, v in sums.pieces("fitted", x)])
+    says = sums.all_rows("fitted", x)[0]
     order = np.argsort(-cook, kind="stable")[:MOST]
     told = tuple(
         RowInfluence(

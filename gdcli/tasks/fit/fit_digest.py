@@ -7,10 +7,10 @@ from operator import concat
 from typing import TYPE_CHECKING, Protocol
 
 from gdcli.compile.runners import numpy
+from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
 
 if TYPE_CHECKING:
-    from gdcli.objective.row_model import Rows
     from gdcli.tasks.fit.prepare import Prepared
 
 

@@ -6,14 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.per_sample import ParameterBox
+from gdcli.compile.update_rules import UpdateRule
 from gdcli.judge.epoch_verdict import far_above, judge_epochs, what_to_try
 from gdcli.judge.evidence import Certificate
+from gdcli.judge.verdict import Verdict
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import PointKind, Status, StopReason
-from gdcli.kernel.vectors import norm
+from gdcli.kernel.vectors import Vector, norm
+from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_passes import By
+from gdcli.solve.checkpointing import Checkpointer
+from gdcli.solve.epochs import Epoch, ProgressHook
 from gdcli.solve.iteration import Observer
 from gdcli.table.visited_rows import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
@@ -24,13 +30,6 @@ from gdcli.tasks.pipeline import box_and_start, stop_rules
 from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 if TYPE_CHECKING:
-    from gdcli.compile.update_rules import UpdateRule
-    from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.vectors import Vector
-    from gdcli.objective.row_model import Rows
-    from gdcli.objective.row_passes import By
-    from gdcli.solve.checkpointing import Checkpointer
-    from gdcli.solve.epochs import Epoch, ProgressHook
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
 
@@ -214,7 +213,6 @@ def _polished(
     checkpointer: Checkpointer | None,
     polisher: Callable[..., FitOutcome],
 ) -> FitOutcome:
-    """The batch solve from the answer of a run by epochs."""
     from gdcli.tasks.fit.request import FitSettings
 
     start = prepared.row.space.unflatten(made.run.best.at.x)

@@ -16,6 +16,8 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array
+from gdcli.objective.row_model import is_smooth
+from gdcli.objective.row_programs import programs_of
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
@@ -95,8 +97,6 @@ def fit_groups(found: Grouped, settings: FitSettings | None = None) -> Iterator[
 
 
 def _is_plain(found: Grouped, settings: FitSettings) -> bool:
-    from gdcli.objective.row_model import is_smooth
-
     row, problem = found.plan.row, found.plan.problem
     asked = FitSettings(method=settings.method, max_iter=settings.max_iter, no_cache=settings.no_cache)
     return (
@@ -182,7 +182,6 @@ def _block(
     import numpy as np
 
     from gdcli.objective.grouped_residuals import GroupedResiduals
-    from gdcli.objective.row_programs import programs_of
     from gdcli.solve.methods.batched_fits import solve_many
     from gdcli.solve.registry import METHODS
 

@@ -6,36 +6,34 @@ as the double that it is read as.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import to_list
-from gdcli.objective.row_model import Weighting
-from gdcli.tasks.fit.request import FitSettings
+from gdcli.objective.row_model import Weighting, residual_in
+from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.prepare import Prepared
+from gdcli.tasks.fit.request import FitProblem, FitSettings
 from gdcli.tasks.fit.solve_fit import answer, solve
 from gdcli.tasks.global_minimum import (
     DEFAULT_TOL,
     Teller,
-    bounds_hint,
+    check_bounded,
     evidence_of,
     run_search,
     verdict_of,
     was_stopped,
 )
 from gdcli.tasks.kept_cover import Bounded
-from gdcli.tasks.problem import listed
+from gdcli.tasks.pipeline import flat_bounds
 
 if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.global_search.branch_and_bound import Search
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitProblem
 
 # More parameters are more boxes than anybody can wait for; of more rows each box takes too long.
 MOST_PARAMETERS, MOST_ROWS = 4, 10_000
@@ -72,31 +70,12 @@ def check(prepared: Prepared, settings: FitSettings) -> None:
         raise UsageError(told, "--start auto fits from many starts, without a proof")
 
 
-def _check_bounds(prepared: Prepared) -> None:
-    ends = bounds_in_order(prepared)
-    missing = sorted({name for name, low, high in ends if not (math.isfinite(low) and math.isfinite(high))})
-    if missing:
-        told = f"{listed(missing)} {'has' if len(missing) == 1 else 'have'} none"
-        raise UsageError(f"--global needs bounds on every parameter: {told}", bounds_hint(missing))
-
-
-def bounds_in_order(prepared: Prepared) -> list[tuple[str, float, float]]:
-    """Return the name and the bounds of every parameter, in flat order."""
-    found = []
-    for name, length in prepared.row.space.lengths.items():
-        ends: Any = prepared.problem.bounds.get(name, (-math.inf, math.inf))
-        low, high = (list(end) if hasattr(end, "__len__") else [end] * (length or 1) for end in ends)
-        found += [(name, float(a), float(b)) for a, b in zip(low, high, strict=True)]
-    return found
-
-
 def bounded_fit(prepared: Prepared) -> Bounded:
     """Return the sum of squares as what bounds it on boxes of parameters."""
     import numpy as np
 
     from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import IntervalProgram
-    from gdcli.objective.row_model import residual_in
     from gdcli.objective.squares_on_boxes import SquaresOnBoxes
 
     row = prepared.row
@@ -107,8 +86,7 @@ def bounded_fit(prepared: Prepared) -> Bounded:
     (_, arrays), *_ = prepared.data.chunks(max(1, prepared.data.rows))
     columns = dict(zip(prepared.data.names, arrays, strict=True))
     function = SquaresOnBoxes(program, [np.asarray(columns[name], dtype=float) for name in row.columns])
-    ends = bounds_in_order(prepared)
-    low, high = (np.array([end[k] for end in ends], dtype=float) for k in (1, 2))
+    low, high = (np.array(ends, dtype=float) for ends in flat_bounds(prepared.problem.bounds, row.space))
     return Bounded(function, low, high)
 
 
@@ -138,7 +116,7 @@ def solve_globally(
 
     settings = settings or FitSettings()
     check(prepared, settings)
-    _check_bounds(prepared)
+    check_bounded(prepared.row.space.names, prepared.problem.bounds, "parameter")
     with budget.limited(replace(settings, max_evaluations=None)):
         within = bounded_fit(prepared)
         function, tol = within.function, DEFAULT_TOL if settings.tol is None else settings.tol

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, replace
+from gdcli.kernel.vectors import Array
+from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.row_sample import CURVE, RowsInPlace, over_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gdcli.kernel.vectors import Array
-    from gdcli.objective.row_model import RowModel
     from gdcli.tasks.fit.prepare_shared import SharedFit
     from gdcli.tasks.fit.responses import SeveralResponses
 
@@ -89,12 +89,7 @@ def response_curves(fit: SeveralResponses, x: Sequence[float]) -> GroupCurves:
 
 
 def _said(row: RowModel, arrays: Mapping[str, Array], x: Sequence[float]) -> tuple[list[float], list[float]]:
-    import numpy as np
-
-    from gdcli.objective.row_objective import RowObjective
-
     held = RowsInPlace(row.columns)
     held.put([arrays[name] for name in row.columns])
-    pieces = [v[:2] for _, v in RowObjective(row, held).pieces("fitted", x)]
-    fitted, measured = (np.concatenate(column).tolist() for column in zip(*pieces, strict=True))
+    fitted, measured, *_ = RowObjective(row, held).all_rows("fitted", x).tolist()
     return fitted, measured

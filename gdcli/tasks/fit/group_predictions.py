@@ -10,13 +10,13 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.vectors import Array
+from gdcli.table.blocks import Label
 from gdcli.table.row_groups import Groups
 from gdcli.tasks.fit.annotated_output import Wanted
 from gdcli.tasks.fit.asked_columns import asked_again
 from gdcli.tasks.fit.prediction import PREDICTED, FittedAnswer, bands, check, refuse_responses
 
 if TYPE_CHECKING:
-    from gdcli.table.blocks import Label
     from gdcli.table.source import DataTable
     from gdcli.tasks.fit.fit_outcome import FitOutcome
 

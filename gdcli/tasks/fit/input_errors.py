@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gdcli.compile.runners import batch_function
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
+from gdcli.language.form import build_row
 from gdcli.language.functions import CONSTANTS
-from gdcli.language.model_text import columns_told, place_of
+from gdcli.language.model_text import Model, columns_told, place_of
 from gdcli.language.syntax import Tree, parse
 from gdcli.language.tree_names import check_calls
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE
-
-if TYPE_CHECKING:
-    from gdcli.language.model_text import Model
 
 OPTION = "--sigma-x"
 _EXAMPLE = "for example --sigma-x x=0.1, or --sigma-x x=COLUMN"
@@ -81,7 +80,6 @@ def columns_wanted(
 
 
 def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence[str]) -> RowModel:
-    from gdcli.language.form import build_row
     from gdcli.objective.errors_in_columns import with_errors
 
     lengths = dict.fromkeys(columns)
@@ -112,8 +110,6 @@ def check_sigmas(row: RowModel, data: Rows, place: Callable[[int], str]) -> None
     """
     assert row.errors is not None
     import numpy as np
-
-    from gdcli.compile.runners import batch_function
 
     names = row.errors.plain.columns
     order = [tuple(data.names).index(name) for name in names]

@@ -8,6 +8,7 @@ fallen by the quantile of chi-square with 2 degrees of freedom.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, sqrt
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,11 @@ from gdcli.judge.distributions import joint_quantile
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.numerics import EPS
-from gdcli.tasks.fit.fit_outcome import FitIntervals, FitOutcome, JointRegion
+from gdcli.tasks.fit.fit_outcome import FitIntervals, FitOutcome, Interval, JointRegion
 from gdcli.tasks.fit.profile_intervals import Profile, profile_of
 from gdcli.tasks.fit.request import WALD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gdcli.tasks.fit.fit_outcome import Interval
     from gdcli.tasks.fit.prepare import Prepared
 
 # Why a curve does not close, by the reasons of :mod:`gdcli.judge.level_contour`.

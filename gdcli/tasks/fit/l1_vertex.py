@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.judge.evidence import Certificate
+from gdcli.judge.evidence import Certificate, allowed_gap
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.factors import combined, independent, singular
 from gdcli.kernel.status import CurvatureSource, PointKind
@@ -67,7 +67,6 @@ def prove(
     if polyhedron is None:
         found = None if prepared.row.deviation is None else _at_a_vertex(prepared, judging, x)
         return None if found is None else Proof(found)
-    from gdcli.judge.evidence import allowed_gap
     from gdcli.solve.methods.least_absolute import least
 
     lowest = least(polyhedron, judging.np.array(x, dtype=float))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Array
+from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.some_rows import directions
 
 if TYPE_CHECKING:
@@ -33,17 +34,14 @@ class RowsSeen(NamedTuple):
 
 def rows_seen(prepared: Prepared, outcome: FitOutcome) -> RowsSeen | None:
     """Return the rows of a least-squares fit at its answer; None where they are not finite, or very many."""
-    from gdcli.objective.row_objective import RowObjective
-
     np, x = numpy(), prepared.row.space.flatten(outcome.point)
     if prepared.data.rows * len(x) > MOST_NUMBERS:
         return None
-    found = [np.stack(v, axis=1) for _, v in RowObjective(prepared.row, prepared.data).pieces("jacobian", x)]
-    whole = np.concatenate(found)
+    whole = RowObjective(prepared.row, prepared.data).all_rows("jacobian", x)
     if not np.isfinite(whole).all():
         return None
-    basis, _ = directions(whole[:, :-1])
-    return RowsSeen(whole[:, :-1], whole[:, -1], (basis * basis).sum(axis=1))
+    basis, _ = directions(whole[:-1].T)
+    return RowsSeen(whole[:-1].T, whole[-1], (basis * basis).sum(axis=1))
 
 
 # A row whose leverage is 1 but for rounding is met whatever it says.

@@ -10,12 +10,12 @@ from math import fsum, lgamma, log, pi
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
+from gdcli.language.losses import Numbers
+from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import RowObjective, added
 
 if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Vector
-    from gdcli.language.losses import Numbers
-    from gdcli.objective.row_model import Rows
     from gdcli.tasks.fit.request import FitProblem
 
 

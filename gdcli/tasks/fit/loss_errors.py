@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 from gdcli.compile.runners import numpy
 from gdcli.judge.statistics import FitStatistics, Uncertainty, information
 from gdcli.kernel.dataclass import replace
+from gdcli.kernel.dense import Matrix
 from gdcli.kernel.vectors import Array, Vec, Vector, dot
 from gdcli.language.losses import LOSSES, TUNED
 from gdcli.objective.row_model import RowModel, is_smooth
-from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_objective import RowObjective, added
 from gdcli.tasks.fit.likelihoods import Seen, measures
 
 if TYPE_CHECKING:
-    from gdcli.kernel.dense import Matrix
     from gdcli.tasks.fit.prepare import Prepared
 
 LOST = "the curvature of the loss is lost in its kinks, or in rounding"
@@ -81,14 +81,7 @@ def _errors(
 
 def slopes_of(row: RowModel, prepared: Prepared, x: Vector) -> Array:
     """The derivatives of what the model says by the parameters, (rows, p)."""
-    np = numpy()
-    found = [np.stack(v[:-1], axis=1) for v in _as_arrays(RowObjective(row, prepared.data), "slopes", x)]
-    whole: Array = np.concatenate(found)
-    return whole
-
-
-def _as_arrays(objective: RowObjective, name: str, x: Vector) -> list[list[Array]]:
-    return [values for _, values in objective.pieces(name, x)]
+    return RowObjective(row, prepared.data).all_rows("slopes", x)[:-1].T
 
 
 def _expected(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
@@ -138,8 +131,8 @@ def _penalised_squares(
     from gdcli.tasks.fit.penalties import curvatures
 
     np, problem = numpy(), prepared.problem
-    residuals = _as_arrays(RowObjective(plain, prepared.data), "jacobian", x)
-    rss = math.fsum(float((v[-1] * v[-1]).sum()) for v in residuals)
+    sums = RowObjective(plain, prepared.data)
+    rss = float((sums.all_rows("jacobian", x)[-1] ** 2).sum())
     half = 0.5 * np.array([list(row) for row in hessian])
     pull = np.diag(curvatures(problem, prepared.row))
     known, rows = bool(problem.sigma) and not problem.scale_sigma, prepared.data.rows
@@ -153,8 +146,7 @@ def _penalised_squares(
     made = information(half.tolist(), list(x), names, level=problem.told_level, scale=scale, dof=dof)
     if not known and sd is None:
         made = made.without("no degrees of freedom")
-    measured = np.concatenate([v[0] for v in _as_arrays(RowObjective(plain, prepared.data), "weighing", x)])
-    weights = np.concatenate([v[1] for v in _as_arrays(RowObjective(plain, prepared.data), "weighing", x)])
+    measured, weights = sums.all_rows("weighing", x)
     mean = float((weights * measured).sum() / weights.sum())
     tss = float((weights * (measured - mean) ** 2).sum())
     return FitStatistics(rows, rss, made, len(names) + (not known), residual_sd=sd, tss=tss or None)
@@ -162,12 +154,8 @@ def _penalised_squares(
 
 def scores(sums: RowObjective, x: Vector) -> list[Vec]:
     """The sum over rows of the products of the rows' gradients, shape (p, p)."""
-    found: list[Vec] = sums.over(_scores_here, _added_rows, tuple(x))
+    found: list[Vec] = sums.over(_scores_here, added, tuple(x))
     return found
-
-
-def _added_rows(one: list[Vec], other: list[Vec]) -> list[Vec]:
-    return [a + b for a, b in zip(one, other, strict=True)]
 
 
 def _scores_here(sums: RowObjective, x: Sequence[float]) -> list[Vec]:

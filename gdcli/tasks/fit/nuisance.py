@@ -10,6 +10,7 @@ With the number given the parameters are fitted, from what is left the number is
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from math import exp, fsum, isfinite, log, sqrt
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,11 @@ from gdcli.objective.row_model import by_squares, renumbered
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.likelihoods import Seen
 from gdcli.tasks.fit.loss_numbers import with_number
+from gdcli.tasks.fit.request import FitSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitSettings
 
     Solve = Callable[[Prepared, FitSettings], FitOutcome]
 

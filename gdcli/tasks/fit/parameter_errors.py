@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.factors import column_lengths
 from gdcli.kernel.vectors import Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.objective.row_model import by_squares, has_constant
 from gdcli.objective.row_objective import RowObjective, added
@@ -85,7 +86,7 @@ def estimate_errors(
 
     ``active`` are the bounds that hold it, ``face`` is that of the active constraints.
     """
-    names = [prepared.row.space.label(i) for i in range(prepared.row.space.size)]
+    names = prepared.row.space.labels
     held = [name in {bound.name for bound in active} for name in names]
     constant = sum(bound.side == "fixed" for bound in active) + (face.equations if face else 0)
     sums = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
@@ -200,7 +201,6 @@ def _linear_model(
     sums: RowObjective, x: Vector, held: Sequence[bool], wide: bool = True
 ) -> ResidualModel | None:
     """The linear model of the residuals at ``x``, ``wide`` where they have more digits that would be seen."""
-    from gdcli.kernel.factors import column_lengths
     from gdcli.solve.algebra.residual_model import ResidualModel, rounding_shows
 
     at, wide = sums.evaluate(sums.vector(x)), wide and sums.has_wide

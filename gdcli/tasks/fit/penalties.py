@@ -14,12 +14,12 @@ from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import Vector
 from gdcli.language.losses import LOSSES
 from gdcli.objective.row_model import RowModel, Rows, with_penalty
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Vector
     from gdcli.tasks.fit.request import FitProblem
 
 
@@ -81,9 +81,8 @@ def curvatures(problem: FitProblem, row: RowModel) -> list[float]:
 def variance_left(problem: FitProblem, plain: RowModel, data: Rows, x: Vector) -> float:
     """Return the sum of the squares of what is left over the rows less the effective number of parameters."""
     np = numpy()
-    pieces = [np.stack(v, axis=1) for _, v in RowObjective(plain, data).pieces("jacobian", x)]
-    whole = np.concatenate(pieces)
-    J, r = whole[:, :-1], whole[:, -1]
+    whole = RowObjective(plain, data).all_rows("jacobian", x)
+    J, r = whole[:-1].T, whole[-1]
     known = J.T @ J
     pull = np.diag(curvatures(problem, plain)) if problem.found is not None else 0.0
     effective = float(np.trace(np.linalg.pinv(known + pull) @ known))

@@ -193,8 +193,7 @@ def bands(
 
         arrays = [np.asarray(array, dtype=float) for array in arrays]
         held.put(arrays)
-        pieces = [found for _, found in RowObjective(row, held).pieces("predicted", answer.x)]
-        *slopes, fitted, weight = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+        *slopes, fitted, weight = RowObjective(row, held).all_rows("predicted", answer.x)
         error = np.full(len(fitted), np.nan)
         if answer.factor is not None:
             error = np.sqrt(((np.array(answer.factor).T @ np.array(slopes)) ** 2).sum(axis=0))

@@ -10,11 +10,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
+from gdcli.compile.runners import numpy, one_thread
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
-from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
 from gdcli.kernel.space import lengths_of
+from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names
+from gdcli.language.syntax import Tree
+from gdcli.language.tree_names import check_calls, place_of_name, with_parts
+from gdcli.language.values import TypedValue, read_values
 from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model, linear_parameters
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -33,8 +38,6 @@ from gdcli.tasks.problem import check_used, with_names
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Levels
-    from gdcli.language.syntax import Tree
-    from gdcli.language.values import TypedValue
     from gdcli.table.blocks import Columns, Layout
     from gdcli.table.dates import DateForm
     from gdcli.table.derived_rows import Derived
@@ -161,8 +164,6 @@ def read_request(request: FitRequest, settings: FitSettings | None = None) -> Pa
 
         model = model.using(read_parts(tuple(request.let)))
     _check_sense(request, model)
-    from gdcli.language.values import read_values
-
     given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
     sigmas: Mapping[str, Tree] = {}
     if request.sigma_x:
@@ -236,8 +237,6 @@ def gathered(
 
     def wanted(names: Sequence[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for one in fits for name in one.wanted(names)))
-
-    from gdcli.compile.runners import one_thread
 
     if request.is_partitioned:
         _check_as_they_are(_parsed(fits), request)
@@ -345,7 +344,6 @@ def number_of(row: int) -> str:
 
 def columns_of(given: Mapping[str, Any]) -> Columns:
     """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
-    from gdcli.compile.runners import numpy
     from gdcli.table.blocks import Columns, listed
 
     np = numpy()
@@ -386,8 +384,6 @@ def _check_sense(request: FitRequest, model: Model) -> None:
 
 
 def _constants(request: FitRequest) -> dict[str, Any]:
-    from gdcli.language.values import read_values
-
     entries = read_values(request.constants, "--set", request.seed)
     for entry in entries:
         if not entry.name:
@@ -486,9 +482,6 @@ def _dates_used(derived: Derived | None, columns: Sequence[str]) -> dict[str, Da
 
 def _no_difference(levels: Mapping[str, Levels], given: Sequence[TypedValue]) -> Iterator[TypedValue]:
     """Yield a start of 0 for the difference of each level to the base that has none."""
-    from gdcli.kernel.errors import Span
-    from gdcli.language.values import TypedValue
-
     known = {entry.name for entry in given}
     for found in levels.values():
         for name in found.parameters:
@@ -502,7 +495,7 @@ def _are_own_linear(row: RowModel, share: Sequence[str], given: Sequence[TypedVa
     if not share or not known.issuperset(share):
         return False
     linear = {row.space.label(i) for i in linear_parameters(row)}
-    return {row.space.label(i) for i in range(row.space.size)} - known <= linear
+    return set(row.space.labels) - known <= linear
 
 
 def _loss_of(request: FitRequest, model: Model) -> str:
@@ -615,8 +608,6 @@ def _limits(
         read_derived(tuple(request.derive), tuple(request.let), names.parameters, constants, columns)
     if not (request.bounds or request.subject_to or request.let):
         return (), {}, {}
-    from gdcli.language.functions import CONSTANTS
-    from gdcli.language.tree_names import check_calls, place_of_name, with_parts
     from gdcli.tasks.typed_limits import as_typed, ends_of, relations_of
 
     typed = as_typed(request.subject_to)

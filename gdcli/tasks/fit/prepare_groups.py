@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.vectors import Array
@@ -76,7 +77,6 @@ class Grouped:
         return 0 if part is None else sum(split(n, part, seed)[1].size for n in self.sizes if n > 1)
 
     def count(self, group: int) -> RowCount:
-        """Return how many rows of a group are used and skipped."""
         left, used = self.left_out[group], self.sizes[group]
         return RowCount(used, left.skipped, left.places)
 
@@ -117,7 +117,6 @@ def grouped(
         with columns_of(used | {"": _numbered(groups, request.data)}) as data:
             yield _sorted(plan, groups, data, number_of)
         return
-    from gdcli.compile.runners import numpy
     from gdcli.table.spool import gather
 
     with opened(request, not asked.settings.no_cache, stdin) as table:

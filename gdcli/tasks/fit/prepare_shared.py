@@ -8,10 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass, replace
-from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.kernel.errors import DataError, DomainError, UsageError, did_you_mean
 from gdcli.kernel.number_format import label
 from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Array
+from gdcli.objective.grouped_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_programs import programs_of
 from gdcli.tasks.fit.data_checks import check_rows, check_start
 from gdcli.tasks.fit.eliminated_groups import Block, EliminatedGroups, Layout
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -20,7 +23,6 @@ from gdcli.tasks.fit.request import FitProblem, FitRequest, FitSettings, Searche
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Array
     from gdcli.table.blocks import Columns
     from gdcli.table.source import DataTable
 
@@ -165,9 +167,6 @@ def _blocks(found: Grouped) -> list[Block]:
     """The groups in blocks of like sizes, with their rows side by side."""
     import numpy as np
 
-    from gdcli.objective.grouped_residuals import GroupedResiduals
-    from gdcli.objective.row_programs import programs_of
-
     row, sizes = found.plan.row, np.array(found.sizes)
     arrays, _ = found.rows(0, len(sizes))
     columns = [arrays[found.data.names.index(name)] for name in row.columns]
@@ -196,7 +195,6 @@ def _searched(
     found: Grouped, layout: Layout, blocks: Sequence[Block], told: Callable[[float], None]
 ) -> tuple[Mapping[str, Any], Searched]:
     """Return the best of the starts found in all rows and in the largest groups, each tried on all groups."""
-    from gdcli.kernel.errors import DomainError
     from gdcli.table.blocks import Columns as Table
     from gdcli.tasks.fit.start_search import search_start
 

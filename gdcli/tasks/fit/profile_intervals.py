@@ -20,14 +20,13 @@ from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.vectors import Vec
 from gdcli.language.losses import LOSSES
 from gdcli.objective.row_objective import HESSIAN_SIZE, PIECE, RowObjective
-from gdcli.tasks.fit.fit_outcome import Interval
+from gdcli.tasks.fit.fit_outcome import FitOutcome, Interval
 from gdcli.tasks.fit.parameter_errors import error_kind
 
 if TYPE_CHECKING:
     from gdcli.judge.level_curve import Curve
     from gdcli.judge.profile import ProfileEnd
     from gdcli.judge.statistics import Uncertainty
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
 
 # An interval is called lopsided where its ends are moved by more than this part of half its width.

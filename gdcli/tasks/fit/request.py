@@ -350,7 +350,6 @@ class FitProblem(Problem):
 
     @property
     def told_level(self) -> float:
-        """The level of confidence of intervals."""
         from gdcli.judge.statistics import LEVEL
 
         return LEVEL if self.level is None else self.level

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import Array
 from gdcli.language.model_text import parse_model
+from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.iteration import Observer
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResponsePart, RowCount
 from gdcli.tasks.fit.prepare import ParsedFit, Plan, Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import WALD, FitRequest, FitSettings
 from gdcli.tasks.fit.solve_fit import solve
 
 if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Array
-    from gdcli.objective.row_model import RowModel, Rows
-    from gdcli.solve.iteration import Observer
     from gdcli.table.source import DataTable
 
 # The variances are settled when none changes by more than this part of it.
@@ -184,8 +184,7 @@ def _spreads(row: RowModel, data: Rows, sides: Sequence[str]) -> list[float]:
     """The variance of each response, by which it counts at first. Raises DataError for one that is always the same."""
     import numpy as np
 
-    objective = RowObjective(replace(row, engine="numpy"), data)
-    found = np.concatenate([v[0] for _, v in objective.pieces("response", [0.0] * objective.size)])
+    (found,) = RowObjective(replace(row, engine="numpy"), data).all_rows("response", [0.0] * row.space.size)
     variances = [float(np.var(part)) for part in np.split(found, len(sides))]
     for side, variance in zip(sides, variances, strict=True):
         if not variance > 0.0:
@@ -224,11 +223,9 @@ def solve_responses(
 
 
 def _parts(fit: SeveralResponses, outcome: FitOutcome) -> list[ResponsePart]:
-    import numpy as np
 
     objective = RowObjective(replace(fit.prepared.row, engine="numpy"), fit.prepared.data)
-    pieces = [v[:2] for _, v in objective.pieces("fitted", outcome.run.best.at.x)]
-    fitted, measured = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    fitted, measured, *_ = objective.all_rows("fitted", outcome.run.best.at.x)
     found = []
     for k, (model, side) in enumerate(zip(fit.models, fit.sides, strict=True)):
         y, f = measured[fit.number == k], fitted[fit.number == k]

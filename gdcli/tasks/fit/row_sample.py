@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector
+from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_objective import PIECE, RowObjective
 
 if TYPE_CHECKING:
-    from gdcli.objective.row_model import RowModel
     from gdcli.tasks.fit.prepare import Prepared
 
 MOST = 3000  # points of a picture
@@ -97,8 +98,6 @@ def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
 
 def row_values(prepared: Prepared, most: int) -> list[list[float]]:
     """Return the columns of the model, row by row. Raises UsageError for more than ``most`` rows."""
-    from gdcli.kernel.errors import UsageError
-
     data = prepared.data
     if data.rows > most:
         hint = f"draw some of them: shuf -n {most} keeps the page small"
@@ -147,5 +146,4 @@ def _curve(
     row = prepared.row.plain
     held = RowsInPlace(row.columns)
     held.put([places if name == over else np.ones(len(places)) for name in held.names])
-    pieces = RowObjective(row, held).pieces("fitted", x)
-    return places.tolist(), [v for _, values in pieces for v in values[0].tolist()]
+    return places.tolist(), RowObjective(row, held).all_rows("fitted", x)[0].tolist()

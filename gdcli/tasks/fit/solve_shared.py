@@ -11,11 +11,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import dot
-from gdcli.solve.iteration import Observer
+from gdcli.kernel.vectors import Array, dot
+from gdcli.objective.box import Box
+from gdcli.objective.protocol import QRSystem
+from gdcli.solve.algebra.residual_model import residual_floor
+from gdcli.solve.iteration import Observer, RunResult
 from gdcli.tasks.fit.conclusion import by_residuals, with_redundancy
 from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.eliminated_groups import Ends, SharedObjective
@@ -24,7 +28,7 @@ from gdcli.tasks.fit.parameter_errors import Errors, Left, error_kind, without_e
 from gdcli.tasks.fit.prepare_shared import SharedFit
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.solve_fit import BY_SQUARES, LAST_DIGITS, in_sums
-from gdcli.tasks.outcome import Judged
+from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import (
     Ready,
     active_bounds,
@@ -41,11 +45,6 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.vectors import Array
-    from gdcli.objective.box import Box
-    from gdcli.objective.protocol import QRSystem
-    from gdcli.solve.iteration import RunResult
-    from gdcli.tasks.outcome import ActiveBound
 
 # A group's own parameters are at rest where a step of them can take away no more than this part of its sum of squares.
 _AT_REST = 1e-10
@@ -169,7 +168,7 @@ def _errors(fit: SharedFit, judging: SharedObjective, ends: Ends, active: Sequen
     from gdcli.judge.statistics import Parameters, fit_statistics, normal_log_likelihood
 
     space, kind = fit.groups.space, error_kind(fit.problem)
-    names = [space.label(i) for i in range(space.size)]
+    names = space.labels
     held = {bound.name for bound in active}
     sums = SharedObjective(fit.groups, fit.count.used, float(fit.count.used))
     at = sums.evaluate(sums.vector(ends.x))
@@ -221,8 +220,6 @@ def _left(ends: Ends, triangle: QRSystem) -> Left:
     """What is left of the rows, and what of it may be rounding."""
     import numpy as np
 
-    from gdcli.solve.algebra.residual_model import residual_floor
-
     shared = np.repeat(np.abs(np.array(ends.x))[:, None], ends.own.shape[1], axis=1)
     moved = ends.R * np.vstack([abs(ends.own), shared])  # by each parameter as large as it is
     moves = np.sqrt((moved * moved).sum(axis=(0, 2)))
@@ -238,7 +235,6 @@ def _parts(
     import numpy as np
 
     from gdcli.judge.distributions import student_t_quantile
-    from gdcli.kernel.batched_linear import inverse_upper
 
     q, space = len(ends.own), fit.own_space
     errors: list[list[float | None]] = [[None] * q for _ in range(fit.groups.count)]

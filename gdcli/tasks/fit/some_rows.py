@@ -12,7 +12,6 @@ from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
-    from gdcli.objective.row_model import RowModel
     from gdcli.table.blocks import Columns
     from gdcli.tasks.fit.prepare import Prepared
 
@@ -36,14 +35,6 @@ def folds(rows: int, number: int, seed: int) -> Iterator[tuple[list[int], list[i
     for k in range(number):
         out = set(order[k::number])
         yield [i for i in range(rows) if i not in out], sorted(out)
-
-
-def says(prepared: Prepared, x: Vector) -> Array:
-    """Return what the model says of all rows at x, (rows,)."""
-    np = numpy()
-    pieces = RowObjective(prepared.row, prepared.data).pieces("fitted", x)
-    found: Array = np.concatenate([values[0] for _, values in pieces])
-    return found
 
 
 def aimed_at(prepared: Prepared, target: Array) -> Prepared:
@@ -70,12 +61,9 @@ def aimed_at(prepared: Prepared, target: Array) -> Prepared:
     )
 
 
-def slopes(row: RowModel, data: Columns, x: Vector) -> Array:
+def slopes(prepared: Prepared, x: Vector) -> Array:
     """Return the derivatives of the residuals by the parameters at x, (rows, p)."""
-    np = numpy()
-    pieces = RowObjective(row, data).pieces("jacobian", x)
-    found: Array = np.concatenate([np.stack(values[:-1], axis=1) for _, values in pieces])
-    return found
+    return RowObjective(prepared.row, prepared.data).all_rows("jacobian", x)[:-1].T
 
 
 class Directions(NamedTuple):

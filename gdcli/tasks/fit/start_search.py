@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gdcli.compile.runners import numpy
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DomainError, UsageError
@@ -53,7 +54,6 @@ def search_start(
 def _search(
     problem: FitProblem, row: RowModel, some: Columns, known: Mapping[str, Any], told: Callable[[float], None]
 ) -> FoundStart:
-    from gdcli.compile.runners import numpy
     from gdcli.objective.parameter_scales import Guesses
     from gdcli.objective.variable_projection import SeparableResiduals
     from gdcli.solve.methods.fit_starts import search
@@ -95,6 +95,4 @@ def _thinned(objective: RowObjective, stride: int) -> list[Any]:
 
 
 def _joined(one: list[Any], other: list[Any]) -> list[Any]:
-    from gdcli.compile.runners import numpy
-
     return [numpy().concatenate(pair) for pair in zip(one, other, strict=True)]

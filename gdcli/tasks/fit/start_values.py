@@ -65,5 +65,4 @@ def _advice(model: Model, columns: Sequence[str]) -> str:
 
 
 def _is_indexed(tree: Any, name: str) -> bool:
-    """Tell whether a name is indexed or sliced in a tree."""
     return any(node.op in ("index", "slice") and node.value[0] == name for node in all_nodes(tree.root))
