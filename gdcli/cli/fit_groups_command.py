@@ -140,7 +140,8 @@ def _table(found: Grouped, recorder: GroupRecorder, look: Look) -> Any:
 
     rows, space = _rows(found), found.plan.row.space
     counted = RowsRecord.of(rows, visited=None)
-    asked = GroupQuestion(problem_record(found.plan.problem), space, found.columns, len(found.keys), counted)
+    plan, groups = found.plan, len(found.keys)
+    asked = GroupQuestion(problem_record(plan.problem), space, found.columns, groups, counted, plan.searched)
     return GroupTable(asked, look, recorder, FIT, recorder.timing)
 
 

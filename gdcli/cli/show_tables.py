@@ -133,7 +133,10 @@ def groups(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
         return many(options, answers)
     of_rows = ("used", "skipped", "held_back")
     rows = RowsRecord(**{name: sum(getattr(fit.rows, name) for fit in found) for name in of_rows})
-    asked = GroupQuestion(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
+    searched = first.problem.search is not None
+    asked = GroupQuestion(
+        first.problem, first.problem.space, list(found[0].labels), len(found), rows, searched
+    )
 
     def write(stream: TextIO, format: Format) -> None:
         table = GroupTable(asked, format.load()(stream), GroupRecorder(), FIT)

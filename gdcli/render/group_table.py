@@ -35,11 +35,14 @@ _MOST_WIDE = 4
 
 
 class GroupQuestion(NamedTuple):
+    """What is asked of all groups; ``searched``: the start of each is searched for in its own rows."""
+
     problem: FitProblemRecord
     space: Space
     by: Sequence[str]
     groups: int
     rows: RowsRecord
+    searched: bool
 
 
 class GroupTable:
@@ -122,7 +125,9 @@ class GroupTable:
         by = harmless(", ".join(asked.by))
         lines += fact("groups", f"{asked.groups}, by {by}", width)
         lines += fact("loss", loss_text(asked.problem), width)
-        if asked.problem.start:
+        if asked.searched:
+            lines += fact("start", "searched for each group in its rows", width)
+        elif asked.problem.start:
             lines += fact("start", summary.point_text(asked.problem.start), width)
         if self._left_out:
             text = f"{named(self._left_out)}; --format csv or jsonl has all"

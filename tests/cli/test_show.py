@@ -285,7 +285,9 @@ def test_answers_of_a_stream_are_shown_as_its_table(
         assert called(["show", answers], capsys) == (0, live, "")
 
 
-@pytest.mark.parametrize("more", ["", "--start a=1,b=1 --loss huber", "--bounds a=0:1"])
+@pytest.mark.parametrize(
+    "more", ["", "--start a=1,b=1 --loss huber", "--bounds a=0:1", "--start auto --loss cauchy"]
+)
 def test_fits_to_groups_are_shown_as_their_table(
     more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
