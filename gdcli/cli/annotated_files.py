@@ -48,8 +48,7 @@ class Files:
     def __enter__(self) -> Files:
         with ExitStack() as stack:
             for name, path in self._asked.items():
-                destination = Destination(path, self._env.stdout)
-                destination.option = f"--{name}"
+                destination = Destination(path, self._env.stdout, f"--{name}")
                 self._streams[name] = stack.enter_context(destination)
             if STANDARD in self._paths and self.stdin is not None:
                 from gdcli.tasks.fit.annotated_output import kept

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import CompareBatchesOptions, FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.option_rows import Options
+    from gdcli.cli.output_file import Tracing
     from gdcli.cli.report_option import ReportFile
-    from gdcli.cli.trace_option import Tracing
     from gdcli.record.schema import Record
     from gdcli.record.selection import Words
     from gdcli.render.plot_data import Picture
@@ -88,6 +88,13 @@ def check_output(options: OutputOptions, is_fit: bool) -> None:
     from gdcli.tasks import export
 
     export.check(options.emit, is_fit)
+
+
+def refuse(options: FitOptions, whys: Mapping[str, str], other: str, hint: str) -> None:
+    """Raise UsageError for an option that was given, of those that do not go with ``other``; ``whys`` are by name."""
+    for name, why in whys.items():
+        if getattr(options, name):
+            raise UsageError(f"--{name.replace('_', '-')} does not go with {other}: {why}", hint)
 
 
 def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
@@ -194,7 +201,7 @@ def traced(
     """Return what writes the path of the run into the file of ``--trace``; None where none is asked for."""
     if not path:
         return nullcontext()
-    from gdcli.cli.trace_option import Tracing
+    from gdcli.cli.output_file import Tracing
 
     return Tracing(path, options, env)
 

@@ -23,15 +23,11 @@ MOST_DOTS = 200_000_000  # of a picture: each takes four bytes while it is drawn
 class _File(Destination):
     """A picture's file: whole or not at all; what is wrong with it is said of its own option."""
 
-    def __init__(self, path: str, stdout: TextIO, option: str) -> None:
-        super().__init__(path, stdout)
-        self.option = option
-
     def write(self, picture: bytes) -> None:
         self._stream.buffer.write(picture)
 
     def _unwritable(self, why: str) -> UsageError:
-        span = Span(self._typed, 0, len(self._typed), self.option)
+        span = Span(self._typed, 0, len(self._typed), self._option)
         return UsageError(f"cannot write the picture: {why}", _folder_hint(self._path), span)
 
 

@@ -1,7 +1,7 @@
 """The commands of `gd`: what each takes, a class whose bases are its groups of options, and all of them in one table.
 
-A command is one `Command` row, and in the module ``NAME_command`` a function ``run(options, env) -> exit code``. The
-module is imported when its command is asked for, so a new command costs the others nothing.
+A command is one `Command` row, and in the module ``NAME_command`` a function ``run(options, env) -> exit code``, or
+another that the row names. The module is imported when its command is asked for, so a new one costs the others nothing.
 """
 
 from __future__ import annotations
@@ -190,13 +190,13 @@ class CompletionOptions(Options):
 
 
 class Command:
-    """One command: ``takes`` is the class of its options, ``module`` that of its code where that is another's."""
+    """One command: ``takes`` is the class of its options, ``code`` its ``module:function`` where that is not usual."""
 
     def __init__(
-        self, name: str, takes: type[Options], summary: str, text: str, *examples: str, module: str = ""
+        self, name: str, takes: type[Options], summary: str, text: str, *examples: str, code: str = ""
     ) -> None:
         self.name, self.takes, self.summary, self.examples = name, takes, summary, examples
-        self.text, self._module = text or summary, module or f"{name.replace('-', '_')}_command"
+        self.text, self._code = text or summary, code or f"{name.replace('-', '_')}_command:run"
 
     @property
     def options(self) -> tuple[Option[Any], ...]:
@@ -217,7 +217,8 @@ class Command:
     def load(self) -> Callable[[Any, Environment], int]:
         from importlib import import_module
 
-        run: Callable[[Any, Environment], int] = import_module(f"gdcli.cli.{self._module}").run
+        module, _, name = self._code.partition(":")
+        run: Callable[[Any, Environment], int] = getattr(import_module(f"gdcli.cli.{module}"), name)
         return run
 
 
@@ -225,7 +226,7 @@ def _extremum(name: str, options: type[Options], example: str) -> Command:
     what = f"Find a {name.removesuffix('imize')}imum of an expression"
     vector = f"gd {name} 'sum(a*v**2)' --set a={'' if name == 'minimize' else '-'}2 --start 'v=[10,20,4,5]'"
     text = f"{what} and show the evidence for it."
-    return Command(name, options, f"{what}.", text, example, vector, module="minimize_command")
+    return Command(name, options, f"{what}.", text, example, vector, code="minimize_command:run")
 
 
 _RATE_RULES = """Run plain gradient descent once per learning rate, and give each a verdict with its reason.
@@ -304,11 +305,11 @@ _ROWS = (
         "gd solve 'x**2 + y == 11' 'x + y**2 == 7' --bounds all=-5:5",
         "gd solve 'sin(x) == x/10' --bounds x=-20:20"),
     Command("compare-lr", CompareRatesOptions, "Compare learning rates of gradient descent.", _RATE_RULES,
-        "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01"),
+        "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01", code="comparison_commands:rates"),
     Command("compare-methods", CompareMethodsOptions, "Compare methods on one problem.",
         "Solve one problem by several methods, and compare how far each came and what it cost. A method that fails is "
         "a row that says so; --lr goes to the methods that read one. Caps are on each.",
-        "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
+        "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1", code="comparison_commands:methods"),
     Command("explore", ExploreOptions, "Play with descent in the browser.",
         "Write a page for a browser and open it: contours (of one variable the curve) with the path of a method, step "
         "by step. Drag the start, move the learning rate, compare methods side by side, add noise; with data see the "
@@ -336,10 +337,11 @@ _ROWS = (
         "gd predict fit.json new.csv --interval prediction --format csv"),
     Command("compare-batch", CompareBatchesOptions,
         "Compare batch, mini-batch and stochastic descent on data.", _BATCH_TEXT,
-        "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all"),
+        "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all", code="comparison_commands:batches"),
     Command("compare-models", CompareModelsOptions, "Compare models of the same data.", _MODELS_TEXT,
         "gd compare-models decay.csv --model 'y ~ a + b*t' --model 'y ~ a*exp(-b*t)'",
-        "gd compare-models data.csv --model 'y ~ a*x' --model 'y ~ a*x + b' --folds 10"),
+        "gd compare-models data.csv --model 'y ~ a*x' --model 'y ~ a*x + b' --folds 10",
+        code="comparison_commands:models"),
     Command("run", RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
         "gd run examples.toml", "gd run examples.toml rosenbrock --format json",
         "gd run problems.jsonl --jobs 2 > answers.jsonl"),
@@ -371,14 +373,15 @@ _ROWS = (
         "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.03 --format jsonl --output b.jsonl --max-iter 50",
         "gd diff a.jsonl b.jsonl"),
     Command("methods", MethodListOptions, "List the methods: what they need and when to use them.", "",
-        "gd methods", "gd methods adam bfgs"),
+        "gd methods", "gd methods adam bfgs", code="listing_command:run"),
     Command("functions", FunctionListOptions, "List the functions: meaning, domain, derivative.",
         "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
         "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
         "separated.",
-        "gd functions", "gd functions gamma lgamma", "gd functions --format plain"),
+        "gd functions", "gd functions gamma lgamma", "gd functions --format plain", code="listing_command:run"),
     Command("help", HelpOptions, "Show the help of a command.",
-        "Show the help of gd, or of one command, as 'gd COMMAND --help' does.", "gd help", "gd help minimize"),
+        "Show the help of gd, or of one command, as 'gd COMMAND --help' does.", "gd help", "gd help minimize",
+        code="man_command:help_command"),
     Command("completion", CompletionOptions, "Print the completion script of a shell.",
         "Print the script that completes commands, options, their values, problems of a file and columns of a "
         "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",

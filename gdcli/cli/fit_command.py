@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from io import StringIO
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.answer import (
     AnswerWriter,
@@ -15,12 +15,14 @@ from gdcli.cli.answer import (
     caps_of,
     check_output,
     fit_asked,
+    refuse,
     told_beside,
     traced,
     with_receipt,
 )
 from gdcli.cli.checkpoint_option import session
 from gdcli.kernel.budget import limited
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.render.formats import Shape
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
     from gdcli.record.fits import FitRecord
     from gdcli.record.selection import Words
+    from gdcli.render.plot_data import Chart
     from gdcli.render.progress import Progress
     from gdcli.render.tables import PageLayout
     from gdcli.solve.checkpointing import Checkpointer
@@ -42,16 +45,13 @@ if TYPE_CHECKING:
 def run(options: FitOptions, env: Environment) -> int:
     check_output(options, is_fit=True)
     if options.global_:
-        from gdcli.cli import global_option
+        from gdcli.cli import search_option
 
-        global_option.check_fit(options)
+        search_option.check_fit(options)
     if options.covariance and (options.by or options.share or options.model):
         raise UsageError("--covariance is of one fit", "leave out --by, or have --format json, which has it")
     if options.share or options.model:
-        from gdcli.cli.fit_shared_command import FitWriters
-        from gdcli.cli.fit_shared_command import run as run_shared
-
-        return run_shared(options, env, FitWriters(writer_for, layout_of, words_of))
+        return _run_shared(options, env)
     if not options.by:
         return _run(options, env)
     from gdcli.cli.fit_groups_command import run as run_groups
@@ -149,13 +149,13 @@ def _solve_globally(
     checkpointer: Checkpointer,
 ) -> FitOutcome:
     """Solve as `solve_fit.answer` does, by boxes: there is no path to be seen."""
-    from gdcli.cli import global_option
+    from gdcli.cli import search_option
     from gdcli.render.waiting import Waiting
 
     stream = env.free_terminal(options.written_as, options.output)
     with Waiting(stream, 1, caps_of(settings), env.clock) as waiting:
         keep = options.written_as.is_record
-        return global_option.solve_fit(ready, settings, waiting, keep, checkpointer)
+        return search_option.solve_fit(ready, settings, waiting, keep, checkpointer)
 
 
 def _copies(options: FitOptions, env: Environment, model: str) -> AbstractContextManager[Files | None]:
@@ -216,3 +216,83 @@ def words_of(settings: FitSettings, problem: FitProblem) -> Words:
     words = fit_records.EPOCHS if settings.is_stochastic else fit_records.FIT
     words = fit_records.with_region(words, problem.contour)
     return fit_records.with_derived(words, [text.partition("=")[0].strip() for text in problem.derive])
+
+
+# -- parameters that several groups (--by --share) or several responses (--model) share -------------------------------
+
+# What there is for one formula with its numbers alone, and why not here.
+_REFUSED = {
+    "predict": "a copy of the rows has what one formula says",
+    "residuals": "a copy of the rows has what one formula says",
+    "emit": "a program has the numbers of one formula",
+    "checkpoint": "a checkpoint keeps a run of one fit alone",
+    "checkpoint_every": "a checkpoint keeps a run of one fit alone",
+}
+
+
+def _run_shared(options: FitOptions, env: Environment) -> int:
+    """Fit all groups or responses at once, and write the answer as that of a fit."""
+    refuse(options, _REFUSED, "--model" if options.model else "--share", "leave it out")
+    from gdcli.cli.output_file import Destination
+    from gdcli.record.fits import fit_record
+    from gdcli.render.progress import Progress
+
+    way = _responses_way() if options.model else _groups_way()
+    request, settings = fit_asked(options, env)
+    terminal = env.free_terminal(options.written_as, options.output)
+    with (
+        traced(options.trace, options, env) as tracing,
+        Beside(options, env, env.text_stream(options)) as beside,
+        Progress(terminal, env.clock, 1, caps_of(settings)) as progress,
+        Destination(options.output, env.stdout) as stream,
+        limited(settings),
+        way.prepared(
+            request, settings, env.stdin_for(request.files), progress.reading, progress.searching
+        ) as ready,
+    ):
+        writer = writer_for(options, way.problem(ready), settings, stream, env.timing(options, stream))
+        observers: list[Observer] = [writer, progress.iterate]
+        if tracing is not None:
+            words = partial(words_of, settings, way.problem(ready))
+            observers += tracing.observers(way.problem(ready), words)
+        observers += beside.observers(way.problem(ready), partial(layout_of, settings))
+        outcome = way.solve(ready, settings, observers)
+        progress.clear()
+        found = with_receipt(fit_record(outcome), options)
+        writer.finish(found)
+        beside.finish(found, partial(_picture, way, ready, found))
+    env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
+    return outcome.status.exit_code
+
+
+class _Way(NamedTuple):
+    prepared: Callable[..., Any]
+    problem: Callable[[Any], FitProblem]
+    solve: Callable[..., FitOutcome]
+    curves: Callable[[Any, Sequence[float]], Any]
+
+
+def _groups_way() -> _Way:
+    from gdcli.tasks.fit.group_curves import group_curves
+    from gdcli.tasks.fit.prepare_shared import prepared_shared
+    from gdcli.tasks.fit.solve_shared import solve_shared
+
+    return _Way(prepared_shared, lambda ready: ready.problem, solve_shared, group_curves)
+
+
+def _responses_way() -> _Way:
+    from gdcli.tasks.fit.group_curves import response_curves
+    from gdcli.tasks.fit.responses import prepared_responses, solve_responses
+
+    return _Way(prepared_responses, lambda ready: ready.prepared.problem, solve_responses, response_curves)
+
+
+def _picture(way: _Way, ready: object, found: FitRecord) -> Chart:
+    from gdcli.render.figures import title
+    from gdcli.render.fit_figures import shared_picture
+
+    sides = dict.fromkeys(" ".join(m.partition("~")[0].split()) for m in found.problem.models)
+    what = ", ".join(sides) or " ".join(found.problem.expression.partition("~")[0].split())
+    return shared_picture(
+        title("; ".join(found.problem.models) or found.problem.expression), what, way.curves(ready, found.x)
+    )

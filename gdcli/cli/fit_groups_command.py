@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import Beside
-from gdcli.kernel.errors import LimitError, UsageError
+from gdcli.cli.answer import Beside, fit_asked, refuse
+from gdcli.kernel.errors import LimitError
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
@@ -36,9 +36,8 @@ _REFUSED = {
 
 def run(options: FitOptions, env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
-    _check(options)
+    refuse(options, _REFUSED, "--by", "choose one group's rows, and leave out --by")
     from gdcli.api import fits_of_groups
-    from gdcli.cli.answer import fit_asked
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
     from gdcli.record.groups import GroupRecorder
@@ -95,15 +94,6 @@ def _taken(answers: Iterator[list[GroupFit]], take: Callable[[list[GroupFit]], b
     except LimitError as fault:
         return fault
     return None
-
-
-def _check(options: FitOptions) -> None:
-    for name, why in _REFUSED.items():
-        if getattr(options, name):
-            raise UsageError(
-                f"--{name.replace('_', '-')} does not go with --by: {why}",
-                "choose one group's rows, and leave out --by",
-            )
 
 
 def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:

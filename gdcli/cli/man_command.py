@@ -1,4 +1,4 @@
-"""`gd man`: the manual page, written from the same table as the help.
+"""`gd man` and `gd help`: the manual page, written from the same table as the help.
 
 It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local/share/man/man1/gd.1``. On a
 terminal it is text.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gdcli import __version__
-from gdcli.cli.commands import COMMANDS, Command, ManOptions
+from gdcli.cli.commands import COMMANDS, Command, HelpOptions, ManOptions
 from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.render.page import wrap
@@ -61,6 +61,20 @@ def run(options: ManOptions, env: Environment) -> int:
         hint = did_you_mean(name, known, f"'gd --help' lists the commands; there are also {', '.join(found)}")
         raise UsageError(f"there is no page about '{name[:40]}'", hint)
     env.stdout.write(found[name].read_text(encoding="utf-8"))
+    return 0
+
+
+def help_command(options: HelpOptions, env: Environment) -> int:
+    name = options.command_name
+    if name is not None and name not in COMMANDS:
+        from gdcli.cli import option_synonyms
+
+        meant = option_synonyms.command(name)
+        hint = f"write gd help {meant}" if meant else did_you_mean(name, COMMANDS, "'gd help' lists them")
+        raise UsageError(f"unknown command '{name[:40]}'", hint)
+    from gdcli.cli.typer_app import help_of
+
+    env.stdout.write(help_of(name))
     return 0
 
 

@@ -38,14 +38,11 @@ if TYPE_CHECKING:
 
 def _check(options: MinimizeOptions) -> None:
     check_output(options, is_fit=False)
-    if options.global_ or options.all:
-        from gdcli.cli import global_option
+    if options.global_ or options.all or options.cluster:
+        from gdcli.cli import search_option
 
-        global_option.check(options)
-    elif options.cluster:
-        from gdcli.cli.starts_option import check_cluster
-
-        check_cluster(options)
+        check = search_option.check if options.global_ or options.all else search_option.check_cluster
+        check(options)
 
 
 def run(options: MinimizeOptions, env: Environment) -> int:
@@ -101,7 +98,7 @@ def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot | None:
     if not (options.plot or options.plane or options.report):
         return None
     if options.global_:
-        from gdcli.cli.global_option import check_plot
+        from gdcli.cli.search_option import check_plot
         from gdcli.kernel.space import Space
 
         check_plot(options, Space(problem.lengths).size)
@@ -143,18 +140,18 @@ def _solve(
     waiting: Waiting | None,
 ) -> Outcome:
     if options.global_:
-        from gdcli.cli import global_option
+        from gdcli.cli import search_option
 
         keep = options.written_as.is_record or bool(options.plot or options.report)
-        return global_option.solve(problem, settings, waiting, options, keep, checkpointer)
+        return search_option.solve(problem, settings, waiting, options, keep, checkpointer)
     if options.multi_start is None:
         from gdcli.api import solve
 
         told = [] if waiting is None else [waiting]
         return solve(problem, settings, [*observers, *told], options.show_gradient, checkpointer=checkpointer)
-    from gdcli.cli import starts_option
+    from gdcli.cli import search_option
 
-    return starts_option.solve(options, problem, settings, observers, checkpointer, waiting)
+    return search_option.solve_many(options, problem, settings, observers, checkpointer, waiting)
 
 
 def _waiting(

@@ -11,10 +11,19 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli.option_rows import Options, options_of
 from gdcli.kernel.errors import GdError, Span, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gdcli.api import Problem
+    from gdcli.cli.environment import Environment
+    from gdcli.cli.options import OutputOptions
+    from gdcli.record.selection import Words
+    from gdcli.render.machine_formats import Path
 
 
 class Destination:
@@ -22,11 +31,9 @@ class Destination:
     it. Errors name the ``option``.
     """
 
-    option = "--output"
-
-    def __init__(self, path: str | None, stdout: TextIO) -> None:
+    def __init__(self, path: str | None, stdout: TextIO, option: str = "--output") -> None:
         self._path = "" if path is None or path == "-" else os.path.realpath(path)
-        self._typed = path or ""
+        self._typed, self._option = path or "", option
         self._passing = ""
         self._stream = stdout
 
@@ -40,7 +47,7 @@ class Destination:
 
     def _unwritable(self, why: str) -> UsageError:
         return UsageError(
-            f"cannot write the file: {why}", "", Span(self._typed, 0, len(self._typed), self.option)
+            f"cannot write the file: {why}", "", Span(self._typed, 0, len(self._typed), self._option)
         )
 
     def _open(self) -> TextIO:
@@ -143,3 +150,47 @@ def same_file(one: str, other: str) -> bool:
     except (OSError, ValueError):
         pass
     return os.path.realpath(one) == os.path.realpath(other) and not os.path.exists(one)
+
+
+# -- the path of a run beside its answer -----------------------------------------------------------------------------
+
+
+class Tracing:
+    """``with Tracing(path, options, env) as tracing:`` run with ``tracing.observers(problem)``, which write it."""
+
+    def __init__(self, path: str, options: OutputOptions, env: Environment) -> None:
+        self._options, self._name = options, path
+        if self._name == "-":
+            told = "--trace takes a file, and standard output has the answer"
+            raise UsageError(told, "--format jsonl has path and answer", Span("-", 0, 1, "--trace"))
+        self._file = Destination(self._name, env.stdout, "--trace")
+        self._path: Path | None = None
+        self._stream: TextIO = env.stdout
+
+    def __enter__(self) -> Tracing:
+        self._stream = self._file.__enter__()
+        return self
+
+    def observers(self, problem: Problem, words: Callable[[], Words] | None = None) -> list[Path]:
+        """Return what writes the path of a run on ``problem``; ``words`` gives those of its kind of run."""
+        from gdcli.kernel.space import Space
+        from gdcli.record import selection
+        from gdcli.render import machine_formats
+
+        kind = (
+            machine_formats.PathLines
+            if self._name.lower().endswith((".jsonl", ".ndjson"))
+            else machine_formats.PathRows
+        )
+        sign = problem.sign
+        options, space = self._options, Space(problem.lengths)
+        named = selection.words_for(problem, selection.WORDS if words is None else words())
+        self._path = kind(self._stream, sign, space, options.every or 1, options.timing, named)
+        return [self._path]
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        try:
+            if kind is None and self._path is not None:
+                self._path.end()
+        finally:
+            self._file.__exit__(kind, value, trace)

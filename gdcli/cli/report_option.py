@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 MISSING = "the formula of the page is as typed: typesetting it needs latex2mathml; {}"
 
 
-class _File(Destination):
-    option = "--report"
-
-
 class ReportFile:
     """``with ReportFile(path, env) as report:`` write the page to ``report.page``, then ``report.finish(...)``."""
 
@@ -36,7 +32,7 @@ class ReportFile:
 
         self.page: Collected = Collected()
         self._path, self._env = path, env
-        self._file = _File(path, env.stdout)
+        self._file = Destination(path, env.stdout, "--report")
 
     def __enter__(self) -> ReportFile:
         self._stream = self._file.__enter__()

@@ -168,19 +168,17 @@ class Solver:
         settings = api.Settings(**options.given(*SOLVER))
         with limited(settings):
             problem = entry.problem(options.seed or 0)
+        from gdcli.cli import search_option
+
         if options.global_:
-            from gdcli.cli import global_option
-
-            global_option.check(options)
-            return global_option.solve(problem, settings, None, options, self._shown.format.is_record)
-        from gdcli.cli import starts_option
-
+            search_option.check(options)
+            return search_option.solve(problem, settings, None, options, self._shown.format.is_record)
         if options.cluster:
-            starts_option.check_cluster(options)
+            search_option.check_cluster(options)
         if options.multi_start is None:
             shared = settings.gradient == "autodiff"
             return api.solve(problem, settings, self._observers, build=self._build if shared else None)
-        return starts_option.solve(options, problem, settings, self._observers)
+        return search_option.solve_many(options, problem, settings, self._observers)
 
 
 def options_for(entry: FileProblem) -> Options:
@@ -224,11 +222,11 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     request, settings = fit_of(entry, options)
     if not options.global_:
         return api.solve_fit(request, settings, observers)
-    from gdcli.cli import global_option
+    from gdcli.cli import search_option
 
-    global_option.check_fit(options)
+    search_option.check_fit(options)
     with limited(settings), prepared(request, settings) as ready:
-        return global_option.solve_fit(ready, settings, None, keep)
+        return search_option.solve_fit(ready, settings, None, keep)
 
 
 def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:

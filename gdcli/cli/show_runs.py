@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -69,10 +68,9 @@ def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: Pa
 
 
 def problem_of(asked: ProblemRecord, seed: int) -> Problem:
-    from gdcli.api import Problem
+    from gdcli.tasks.problem import Problem
+    from gdcli.tasks.verified_record import bounds_as_given
 
-    ends = (asked.bounds or {}).items()
-    bounds = {name: (_end(low, -math.inf), _end(high, math.inf)) for name, (low, high) in ends}
     return Problem(
         asked.expression,
         asked.sense,
@@ -80,18 +78,11 @@ def problem_of(asked: ProblemRecord, seed: int) -> Problem:
         asked.constants,
         seed,
         asked.drawn,
-        "",
-        bounds,
-        asked.fixed,
-        tuple((text, "") for text in asked.subject_to),
-        asked.let,
+        bounds=bounds_as_given(asked.bounds),
+        fixed=asked.fixed,
+        subject_to=tuple((text, "") for text in asked.subject_to),
+        let=asked.let,
     )
-
-
-def _end(value: object, none: float) -> Any:
-    if isinstance(value, list):
-        return [_end(v, none) for v in value]
-    return none if value is None else value
 
 
 def _plot(options: ShowOptions, found: RunRecord, path: Sequence[PathPoint]) -> RunPlot:

@@ -110,9 +110,7 @@ def _roots(options: ShowOptions, record: Record) -> StoredPage:
 
 
 def _list(options: ShowOptions, record: Record) -> StoredPage:
-    from importlib import import_module
-
-    page = import_module(f"gdcli.cli.{record['type']}_command").page
+    from gdcli.cli.listing_command import page
 
     return StoredPage(
         _paged(lambda width, *_: page(record, width)), None, "the list of methods has no picture"

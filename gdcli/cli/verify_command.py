@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from gdcli.cli import record_file
 from gdcli.cli.record_file import Stored
 from gdcli.cli.rerun_command import changed_data
+from gdcli.cli.show_runs import problem_of
 from gdcli.kernel.errors import UsageError, harmless
 from gdcli.record.runs import RunRecord
 from gdcli.render.page import LABEL
 from gdcli.render.proof_text import proof_of
-from gdcli.tasks.problem import Problem
 from gdcli.tasks.verified_record import ToldProof, bounds_as_given, faults_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _of_run(name: str, result: dict[str, Any]) -> _Found:
         return [f"the answer has no proof{f': {why}' if why else ''}"], []
     with record_file.whole(name):
         found = RunRecord.from_json(result)
-        problem = problem_of(found)
+        problem = problem_of(found.problem, found.seed)
         told = told_proof(found)
     faults = faults_of(problem, told)
     return faults, [] if faults else [proof_of(found)[1]]
@@ -74,7 +74,7 @@ def _of_global(stored: Stored) -> _Found:
 
     with record_file.whole(stored.name):
         found = RunRecord.from_json(stored.result)
-        problem, told = problem_of(found), told_minimum(found)
+        problem, told = problem_of(found.problem, found.seed), told_minimum(found)
         local = None if found.certificate.proof is None else told_proof(found)
     faults = faults_of_minimum(problem, told)
     faults += [] if local is None else faults_of(problem, local)
@@ -130,19 +130,6 @@ def told_minimum(found: RunRecord) -> ToldMinimum:
     whole = {name: bounds.get(name, (-inf, inf)) for name in found.problem.start}
     low, high = (list(flat({name: ends[k] for name, ends in whole.items()})) for k in (0, 1))
     return ToldMinimum(found.status, found.message, found.x, found.value, evidence_of(found), low, high)
-
-
-def problem_of(found: RunRecord) -> Problem:
-    asked = found.problem
-    return Problem(
-        asked.expression,
-        asked.sense,
-        asked.start,
-        asked.constants,
-        bounds=bounds_as_given(asked.bounds),
-        subject_to=tuple((text, "") for text in asked.subject_to),
-        let=asked.let,
-    )
 
 
 def told_proof(found: RunRecord) -> ToldProof:

@@ -19,7 +19,7 @@ from gdcli.kernel.errors import DataError
 from gdcli.table.blocks import Labels, RowBlock, Skip, Wanted, coded
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label
-from gdcli.table.polars_reader import has_polars
+from gdcli.table.readers import has_polars
 
 if TYPE_CHECKING:
     from numpy import ndarray

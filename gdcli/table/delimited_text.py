@@ -15,8 +15,7 @@ from gdcli.table.blocks import PLAIN, KeptRows, Labels, Layout, RowBlock, Wanted
 from gdcli.table.cell_faults import never_closed
 from gdcli.table.header import read_header
 from gdcli.table.number_cells import COMMENTS, Numbers, UnfinishedError, records
-from gdcli.table.polars_reader import Quick
-from gdcli.table.readers import QuickWays
+from gdcli.table.readers import Quick, QuickWays
 from gdcli.table.streams import LONGEST_LINE, LineStream, Supply
 
 # Bytes of the second block: the first is what came with the header, each next one is four times as long, up to the

@@ -4,19 +4,34 @@ All ways give the same, or leave a block, or some of its rows, to the csv module
 for a table that is long enough to repay that. Machine code takes a block as it came, finds out by itself whether it is
 plain, and has numbers in the bits that float() gives; what it leaves open (see `compile.delimited_rows`) is decided as
 for the other quick ways.
+
+A block is *plain* when its delimiters, quotes, line ends and NUL bytes, everything else taken away, are exactly
+those of rows of k cells: one comparison of bytes proves that every line has k cells and that no cell is quoted.
+Then a cell is what stands between two delimiters for any reader. Quotes around cells that need none are
+dropped first.
+
+Polars reads decimal numbers correctly rounded, as float() does (fast_float; tested on random and on half-way
+numbers). It accepts no text that float() rejects, and gives null or a value that is not finite for whatever it
+does not accept; the rows where it does so are *doubtful*, and the csv reading decides about them alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
-from gdcli.table import polars_reader
-from gdcli.table.blocks import SWAPPED, SWAPPED_BYTES, Labels, Room
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.table.blocks import LISTED, SWAPPED, SWAPPED_BYTES, Labels, Room, coded
+from gdcli.table.cell_faults import SPACES
+from gdcli.table.number_cells import label
 from gdcli.table.streams import LONGEST_LINE
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
     from gdcli.compile.delimited_rows import RowsReader
 
 READERS = ("auto", "native", "polars", "split", "csv")
@@ -52,7 +67,7 @@ class QuickWays:
         length: int,
         labels: Sequence[int] = (),
         room: Room | None = None,
-    ) -> polars_reader.Quick | None:
+    ) -> Quick | None:
         """Return the wanted columns and the labels of a block of whole lines, None where the csv module is to read it.
 
         They stand in what ``room`` gives where that spares a copy.
@@ -66,11 +81,11 @@ class QuickWays:
             found = _with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
             if _is_clear(found):
                 return found
-        plain = polars_reader.plain(bytes(block), self.delimiter, self.cells)
-        if plain is None:
+        rows = plain(bytes(block), self.delimiter, self.cells)
+        if rows is None:
             return None
-        read = polars_reader.with_polars if self._second(length) == "polars" else polars_reader.with_split
-        found = read(plain, wanted, labels)
+        read = with_polars if self._second(length) == "polars" else with_split
+        found = read(rows, wanted, labels)
         if found is not None and self._swap:
             found = found._replace(labels=[_as_typed(each) for each in found.labels])
         return found if _is_clear(found) else None
@@ -83,7 +98,7 @@ class QuickWays:
     def _second(self, length: int) -> str:
         if self.reader in ("polars", "split"):
             return self.reader
-        return "polars" if length >= _REPAID["polars"] and polars_reader.has_polars() else "split"
+        return "polars" if length >= _REPAID["polars"] and has_polars() else "split"
 
 
 def _as_typed(labels: Labels) -> Labels:
@@ -91,7 +106,7 @@ def _as_typed(labels: Labels) -> Labels:
     return Labels(list(values), labels.codes)
 
 
-def _is_clear(found: polars_reader.Quick | None) -> bool:
+def _is_clear(found: Quick | None) -> bool:
     return found is not None and len(found.doubtful) <= max(10, _MANY * found.rows)
 
 
@@ -117,7 +132,7 @@ def _with_native(
     cells: int,
     wanted: Sequence[int],
     room: Room | None = None,
-) -> polars_reader.Quick | None:
+) -> Quick | None:
     """Return the wanted columns of a block of whole lines, None where it is not plain; for ``room`` see `parts`."""
     from gdcli.compile.machine_code import processors
 
@@ -133,4 +148,179 @@ def _with_native(
     )
     if found is None:
         return None
-    return polars_reader.Quick([found.columns[unique.index(i)] for i in wanted], found.doubtful, [])
+    return Quick([found.columns[unique.index(i)] for i in wanted], found.doubtful, [])
+
+
+_RUNS = rb"[ \t]+"
+_EDGES = rb"(?:^|(?<=\n))\t+|\t+(?=\r?\n)"
+
+
+class Plain(NamedTuple):
+    """A block of which every line is a row of ``cells`` cells without quotes."""
+
+    data: bytes
+    rows: int
+    cells: int
+    delimiter: str
+
+
+class Quick(NamedTuple):
+    """The wanted columns (see `blocks.RowBlock`), the rows that the csv reading must decide (sorted), and labels."""
+
+    columns: list[ndarray] | list[list[float]]
+    doubtful: Sequence[int] | ndarray
+    labels: list[Labels]
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns[0]) if self.columns else len(self.labels[0].codes)
+
+
+def has_polars() -> bool:
+    """Tell whether polars is installed, without importing it."""
+    from importlib.util import find_spec
+
+    return find_spec("polars") is not None
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8 that polars leaves whole: the mark of a file's beginning is a character within it."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not data.startswith(b"\xef\xbb\xbf")
+
+
+def _rows_of(data: bytes, mark: bytes, cells: int) -> int | None:
+    """Return the number of rows of so many cells, None where there is anything else."""
+    skeleton = data.translate(None, _not_structural(mark))
+    ending = b"\r\n" if skeleton[cells - 1 : cells] == b"\r" else b"\n"
+    row = mark * (cells - 1) + ending
+    rows = len(skeleton) // len(row)
+    if len(ending) == 2 and data.count(ending) != rows:
+        return None  # something stands between a carriage return and its line feed
+    if skeleton != row * rows or _has_long_line(data):
+        return None
+    if cells == 1 and (data.startswith(ending) or ending * 2 in data or b" " in data):
+        return None  # a blank line is no row
+    return rows
+
+
+def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
+    """Return the block (whole lines) as plain rows, None where it is not plain."""
+    data = block
+    if not data.isascii() and not _is_text(data):
+        return None
+    if delimiter == SPACES:
+        if b'"' in data:
+            return None
+        data, delimiter = re.sub(_EDGES, b"", re.sub(_RUNS, b"\t", data)), "\t"
+    elif b'"' in data:
+        data = _quoted_cell(delimiter).sub(rb"\1", data)
+    rows = _rows_of(data, delimiter.encode(), cells)
+    return None if rows is None else Plain(data, rows, cells, delimiter)
+
+
+@lru_cache
+def _not_structural(mark: bytes) -> bytes:
+    return bytes(set(range(256)) - set(mark + b'"\r\n\0'))
+
+
+@lru_cache
+def _quoted_cell(delimiter: str) -> re.Pattern[bytes]:
+    mark = re.escape(delimiter.encode())
+    return re.compile(rb"(?:^|(?<=[\n" + mark + rb']))"([^"\r\n\0' + mark + rb']*)"(?=\r?\n|' + mark + rb")")
+
+
+def _has_long_line(data: bytes) -> bool:
+    """Tell whether a line may be longer than the longest allowed; a window without a line end tells."""
+    half = LONGEST_LINE // 2
+    return any(data.find(b"\n", at, at + half) < 0 for at in range(0, len(data) - half, half))
+
+
+def _labelled(texts: Labels) -> Labels:
+    """Return the labels that cells say; a missing one is None."""
+    import numpy as np
+
+    found = coded(None if text is None else label(str(text)) for text in texts.values)
+    codes = found.codes[texts.codes] if len(found.codes) else np.zeros(0, dtype=np.int64)
+    return Labels(found.values, codes)
+
+
+def _missing(labels: Sequence[Labels], rows: int) -> ndarray:
+    import numpy as np
+
+    found = np.zeros(rows, dtype=bool)
+    for column in labels:
+        if None in column.values:
+            found |= column.codes == column.values.index(None)
+    return found
+
+
+def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
+    """Return the wanted columns as polars reads them, None where it refuses the block."""
+    import numpy as np
+    import polars as pl
+
+    if set(wanted) & set(labels):  # a column has one type here
+        return with_split(block, wanted, labels)
+    indices = sorted(set(wanted))
+    schema = {f"c{i}": pl.Float64 if i in indices else pl.String for i in range(block.cells)}
+    try:
+        frame = pl.read_csv(
+            block.data,
+            has_header=False,
+            schema=schema,
+            columns=sorted({*indices, *labels}),
+            separator=block.delimiter,
+            quote_char=None,
+            ignore_errors=True,
+        )
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+    if frame.height != block.rows:
+        return None
+    found = {i: frame[f"c{i}"].to_numpy() for i in indices}
+    sound = np.ones(block.rows, dtype=bool)
+    for i in indices:
+        sound &= np.isfinite(found[i])
+    keys = [_labelled(_runs(frame[f"c{i}"])) for i in labels]
+    sound &= ~_missing(keys, block.rows)
+    return Quick([found[i] for i in wanted], np.flatnonzero(~sound), keys)
+
+
+def _runs(column: Any) -> Labels:
+    """Return a polars column of text; rows of a group often stand together, so it is looked at run by run."""
+    import numpy as np
+
+    runs = column.rle().struct
+    found = coded(runs.field("value").to_list())
+    return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
+
+
+def with_split(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
+    """Return the wanted columns read by float() itself, None where a cell is no finite number."""
+    if b"_" in block.data and not labels:
+        return None
+    text = block.data.decode("utf-8").replace("\r\n", "\n").replace("\n", block.delimiter)
+    cells = text.split(block.delimiter)
+    cells.pop()
+    read: dict[int, list[float]] = {}
+    try:
+        for i in set(wanted):
+            if labels and any("_" in cell for cell in cells[i :: block.cells]):
+                return None
+            read[i] = list(map(float, cells[i :: block.cells]))
+    except ValueError:
+        return None
+    if not labels and block.rows <= LISTED:
+        finite = all(isfinite(a) for column in read.values() for a in column)
+        return Quick([read[i] for i in wanted], (), []) if finite else None
+    import numpy as np
+
+    found = {i: np.array(column, dtype=np.float64) for i, column in read.items()}
+    if not all(np.isfinite(column).all() for column in found.values()):
+        return None
+    keys = [_labelled(coded(cells[i :: block.cells])) for i in labels]
+    return Quick([found[i] for i in wanted], np.flatnonzero(_missing(keys, block.rows)), keys)

@@ -17,7 +17,7 @@ import pytest
 
 from gdcli.kernel import installing
 from gdcli.kernel.errors import DataError, GdError, UsageError, did_you_mean_file
-from gdcli.table import polars_reader
+from gdcli.table import readers
 from gdcli.table.blocks import Layout
 from gdcli.table.source import DataTable, open_table
 from gdcli.table.spool import gather
@@ -406,7 +406,7 @@ def test_parquet_and_arrow(suffix: str, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_without_polars_text_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polars_reader, "has_polars", lambda: False)
+    monkeypatch.setattr(readers, "has_polars", lambda: False)
     assert read(opened(b"y,x\n1,2\n3,4\n")) == XY
 
 

@@ -1,0 +1,210 @@
+"""`gd compare-lr`, `compare-methods`, `compare-batch` (the book's experiments, on any function and any data) and
+`compare-models`: each makes a comparison, which is shown and written in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gdcli.cli.answer import Beside, expression_text, fit_request, typed_problem, with_receipt
+from gdcli.cli.commands import (
+    CompareBatchesOptions,
+    CompareMethodsOptions,
+    CompareModelsOptions,
+    CompareRatesOptions,
+)
+from gdcli.cli.environment import Environment
+from gdcli.cli.option_values import ALL_ROWS
+from gdcli.cli.options import SOLVER, DataOptions, EpochsOptions, StoppingOptions
+from gdcli.kernel.budget import limited
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import LimitError, Span, UsageError
+
+if TYPE_CHECKING:
+    from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
+    from gdcli.record.model_records import ModelsRecord
+    from gdcli.render.comparison import Kind
+    from gdcli.render.plot_data import Picture
+    from gdcli.tasks.compare import RateComparison
+    from gdcli.tasks.fit.request import FitRequest
+    from gdcli.tasks.problem import Problem
+
+_EXAMPLE = "gd compare-models data.csv --model 'y ~ a + b*x' --model 'y ~ a*exp(b*x)'"
+
+
+class Comparison(NamedTuple):
+    """What came of a comparison; ``timed`` tells whether its runs have times."""
+
+    record: RatesRecord | MethodsRecord | BatchesRecord | ModelsRecord
+    kind: Kind
+    picture: Callable[[], Picture]
+    warnings: tuple[str, ...]
+    exit_code: int
+    timed: bool = True
+
+
+def _compared(
+    options: CompareRatesOptions | CompareMethodsOptions | CompareBatchesOptions | CompareModelsOptions,
+    env: Environment,
+    make: Callable[[], Comparison],
+) -> int:
+    """Write and draw the comparison that ``make`` makes; return its exit code. SIGTERM ends it with what there is."""
+    from gdcli.cli.output_file import Destination
+    from gdcli.render.comparison import write
+
+    env.on_sigterm()
+    with Beside(options, env, env.text_stream(options)) as beside:
+        with Destination(options.output, env.stdout) as stream:
+            made = make()
+            timing = made.timed and env.timing(options, stream)
+            found = with_receipt(made.record, options)
+            write(stream, options.written_as, found, made.kind, timing)
+        beside.write(lambda page, format: write(page, format, found, made.kind, made.timed and beside.timing))
+        beside.finish(found, made.picture, made.kind.parts)
+    env.tell_warnings(made.warnings, env.warned(options, stream))
+    return made.exit_code
+
+
+# -- learning rates --------------------------------------------------------------------------------------------------
+
+
+def rates(options: CompareRatesOptions, env: Environment) -> int:
+    return _compared(options, env, partial(_rates, options, typed_problem(options, env)))
+
+
+def _rates(options: CompareRatesOptions, problem: Problem) -> Comparison:
+    from gdcli import api
+    from gdcli.record.compared import rates_record
+    from gdcli.render import rate_page
+
+    engine, caps = options.engine or "auto", (options.max_time, options.max_memory)
+    found = api.compare_learning_rates(
+        problem, options.lr or (), options.steps or 100, engine, options.no_cache, *caps
+    )
+    ended = found.found.ended and found.found.ended.status
+    picture = partial(_rates_picture, problem, found, options.log_axes)
+    code = 0 if ended is None else ended.exit_code
+    return Comparison(rates_record(found), rate_page.KIND, picture, found.warnings, code, timed=False)
+
+
+def _rates_picture(problem: Problem, found: RateComparison, log: str | None) -> Picture:
+    from gdcli.cli.plot_option import rates_picture
+    from gdcli.render.comparison_figures import RatePath
+
+    paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
+    return rates_picture(problem, paths, log)
+
+
+# -- methods ---------------------------------------------------------------------------------------------------------
+
+
+def methods(options: CompareMethodsOptions, env: Environment) -> int:
+    """Solve by each method; 0 when all had their turn, whatever came of it."""
+    return _compared(options, env, partial(_methods, options, typed_problem(options, env)))
+
+
+def _methods(options: CompareMethodsOptions, problem: Problem) -> Comparison:
+    from gdcli import api
+    from gdcli.record.compared import methods_record
+    from gdcli.render import method_page
+
+    settings = api.Settings(**options.given(*SOLVER) | {"method": "auto"})
+    runs = api.compare_methods(problem, options.method or (), settings)
+    found, last = methods_record(problem, runs), runs[-1].outcome
+    code = last.status.exit_code if last is not None and last.status.by_signal else 0
+    return Comparison(found, method_page.KIND, partial(method_page.picture, found), found.warnings, code)
+
+
+# -- batch sizes -----------------------------------------------------------------------------------------------------
+
+
+def batches(options: CompareBatchesOptions, env: Environment) -> int:
+    """Compare the batch sizes; 0 when it was done, whatever came of each."""
+    return _compared(options, env, partial(_batches, options, env, fit_request(options, env)))
+
+
+def _batches(options: CompareBatchesOptions, env: Environment, request: FitRequest) -> Comparison:
+    from gdcli.record.compared import batches_record
+    from gdcli.render import batch_page
+    from gdcli.render.progress import Progress
+    from gdcli.tasks.batch_sizes import compare_batches
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.request import FitSettings
+
+    settings = FitSettings(**options.given(*SOLVER, EpochsOptions) | {"batch_size": None})
+    sizes = [None if size == ALL_ROWS else size for size in options.batch_size or (1, 32, ALL_ROWS)]
+    stdin = env.stdin_for(request.files)
+    with (
+        Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
+        limited(settings),
+        prepared(request, settings, stdin, progress.reading, progress.searching) as ready,
+    ):
+        made = compare_batches(ready, settings, sizes, progress.epoch)
+    found, stopped = batches_record(ready.problem, ready.row.space, made), made.found.stopped
+    code = LimitError.exit_code if made.found.capped else 0
+    code = code if stopped is None else stopped.exit_code
+    return Comparison(found, batch_page.KIND, partial(batch_page.picture, found), made.warnings, code)
+
+
+# -- models ----------------------------------------------------------------------------------------------------------
+
+
+def models(options: CompareModelsOptions, env: Environment) -> int:
+    return _compared(options, env, partial(_models, options, env, _requests_of(options, env)))
+
+
+def _requests_of(options: CompareModelsOptions, env: Environment) -> list[FitRequest]:
+    from gdcli.tasks.fit.request import FitRequest
+
+    if len(options.model) < 2:
+        raise UsageError("a comparison takes two models or more, each after --model", _EXAMPLE)
+    if not options.files and not env.has_input:
+        raise UsageError("there are no data", "name a file, or - for standard input")
+    asked: dict[str, Any] = {"loss": None} | options.given(DataOptions)
+    asked["constants"] = asked.pop("set")
+    files = tuple(options.files) or ("-",)
+    found = []
+    for typed in options.model:
+        if typed == "-":
+            raise UsageError("a model cannot come from standard input here", "@FILE reads it from a file")
+        text, source = expression_text(typed, env)
+        found.append(FitRequest(text, files, source=source, **asked))
+    return found
+
+
+def _nested_pairs(texts: tuple[str, ...] | list[str]) -> list[tuple[int, int]]:
+    """Return the pairs of numbers, from 0, of texts like 1:2. Raises UsageError for others."""
+    found = []
+    for text in texts:
+        first, colon, second = text.partition(":")
+        if not (colon and first.strip().isdecimal() and second.strip().isdecimal()):
+            raise UsageError(
+                f"--nested takes two numbers of models, not {text}",
+                "--nested 1:2 says that the first model is within the second",
+                Span(text, 0, len(text), "--nested"),
+            )
+        found.append((int(first) - 1, int(second) - 1))
+    return found
+
+
+def _models(options: CompareModelsOptions, env: Environment, requests: list[FitRequest]) -> Comparison:
+    from gdcli.record.model_records import models_record
+    from gdcli.render import models_page
+    from gdcli.render.progress import Progress
+    from gdcli.tasks.fit.compare_models import compare_models, samples_of
+    from gdcli.tasks.fit.prepare_models import prepared_models
+    from gdcli.tasks.fit.request import FitSettings
+
+    settings = FitSettings(**options.given(*SOLVER, StoppingOptions))
+    pairs = _nested_pairs(list(options.nested))
+    stdin = env.stdin_for(requests[0].files)
+    with (
+        Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
+        limited(settings),
+        prepared_models(requests, settings, stdin, progress.reading, progress.searching) as models,
+    ):
+        number = models[0].data.rows if options.folds == ALL_ROWS else options.folds
+        made = compare_models(models, settings, number, pairs)
+        found = models_record(made, samples_of(made))
+    return Comparison(found, models_page.KIND, partial(models_page.picture, found), made.warnings, 0, False)
