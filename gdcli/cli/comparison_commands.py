@@ -34,14 +34,14 @@ _EXAMPLE = "gd compare-models data.csv --model 'y ~ a + b*x' --model 'y ~ a*exp(
 
 
 class Comparison(NamedTuple):
-    """What came of a comparison; ``timed`` tells whether its runs have times."""
+    """What came of a comparison; ``timed`` tells whether its runs have times, a ``picture`` stands for that of its kind."""
 
     record: RatesRecord | MethodsRecord | BatchesRecord | ModelsRecord
     kind: Kind
-    picture: Callable[[], Picture]
     warnings: tuple[str, ...]
     exit_code: int
     timed: bool = True
+    picture: Callable[[], Picture] | None = None
 
 
 def _compared(
@@ -61,7 +61,8 @@ def _compared(
             found = with_receipt(made.record, options)
             write(stream, options.written_as, found, made.kind, timing)
         beside.write(lambda page, format: write(page, format, found, made.kind, made.timed and beside.timing))
-        beside.finish(found, made.picture, made.kind.parts)
+        picture = made.picture or (made.kind.picture and partial(made.kind.picture, found))
+        beside.finish(found, picture, made.kind.parts)
     env.tell_warnings(made.warnings, env.warned(options, stream))
     return made.exit_code
 
@@ -76,7 +77,7 @@ def rates(options: CompareRatesOptions, env: Environment) -> int:
 def _rates(options: CompareRatesOptions, problem: Problem) -> Comparison:
     from gdcli import api
     from gdcli.record.compared import rates_record
-    from gdcli.render import rate_page
+    from gdcli.render import comparison_pages
 
     engine, caps = options.engine or "auto", (options.max_time, options.max_memory)
     found = api.compare_learning_rates(
@@ -85,7 +86,7 @@ def _rates(options: CompareRatesOptions, problem: Problem) -> Comparison:
     ended = found.found.ended and found.found.ended.status
     picture = partial(_rates_picture, problem, found, options.log_axes)
     code = 0 if ended is None else ended.exit_code
-    return Comparison(rates_record(found), rate_page.KIND, picture, found.warnings, code, timed=False)
+    return Comparison(rates_record(found), comparison_pages.RATES, found.warnings, code, False, picture)
 
 
 def _rates_picture(problem: Problem, found: RateComparison, log: str | None) -> Picture:
@@ -107,13 +108,13 @@ def methods(options: CompareMethodsOptions, env: Environment) -> int:
 def _methods(options: CompareMethodsOptions, problem: Problem) -> Comparison:
     from gdcli import api
     from gdcli.record.compared import methods_record
-    from gdcli.render import method_page
+    from gdcli.render import comparison_pages
 
     settings = api.Settings(**options.given(*SOLVER) | {"method": "auto"})
     runs = api.compare_methods(problem, options.method or (), settings)
     found, last = methods_record(problem, runs), runs[-1].outcome
     code = last.status.exit_code if last is not None and last.status.by_signal else 0
-    return Comparison(found, method_page.KIND, partial(method_page.picture, found), found.warnings, code)
+    return Comparison(found, comparison_pages.METHODS, found.warnings, code)
 
 
 # -- batch sizes -----------------------------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ def batches(options: CompareBatchesOptions, env: Environment) -> int:
 
 def _batches(options: CompareBatchesOptions, env: Environment, request: FitRequest) -> Comparison:
     from gdcli.record.compared import batches_record
-    from gdcli.render import batch_page
+    from gdcli.render import comparison_pages
     from gdcli.render.progress import Progress
     from gdcli.tasks.batch_sizes import compare_batches
     from gdcli.tasks.fit.prepare import prepared
@@ -144,7 +145,7 @@ def _batches(options: CompareBatchesOptions, env: Environment, request: FitReque
     found, stopped = batches_record(ready.problem, ready.row.space, made), made.found.stopped
     code = LimitError.exit_code if made.found.capped else 0
     code = code if stopped is None else stopped.exit_code
-    return Comparison(found, batch_page.KIND, partial(batch_page.picture, found), made.warnings, code)
+    return Comparison(found, comparison_pages.BATCHES, made.warnings, code)
 
 
 # -- models ----------------------------------------------------------------------------------------------------------
@@ -207,4 +208,4 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
         number = models[0].data.rows if options.folds == ALL_ROWS else options.folds
         made = compare_models(models, settings, number, pairs)
         found = models_record(made, samples_of(made))
-    return Comparison(found, models_page.KIND, partial(models_page.picture, found), made.warnings, 0, False)
+    return Comparison(found, models_page.KIND, made.warnings, 0, False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -17,8 +17,6 @@ from gdcli.cli.option_rows import Options, options_of
 from gdcli.kernel.errors import GdError, Span, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gdcli.api import Problem
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import OutputOptions

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import ShowOptions
     from gdcli.record.checked import Checked
     from gdcli.record.compared import RatesRecord
-    from gdcli.render.comparison import Page
+    from gdcli.render.comparison import Kind, Page
     from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
 
@@ -38,27 +38,26 @@ def _timing(options: ShowOptions, parts: Sequence[Record], stream: TextIO) -> bo
 def _compared(options: ShowOptions, record: Record) -> StoredPage:
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
     from gdcli.record.model_records import ModelsRecord
-    from gdcli.render import batch_page, method_page, models_page, rate_page
+    from gdcli.render import comparison_pages, models_page
 
-    kinds: tuple[tuple[type[Any], Any], ...] = (
-        (RatesRecord, rate_page),
-        (MethodsRecord, method_page),
-        (BatchesRecord, batch_page),
-        (ModelsRecord, models_page),
+    kinds: tuple[tuple[type[Any], Kind], ...] = (
+        (RatesRecord, comparison_pages.RATES),
+        (MethodsRecord, comparison_pages.METHODS),
+        (BatchesRecord, comparison_pages.BATCHES),
+        (ModelsRecord, models_page.KIND),
     )
-    kind, report = next(pair for pair in kinds if pair[0].HEAD["type"] == record["type"])
-    found, parts = kind.from_json(upgraded(record)), record[report.KIND.parts]
+    of, kind = next(pair for pair in kinds if pair[0].HEAD["type"] == record["type"])
+    found, parts = of.from_json(upgraded(record)), record[kind.parts]
 
     def write(stream: TextIO, format: Format) -> None:
         timing = _timing(options, parts, stream)
-        _paged(lambda *look: report.page(found, *look, timing))(stream, format)
+        _paged(lambda width, glyphs, bars: kind.page(found, width, glyphs, bars, timing))(stream, format)
 
-    walked = report is rate_page
-    picture = partial(_rates_picture, found, options) if walked else partial(report.picture, found)
-    return StoredPage(write, picture, timed=_timed(parts))
+    picture = kind.picture or partial(_rates_picture, options)
+    return StoredPage(write, partial(picture, found), timed=_timed(parts))
 
 
-def _rates_picture(found: RatesRecord, options: ShowOptions) -> Picture:
+def _rates_picture(options: ShowOptions, found: RatesRecord) -> Picture:
     """A comparison keeps some of the values on its way, and no places: its steps are taken again."""
     from gdcli import api
     from gdcli.cli.plot_option import rates_picture

@@ -19,6 +19,7 @@ from gdcli.render.summary import point_text, start_option, typed_texts
 
 if TYPE_CHECKING:
     from gdcli.record.runs import ProblemRecord
+    from gdcli.render.plot_data import Chart
 
 Page = Callable[[int, Glyphs, Bars], list[Line]]
 # A sparkline is at least this wide, and at most that.
@@ -55,12 +56,15 @@ def with_course(columns: list[Column], width: int, draw: Callable[[int], Sequenc
 
 
 class Kind(NamedTuple):
-    """A kind of comparison: what lays it out, the key of its runs and what one is called, the cells of a row of csv."""
+    """A kind of comparison: what lays it out, the key of its runs and what one is called, the cells of a row of csv, its
+    picture (None: one that takes more than the record).
+    """
 
     page: Callable[[Any, int, Glyphs, Bars, bool], list[Line]]
     parts: str
     one: str
     cells: Callable[[bool], Sequence[str]]
+    picture: Callable[[Any], Chart] | None
 
 
 def write(stream: TextIO, format: Format, found: Record, kind: Kind, timing: bool) -> None:

@@ -17,7 +17,6 @@ from gdcli.render.figures import (
     height_map,
     joined,
     place_text,
-    positive,
     scales_of,
 )
 from gdcli.render.plot_data import (
@@ -150,58 +149,42 @@ def courses(title: Title, runs: Sequence[Course], sign: int, best: float, xlabel
     log = any(isfinite(gap) for curve in above_best for gap in curve)
     first = next((gap for curve in above_best for gap in curve[:1]), nan)
     ylim = _heights(above_best, [run.wild for run in runs], first)
-    lines = []
-    for number, (run, curve) in enumerate(zip(runs, above_best, strict=True)):
-        ys = curve if log else finite([v for _, v in run.points])
-        marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
-        line = Series([step for step, _ in run.points], ys, run.label, shape=marks, size=3.5)
-        lines.append(_coloured(line, number))
+    lines = _lines(runs, above_best if log else [finite([v for _, v in run.points]) for run in runs])
     note = "" if lines else "none of them made a step"
     panel = Panel(lines, xlabel, above(sign) if log else "value", ylog=log, ylim=ylim, whole=True, note=note)
     return Chart(title, (panel,), [(line.label, line.ys) for line in lines])
 
 
+def _lines(runs: Sequence[Course], curves: Sequence[Sequence[float]]) -> list[Series]:
+    lines = []
+    for number, (run, ys) in enumerate(zip(runs, curves, strict=True)):
+        marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
+        line = Series([step for step, _ in run.points], ys, run.label, shape=marks, size=3.5)
+        lines.append(_coloured(line, number))
+    return lines
+
+
 # -- batch sizes -------------------------------------------------------------------------------------------------
 
 
-class BatchPath(NamedTuple):
-    """One batch size by its name: the row visits and the (minimised) mean loss after each epoch."""
-
-    name: str
-    course: Sequence[tuple[int, float]]
-    diverged: bool = False
-
-
-def batch_losses(title: Title, paths: Sequence[BatchPath], sign: int, lowest: float | None) -> Chart:
+def batch_losses(title: Title, runs: Sequence[Course], sign: int, lowest: float | None) -> Chart:
     """Return the mean loss against the rows visited, a curve for each batch size.
 
-    Where the minimum is known it is how far the loss is above it, on a logarithmic scale.
+    Where the ``lowest`` is known it is how far the loss is above it, on a logarithmic scale.
     """
-    log = lowest is not None
-    series = []
-    for number, path in enumerate(paths):
-        losses = [loss for _, loss in path.course]
-        ys = (
-            [positive(loss - lowest) for loss in losses]
-            if lowest is not None
-            else finite([sign * v for v in losses])
-        )
-        label = f"batch size {path.name}"
-        marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
-        line = Series([visits for visits, _ in path.course], ys, label, shape=marks, size=3.5)
-        series.append(_coloured(line, number))
-    what = f"mean loss {'below its maximum' if sign < 0 else 'above its minimum'}" if log else "mean loss"
-    wild = [path.diverged for path in paths]
+    wild, losses = [run.wild for run in runs], [[v for _, v in run.points] for run in runs]
     if lowest is not None:
-        ylim = _heights([line.ys for line in series], wild, positive(paths[0].course[0][1] - lowest))
+        curves = [gaps(values, sign, sign * lowest) for values in losses]
+        what = f"mean loss {'below its maximum' if sign < 0 else 'above its minimum'}"
+        ylim = _heights(curves, wild, curves[0][0])
     else:
-        calm = [
-            y for line, is_wild in zip(series, wild, strict=True) if not is_wild for y in line.ys if y == y
-        ]
+        curves, what = list(map(finite, losses)), "mean loss"
+        calm = [y for ys, is_wild in zip(curves, wild, strict=True) if not is_wild for y in ys if y == y]
         ylim = padded(min(calm), max(calm)) if calm and any(wild) else None
-    log = log and any(isfinite(y) for line in series for y in line.ys)
-    panel = Panel(series, "rows visited", what, ylog=log, ylim=ylim, whole=True)
-    return Chart(title, (panel,), [(line.label, line.ys) for line in series])
+    log = lowest is not None and any(isfinite(y) for ys in curves for y in ys)
+    lines = _lines(runs, curves)
+    panel = Panel(lines, "rows visited", what, ylog=log, ylim=ylim, whole=True)
+    return Chart(title, (panel,), [(line.label, line.ys) for line in lines])
 
 
 # -- gradients ---------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, seconds
+from gdcli.record.path_rows import Row, row_of
 from gdcli.render.page import Column, Glyphs, Line, fact, table
 from gdcli.render.plot_data import Recorder
 from gdcli.render.sparkline import Bars, bars_of, sparkline
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
 ROWS = 10  # with the lines around them less than the 24 of a terminal
 
 
-class _Row:
-    __slots__ = ("evaluations", "iteration", "slope", "step", "value")
-
-    def __init__(self, it: Iterate, sign: int) -> None:
-        self.iteration = it.iteration
-        self.value = sign * it.at.value + 0.0
-        self.slope = it.gradient_norm
-        self.step = it.step
-        self.evaluations = it.counts.value + it.counts.gradient + it.counts.hessian + it.counts.product
-
-
 class Page:
     """What is shown at one moment: the last refreshes as rows, the course of the value, the time."""
 
@@ -44,21 +34,24 @@ class Page:
         self._sign = sign
         # Room for many bars, and no more: the sparkline has a bar for each column.
         self._course = Recorder(sign, (), most=500)
-        self._rows: deque[_Row] = deque(maxlen=ROWS)
+        self._rows: deque[Row] = deque(maxlen=ROWS)
 
     def see(self, iterate: Iterate) -> None:
         self._course(iterate)
 
     def lines(self, iterate: Iterate, width: int, glyphs: Glyphs, bars: Bars) -> list[Line]:
         # Only what a row shows is kept of an iterate: its point may be long.
-        self._rows.append(_Row(iterate, self._sign))
+        self._rows.append(row_of(iterate, self._sign, 0))
         rows = self._rows
         sense, expression = self._title
         values = [p.value for p in self._course.points()]
         columns = [
             Column("iter", [str(row.iteration) for row in rows]),
             Column("value", column([row.value for row in rows], 10)),
-            Column("|gradient|", ["" if row.slope is None else f"{row.slope:.2e}" for row in rows]),
+            Column(
+                "|gradient|",
+                ["" if row.gradient_norm is None else f"{row.gradient_norm:.2e}" for row in rows],
+            ),
             Column("step", column([row.step for row in rows], 3)),
             Column("evals", [str(row.evaluations) for row in rows]),
         ]

@@ -163,4 +163,4 @@ def cells(timing: bool) -> tuple[str, ...]:
     return ("model", "status", *numbers, "left_out", "runs_p", "durbin_watson", "normality_p")
 
 
-KIND = Kind(page, "models", "model", cells)
+KIND = Kind(page, "models", "model", cells, picture)

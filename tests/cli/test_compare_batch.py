@@ -15,8 +15,8 @@ from visits import regression
 
 from gdcli.cli.app import run
 from gdcli.record.compared import batches_record
-from gdcli.render import batch_page
-from gdcli.render.comparison_figures import BatchPath, batch_losses
+from gdcli.render import comparison_pages
+from gdcli.render.comparison_figures import Course, batch_losses
 from gdcli.tasks.batch_sizes import compare_batches
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import FitRequest, FitSettings
@@ -134,13 +134,13 @@ def test_the_picture_has_a_curve_for_each(tmp_path: Path, capsys: pytest.Capture
     columns = regression(500, 1)
     with prepared(FitRequest("y ~ a*x0 + b", data=columns)) as ready:
         compared = compare_batches(ready, FitSettings(epochs=3), [1, None])
-        chart = batch_page.picture(batches_record(ready.problem, ready.row.space, compared))
+        chart = comparison_pages.batches_picture(batches_record(ready.problem, ready.row.space, compared))
     lines = chart.panels[0].series
     assert [line.label for line in lines] == ["batch size 1", "batch size all"]
     assert list(lines[0].xs) == [0, 500, 1000, 1500]
     assert chart.panels[0].ylog
     assert all(y > 0 for line in lines for y in line.ys)
-    plain = batch_losses("t", [BatchPath("1", [(0, 2.0), (5, 1.0)])], -1, None)
+    plain = batch_losses("t", [Course("1", False, [(0, -2.0), (5, -1.0)])], -1, None)
     assert list(plain.panels[0].series[0].ys) == [-2.0, -1.0]
     pytest.importorskip("matplotlib")
     path = tmp_path / "batches.svg"

@@ -19,8 +19,8 @@ from gdcli.judge.gd_forecast import SpectralPart, pace, steps_by_parts
 from gdcli.judge.learning_rates import compare, verdict
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.record.compared import rates_record
+from gdcli.render.comparison_pages import rates_page as page
 from gdcli.render.page import PLAIN, plain_text
-from gdcli.render.rate_page import page
 from gdcli.render.sparkline import LETTERS
 from gdcli.tasks.compare import RateComparison
 

@@ -30,9 +30,9 @@ from gdcli.record.gradients import gradient_record
 from gdcli.record.runs import run_record
 from gdcli.render import (
     comparison_figures,
+    comparison_pages,
     figures,
     lettering,
-    method_page,
     plot_geometry,
     plots,
     text_plots,
@@ -369,8 +369,8 @@ def test_what_diverges_does_not_set_the_range() -> None:
     losses = lambda wild: comparison_figures.batch_losses(  # noqa: E731
         Title("t"),
         [
-            comparison_figures.BatchPath("1", [(0, 5.0), (9, 1e9)], wild),
-            comparison_figures.BatchPath("all", [(0, 5.0), (9, 2.0)]),
+            comparison_figures.Course("1", wild, [(0, 5.0), (9, 1e9)]),
+            comparison_figures.Course("all", False, [(0, 5.0), (9, 2.0)]),
         ],
         1,
         None,
@@ -405,17 +405,17 @@ def test_methods_are_curves_above_the_best_value() -> None:
     problem = api.read_problem("x**2 + y**2 + 7", "minimize", ["1,2"])
     runs = api.compare_methods(problem, ["gd", "newton"], api.Settings(lr=0.25, max_iter=20))
     found = methods_record(problem, runs)
-    (panel,) = method_page.picture(found).panels
+    (panel,) = comparison_pages.methods_picture(found).panels
     assert [line.label.partition(":")[0] for line in panel.series] == ["gd", "newton"]
     assert (panel.ylog, panel.xlabel) == (True, "iteration")
     slow = panel.series[0].ys
     assert slow[0] == pytest.approx(5.0)
     assert slow[5] / slow[4] == pytest.approx(0.25, rel=1e-6)
-    assert method_page.picture(replace(found, methods=())).panels[0].note
+    assert comparison_pages.methods_picture(replace(found, methods=())).panels[0].note
     gd, newton = found.methods
     long = tuple((step, 9.0 - step / 1000) for step in range(1000))
     longer = replace(found, methods=(replace(gd, course=gd.course[:2]), replace(newton, course=long)))
-    (panel,) = method_page.picture(longer).panels
+    (panel,) = comparison_pages.methods_picture(longer).panels
     assert (panel.xlog, panel.xlabel) == (True, "iteration + 1")
     assert panel.series[1].xs[:3] == [1, 2, 3]
 
