@@ -34,7 +34,7 @@ _EXAMPLE = "gd compare-models data.csv --model 'y ~ a + b*x' --model 'y ~ a*exp(
 
 
 class Comparison(NamedTuple):
-    """What came of a comparison; ``timed`` tells whether its runs have times, a ``picture`` stands for that of its kind."""
+    """What came of a comparison; ``timed``: its runs have times; a ``picture`` stands for that of its kind."""
 
     record: RatesRecord | MethodsRecord | BatchesRecord | ModelsRecord
     kind: Kind

@@ -56,8 +56,8 @@ def with_course(columns: list[Column], width: int, draw: Callable[[int], Sequenc
 
 
 class Kind(NamedTuple):
-    """A kind of comparison: what lays it out, the key of its runs and what one is called, the cells of a row of csv, its
-    picture (None: one that takes more than the record).
+    """A kind of comparison: what lays it out, the key of its runs and what one is called, the cells of a row of csv,
+    its picture (None: one that takes more than the record).
     """
 
     page: Callable[[Any, int, Glyphs, Bars, bool], list[Line]]
