@@ -43,7 +43,7 @@ class Loss(NamedTuple):
 
     ``node(graph, y, f, numbers)`` is the loss; ``likelihood`` tells that it is a negative log-likelihood up to what no
     parameter changes. ``estimates`` names the number that is found from the data unless it is given, ``reads`` those
-    that can be. ``positive`` tells that f must be. ``variance(graph, f, numbers)`` is that of y up to a factor.
+    that can be. ``positive`` tells that f must be, ``by_variance`` that errors follow from what the variance is for f.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Loss(NamedTuple):
     reads: tuple[str, ...] = ()
     estimates: str = ""
     positive: bool = False
-    variance: Callable[[Graph, int, Numbers], int] | None = None
+    by_variance: bool = False
 
 
 def _squared(graph: Graph, y: int, f: int, numbers: Numbers) -> int:
@@ -139,15 +139,6 @@ def _gamma(graph: Graph, y: int, f: int, numbers: Numbers) -> int:
     return graph.node("add", graph.node("div", y, f), graph.node("log", f))
 
 
-def _gamma_variance(graph: Graph, f: int, numbers: Numbers) -> int:
-    return graph.node("mul", f, f)
-
-
-def _negative_binomial_variance(graph: Graph, f: int, numbers: Numbers) -> int:
-    more = graph.node("div", graph.node("mul", f, f), graph.number(numbers.theta))
-    return graph.node("add", f, more)
-
-
 # fmt: off
 _ROWS = (
     Loss("squared", "the square of what is left over", _squared),
@@ -164,9 +155,9 @@ _ROWS = (
         reads=("trials",)),
     Loss("poisson", "counts, the model is their mean", _poisson, likelihood=True, positive=True),
     Loss("negative-binomial", "counts of more variance, the model is their mean", _negative_binomial, likelihood=True,
-        reads=("theta",), estimates="theta", positive=True, variance=_negative_binomial_variance),
+        reads=("theta",), estimates="theta", positive=True, by_variance=True),
     Loss("gamma", "positive, of a constant relative error, the model is the mean", _gamma, likelihood=True,
-        positive=True, variance=_gamma_variance),
+        positive=True, by_variance=True),
 )
 # fmt: on
 LOSSES = {row.name: row for row in _ROWS}

@@ -174,6 +174,11 @@ def test_columns_that_the_model_does_not_name_may_be_anything() -> None:
     assert api.fit("y ~ a*x", data).point["a"] == pytest.approx(2.0)
 
 
+def test_a_level_may_have_the_name_of_a_column() -> None:
+    data = {"g": ["u", "w", "u", "w"], "w": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.0, 1.0, 2.0]}
+    assert api.fit("y ~ a + C(g)", data).point == pytest.approx({"a": 1.0, "g_w": 1.0})
+
+
 @pytest.mark.parametrize(
     ("data", "message", "hint"),
     [

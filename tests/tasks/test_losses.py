@@ -80,6 +80,15 @@ def test_a_scale_that_was_found_has_the_same_answer_when_given(loss: str) -> Non
     assert list(given.point.values()) == pytest.approx(list(fit.point.values()), rel=1e-6)
 
 
+def test_weights_tell_by_their_ratios_as_those_of_least_squares_do() -> None:
+    weights = {"w": [1.0 + k % 3 for k in range(21)], "v": [10.0 * (1.0 + k % 3) for k in range(21)]}
+    squared = api.fit(STACK, STACKLOSS | weights, weights="w")
+    far = api.fit(STACK, STACKLOSS | weights, weights="w", loss="huber", scale=1e6)
+    assert errors(far) == pytest.approx(errors(squared), rel=1e-8)
+    one, ten = (api.fit(STACK, STACKLOSS | weights, weights=name, loss="tukey") for name in "wv")
+    assert errors(one) == pytest.approx(errors(ten), rel=1e-8)
+
+
 @pytest.mark.parametrize("part", [0.25, 0.5, 0.9])
 def test_so_many_rows_lie_below_a_quantile_line(part: float) -> None:
     fit = api.fit(STACK, STACKLOSS, loss="quantile", quantile=part)

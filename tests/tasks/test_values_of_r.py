@@ -26,7 +26,14 @@ SEVERAL = {"stackloss, quantile 0.25", "stackloss, quantile 0.75"}
 NAMED = {
     *("Michaelis-Menten, treated", "logistic, DNase run 1", "BOD", "logistic, chick 1", "Thurber", "birthwt"),
     *("cars", "stackloss", "PlantGrowth", "cars, weights", "cars, through 0", "Dobson's counts", "quine"),
-    *("budworm, rows counted", "clotting, lot1", "stackloss psi.huber", "stackloss psi.bisquare"),
+    *(
+        "iris",
+        "cars, weights psi.huber",
+        "budworm, rows counted",
+        "clotting, lot1",
+        "stackloss psi.huber",
+        "stackloss psi.bisquare",
+    ),
     *("stackloss, quantile 0.5", "engel, quantile 0.9", *SEVERAL),
 }
 CASES = [case for case in R["cases"] if WHOLE or case["name"] in NAMED]

@@ -69,7 +69,7 @@ def _errors(
     if problem.loss in ("absolute", "quantile"):
         return information(hessian, point, names, level=level).without(_NO_CURVATURE.format(problem.loss))
     if loss is not None and prepared.plain is None:
-        if loss.variance is not None:
+        if loss.by_variance:
             return _expected(prepared, x, names)
         if loss.name in TUNED and problem.scaled:
             return _by_scale(prepared, x, names)
@@ -107,22 +107,24 @@ def _by_scale(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertaint
     np, problem, p = numpy(), prepared.problem, len(names)
     seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
     J, r = slopes_of(prepared.row, prepared, x), np.array(seen.measured) - np.array(seen.fitted)
-    n, part = len(r), r / problem.numbers.delta
+    part, weights = r / problem.numbers.delta, np.array(seen.weights)
+    n = int(np.count_nonzero(weights))
+    counts = weights * (n / weights.sum())  # only their ratios tell
     inside = abs(part) <= 1.0
     if problem.loss == "huber":
         bend, pull = inside * 1.0, np.clip(part, -1.0, 1.0)
     else:
         left = np.where(inside, 1.0 - part * part, 0.0)
         bend, pull = left * (left - 4.0 * part * part), part * left * left
-    mean = float(bend.mean())
-    if n <= p or not mean > 0.0:
-        made = information((J.T @ J).tolist(), list(x), names)
-        return made.without("no degrees of freedom" if n <= p else LOST)
-    spread = math.sqrt(float((pull * pull).sum()) / (n - p)) * problem.numbers.delta
-    kappa = 1.0 + p * float(bend.var(ddof=1)) / (n * mean * mean)
-    return information(
-        (J.T @ J).tolist(), list(x), names, level=problem.told_level, scale=spread * kappa / mean
-    )
+    mean, scale = float(counts @ bend) / n, math.nan
+    if n > p and mean > 0.0:
+        spread = math.sqrt(float(counts @ (pull * pull)) / (n - p)) * problem.numbers.delta
+        varies = float(counts @ (bend - mean) ** 2) / (n - 1)
+        scale = spread * (1.0 + p * varies / (n * mean * mean)) / mean
+    half = ((J.T * counts) @ J).tolist()
+    if scale != scale:
+        return information(half, list(x), names).without("no degrees of freedom" if n <= p else LOST)
+    return information(half, list(x), names, level=problem.told_level, scale=scale)
 
 
 def _penalised_squares(

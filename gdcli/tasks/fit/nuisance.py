@@ -2,7 +2,8 @@
 
 With the number given the parameters are fitted, from what is left the number is found, and so on until neither changes:
 
-- ``huber``, ``tukey``: the median of the sizes of the residuals over 0.6745, as MASS's `rlm` has it
+- ``huber``, ``tukey``: the median of the sizes of the residuals over 0.6745, as MASS's `rlm` has it; a row counts as its
+  weight says
 - ``cauchy``, ``student-t``: the scale that is most likely given the residuals
 - ``negative-binomial``: the theta that is most likely given the means (Newton's method on its logarithm)
 - a sum of squares with priors: the sum over the rows less the effective number of parameters
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import exp, fsum, isfinite, log, sqrt
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
@@ -113,7 +113,7 @@ def _estimate(prepared: Prepared, point: Mapping[str, Any]) -> float:
         if problem.loss == "negative-binomial":
             return _theta(seen)
         r = [y - f for y, f in zip(seen.measured, seen.fitted, strict=True)]
-        found = median(map(abs, r)) / _NORMAL_MEDIAN
+        found = _median([abs(a) for a in r], seen.weights) / _NORMAL_MEDIAN
         if problem.loss not in TUNED:
             dof = 1.0 if problem.loss == "cauchy" else problem.numbers.dof
             found = _likely_scale(r, seen.weights, dof, found or sqrt(fsum(a * a for a in r) / len(r)))
@@ -123,6 +123,18 @@ def _estimate(prepared: Prepared, point: Mapping[str, Any]) -> float:
             "give one with --scale, or leave out --loss",
         )
     return found
+
+
+def _median(sizes: Sequence[float], weights: Sequence[float]) -> float:
+    """The middle of numbers, each of which counts as its weight says; of two that are it the middle between them."""
+    half, below, lower = 0.5 * fsum(weights), 0.0, None
+    for size, weight in sorted(zip(sizes, weights, strict=True)):
+        below += weight
+        if lower is None and below >= half * (1.0 - 1e-15 * len(sizes)):
+            lower = size
+        if below > half * (1.0 + 1e-15 * len(sizes)):
+            return 0.5 * (lower + size) if lower is not None else size
+    return lower or 0.0
 
 
 def _likely_scale(r: Sequence[float], weights: Sequence[float], dof: float, scale: float) -> float:

@@ -393,15 +393,10 @@ def _constants(request: FitRequest) -> dict[str, Any]:
 
 def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
     """What the model's names are, and the columns that must be read."""
-    request, model, given, constants, sigmas = (
-        asked.request,
-        asked.model,
-        asked.given,
-        asked.constants,
-        asked.sigmas,
-    )
+    request, model, given, constants, _, sigmas, _, levels = asked
     matrices = read_matrices([text for text in request.columns if "=" in text], columns)
-    lengths = lengths_of({e.name: e.value for e in given if e.name})
+    differences = {name: None for found in levels.values() for name in found.parameters}
+    lengths = differences | lengths_of({e.name: e.value for e in given if e.name})
     counted = (request.weights, request.sigma, request.trials)
     names = sort_names(model, columns, matrices, constants, lengths)
     wanted = [*names.columns, *filter(None, counted)]

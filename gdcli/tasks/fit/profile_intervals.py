@@ -48,7 +48,7 @@ def has_likelihood(prepared: Prepared) -> bool:
     if not problem.loss:
         return problem.sense == "maximize"
     loss = LOSSES[problem.loss]
-    has_dispersion = loss.variance is not None and not loss.estimates
+    has_dispersion = loss.by_variance and not loss.estimates
     is_likelihood = loss.likelihood and not problem.estimated and not has_dispersion
     return prepared.row.residual is not None or is_likelihood
 

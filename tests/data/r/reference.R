@@ -250,6 +250,7 @@ curve("Thurber", "Thurber", "y ~ (b1 + b2*x + b3*x**2 + b4*x**3)/(1 + b5*x + b6*
 # -- lm ----------------------------------------------------------------------------------------------------------------
 
 air <- setNames(na.omit(airquality)[, 1:4], c("Ozone", "Solar", "Wind", "Temp"))
+flowers <- setNames(iris[, c(2, 4, 5)], c("width", "petal", "Species"))
 straight <- c("likelihood", "sd", "lm", "influence", "residuals")
 stack <- setNames(stackloss, c("air", "water", "acid", "loss"))
 case("cars", "cars", "dist ~ a + b*speed", c("a", "b"), "lm(dist ~ speed, d)", straight, new = list(speed = c(3, 5, 12, 21, 30)))
@@ -266,6 +267,9 @@ case("PlantGrowth", "PlantGrowth", "weight ~ m + C(group)", c("m", "group_trt1",
 case("mtcars", "mtcars", "mpg ~ a + b*wt + C(cyl)", c("a", "b", "cyl_6", "cyl_8"), "lm(mpg ~ wt + factor(cyl), d)", straight)
 case("warpbreaks", "warpbreaks", 'log(breaks) ~ a + C(wool) + C(tension, "L")', c("a", "wool_B", "tension_M", "tension_H"),
      "lm(log(breaks) ~ wool + tension, d)", straight)
+case("iris", "flowers", "width ~ a + C(Species) + (b + C(Species, slope))*petal",
+     c("a", "Species_versicolor", "Species_virginica", "b", "slope_versicolor", "slope_virginica"),
+     "lm(width ~ Species*petal, d)", straight)
 case("women", "women", "weight ~ a + b*height + c*height**2", c("a", "b", "c"), "lm(weight ~ height + I(height^2), d)", straight)
 case("faithful", "faithful", "eruptions ~ a + b*waiting", c("a", "b"), "lm(eruptions ~ waiting, d)", straight,
      new = list(waiting = c(45, 80)))
@@ -327,13 +331,16 @@ case("quine", "quine", "Days ~ exp(a + C(Eth) + C(Sex) + C(Age) + C(Lrn))",
 STACK <- "loss ~ a + b*air + c*water + d*acid"
 phones <- as.data.frame(MASS::phones)
 robust <- function(name, data, model, parameters, text, psi, ...) {
-  case(paste(name, psi), data, model, parameters, sprintf("rlm(%s, d, psi = %s, maxit = 2000, acc = 1e-14)", text, psi), ...,
+  case(paste(name, psi), data, model, parameters, sprintf("rlm(%s, data = d, psi = %s, maxit = 2000, acc = 1e-14)", text, psi), ...,
        loss = c(psi.huber = "huber", psi.bisquare = "tukey")[[psi]], scale = "auto")
 }
 for (psi in c("psi.huber", "psi.bisquare")) {
   robust("stackloss", "stack", STACK, c("a", "b", "c", "d"), "loss ~ .", psi)
   robust("phones", "phones", "calls ~ a + b*year", c("a", "b"), "calls ~ year", psi)
   robust("cars", "cars", "dist ~ a + b*speed", c("a", "b"), "dist ~ speed", psi)
+  # gd's weights tell by their ratios alone, R's cases are so many rows: the same where their mean is 1
+  robust("cars, weights", "cars", "dist ~ a + b*speed", c("a", "b"),
+         "dist ~ speed, weights = speed/mean(speed), wt.method = 'case'", psi, weights = "speed")
 }
 data(engel)
 for (tau in c(0.1, 0.25, 0.5, 0.75, 0.9)) {
