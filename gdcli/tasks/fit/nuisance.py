@@ -2,8 +2,7 @@
 
 With the number given the parameters are fitted, from what is left the number is found, and so on until neither changes:
 
-- ``huber``, ``tukey``: the median of the sizes of the residuals over 0.6745, as MASS's `rlm` has it; a row counts as its
-  weight says
+- ``huber``, ``tukey``: the median of the sizes of the residuals over 0.6745, as MASS's `rlm` has it, weighted
 - ``cauchy``, ``student-t``: the scale that is most likely given the residuals
 - ``negative-binomial``: the theta that is most likely given the means (Newton's method on its logarithm)
 - a sum of squares with priors: the sum over the rows less the effective number of parameters
