@@ -44,7 +44,7 @@ def variables(
     """Return the names of the expression that are variables, in order of first appearance.
 
     ``constants`` are names that have a value, ``started`` those for which start values are at hand: only they make
-    `gamma` a variable. ``others`` are the constraints, whose names come after those of the expression.
+    the name of a function that is called nowhere a variable. ``others`` are the constraints, whose names come after those of the expression.
     Raises UsageError for a function's name used as a variable, and for constants that the expression lacks.
     """
     trees = with_parts((tree, *others))
@@ -75,9 +75,10 @@ def _check_variable(name: str, trees: Sequence[Tree], started: Sequence[str]) ->
         raise UsageError(
             f"{name} is no number here", "leave out what is infinite", place_of_name(trees, name)
         )
-    is_gamma = name == "gamma" and name in started and not any(_calls(each, name) for each in trees)
-    if name in CALLABLE and not is_gamma:
+    is_called = any(_calls(each, name) for each in trees)
+    if name in CALLABLE and (is_called or name not in started):
         hint = f"write {name}(...), or give the variable another name"
+        hint += "" if is_called else f", or a start: --start {name}=1"
         raise told(UsageError(f"{name} is a function", hint, place_of_name(trees, name)))
 
 
@@ -110,7 +111,8 @@ def all_nodes(root: Node) -> list[Node]:
 
 
 def _calls(tree: Tree, name: str) -> bool:
-    return any(node.op == "call" and node.value == name for node in all_nodes(tree.root))
+    called = "where" if name == "where" else "call"
+    return any(n.op == called and name in (n.value, called) for n in all_nodes(tree.root))
 
 
 def subscripted(tree: Tree) -> set[str]:

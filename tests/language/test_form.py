@@ -125,24 +125,24 @@ def test_no_hint_asks_for_a_list_of_pi() -> None:
     assert "start it" not in said("pi[0]", {}).hint
 
 
-@pytest.mark.parametrize("name", [n for n in CALLABLE if n != "gamma"])
-def test_a_functions_name_is_no_variable(name: str) -> None:
-    for started in ((), (name,)):
+@pytest.mark.parametrize("name", CALLABLE)
+def test_a_functions_name_is_a_variable_where_it_is_started_and_not_called(name: str) -> None:
+    tree, call = syntax.parse(f"x + {name}**2"), "x > 0, x, 0" if name == "where" else "x"
+    assert tree_names.variables(tree, {}, (name,)) == ["x", name]
+    assert interpreter.value(tree, {name: 3.0, "x": 1.0}) == 10
+    built(f"{name}**2 + {'sin' if name != 'sin' else 'cos'}({name})", {name: None})
+    for text, started, hint in (
+        (tree.text, (), f"--start {name}=1"),
+        (f"x + {name}*{name}({call})", (name,), "another"),
+    ):
         with pytest.raises(UsageError, match=f"{name} is a function") as caught:
-            tree_names.variables(syntax.parse(f"x + {name}**2"), {}, started)
-        assert "another name" in caught.value.hint
+            tree_names.variables(syntax.parse(text), {}, started)
+        assert hint in caught.value.hint
         assert caught.value.span is not None
         assert caught.value.span[1:3] == (4, 4 + len(name))
 
 
-def test_gamma_is_a_variable_when_started_and_not_called() -> None:
-    assert tree_names.variables(syntax.parse("gamma**2"), {}, ("gamma",)) == ["gamma"]
-    assert interpreter.value(syntax.parse("gamma**2"), {"gamma": 3.0}) == 9
-    built("gamma**2 + sin(gamma)", {"gamma": None})
-    with pytest.raises(UsageError, match="gamma is a function"):
-        tree_names.variables(syntax.parse("gamma**2"), {})
-    with pytest.raises(UsageError, match="gamma is a function"):
-        tree_names.variables(syntax.parse("gamma*gamma(x)"), {}, ("gamma", "x"))
+def test_gamma_is_a_function_where_it_is_called() -> None:
     assert tree_names.variables(syntax.parse("gamma(x)"), {}, ("x",)) == ["x"]
     assert interpreter.value(syntax.parse("gamma(x)"), {"x": 5.0}) == 24
 

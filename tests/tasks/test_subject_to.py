@@ -90,7 +90,12 @@ def test_a_constraint_between_constants() -> None:
         ("X + y <= 1", "X", "--start leaves out X", "did you mean x?"),
         ("x + z <= 1", "z", "--start leaves out z", "add z=1 to --start, or give constants with --set"),
         ("x + sn(y) <= 1", "sn", "unknown function sn", "did you mean sin?"),
-        ("x*sin <= 1", "sin", "sin is a function", "write sin(...), or give the variable another name"),
+        (
+            "x*sin <= 1",
+            "sin",
+            "sin is a function",
+            "write sin(...), or give the variable another name, or a start: --start sin=1",
+        ),
         ("y + sin x <= 1", "sin x", "sin needs brackets", "write y + sin(x) <= 1"),
         ("y*|x| <= 1", "|x|", "bars are written abs(...)", "write y*abs(x) <= 1"),
         ("x[0] + y <= 1", "x[0]", "x is a number, not a vector", "start it with a list: x=[1,2,3]"),
