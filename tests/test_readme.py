@@ -21,6 +21,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
 import make_data  # noqa: E402
+import make_pictures  # noqa: E402
+from effort import WHOLE  # noqa: E402
 from keep import masked, same  # noqa: E402
 
 README = ROOT / "README.md"
@@ -90,6 +92,22 @@ def test_the_stored_answer_is_that_of_the_command_beside_it() -> None:
     page = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
     (line, file) = re.findall(r"`(gd fit [^`]+) --output ([^`\s]+)`", " ".join(page.split()))[0]
     assert same(masked((ROOT / file).read_text(encoding="utf-8")), run(line), 1e-9)
+
+
+def test_each_recipe_has_a_picture_of_its_own(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^!\[.+\]\((cookbook/\w+\.png)\)$", page, re.MULTILINE)
+    assert shown == [f"cookbook/{name}.png" for name in make_pictures.RECIPES] == list(dict.fromkeys(shown))
+    assert page.count("\n## ") == len(make_pictures.recipes()) == len(shown) == 20
+    for file in shown:
+        picture = (ROOT / "docs" / file).read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 50_000
+    pytest.importorskip("matplotlib")
+    for name, words in make_pictures.recipes().items():
+        if WHOLE or name == "shared":
+            assert run(f"gd {shlex.join([*words, str(tmp_path / f'{name}.png')])}")
+            assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
 def test_a_shortened_output_has_the_paragraphs_that_are_shown() -> None:

@@ -44,7 +44,8 @@ def variables(
     """Return the names of the expression that are variables, in order of first appearance.
 
     ``constants`` are names that have a value, ``started`` those for which start values are at hand: only they make
-    the name of a function that is called nowhere a variable. ``others`` are the constraints, whose names come after those of the expression.
+    the name of a function that is called nowhere a variable. ``others`` are the constraints, whose names come after
+    those of the expression.
     Raises UsageError for a function's name used as a variable, and for constants that the expression lacks.
     """
     trees = with_parts((tree, *others))
