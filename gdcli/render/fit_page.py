@@ -153,7 +153,8 @@ def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
     return f"{source}{amount(rows.used, 'row')}{' used' if skipped and not kept else ''}{kept}{skipped}{held}"
 
 
-def loss_text(problem: FitProblemRecord) -> str:
+def loss_text(problem: FitProblemRecord, estimated: str = "") -> str:
+    """Return the loss in words; ``estimated`` tells, in place of a number, where one is found from the data."""
     if not problem.loss:
         is_maximum = problem.sense == "maximize"
         return (
@@ -164,7 +165,7 @@ def loss_text(problem: FitProblemRecord) -> str:
         text += ", each response weighted by its own residual variance"
     if problem.sigma_x:
         text += " distances to the curve"
-    text += _loss_numbers(problem)
+    text += _loss_numbers(problem, estimated)
     if problem.weights:
         text += f", weighted by {problem.weights}"
     if problem.sigma:
@@ -173,15 +174,16 @@ def loss_text(problem: FitProblemRecord) -> str:
     return text
 
 
-def _loss_numbers(problem: FitProblemRecord) -> str:
+def _loss_numbers(problem: FitProblemRecord, estimated: str) -> str:
     text = ""
     if problem.loss == "huber" and problem.scale is None:
         text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"
     for name in ("quantile", "dof", "scale", "theta"):
         value = getattr(problem, name)
         if value is not None:
-            found = " (found from the data)" if problem.estimated == name else ""
-            text += f", {name} {short(value, 6)}{found}"
+            number, is_found = short(value, 6), problem.estimated == name
+            found = f"found {estimated}" if estimated else f"{number} (found from the data)"
+            text += f", {name} {found if is_found else number}"
     if problem.trials:
         text += f", successes out of {problem.trials}"
     if problem.l2 is not None:

@@ -124,10 +124,12 @@ class GroupTable:
         lines += fact("data", data_text(asked.problem, asked.rows, width), width)
         by = harmless(", ".join(asked.by))
         lines += fact("groups", f"{asked.groups}, by {by}", width)
-        lines += fact("loss", loss_text(asked.problem), width)
+        lines += fact("loss", loss_text(asked.problem, "in each group"), width)
         if asked.searched:
             lines += fact("start", "searched for each group in its rows", width)
-        elif asked.problem.start:
+        elif (
+            asked.problem.start and not asked.problem.estimated
+        ):  # else each begins where its number was found
             lines += fact("start", summary.point_text(asked.problem.start), width)
         if self._left_out:
             text = f"{named(self._left_out)}; --format csv or jsonl has all"

@@ -286,14 +286,21 @@ def test_answers_of_a_stream_are_shown_as_its_table(
 
 
 @pytest.mark.parametrize(
-    "more", ["", "--start a=1,b=1 --loss huber", "--bounds a=0:1", "--start auto --loss cauchy"]
+    ("model", "more"),
+    [
+        ("y ~ a + b*t", ""),
+        ("y ~ a + b*t", "--start a=1,b=1 --loss huber"),
+        ("y ~ a + b*t", "--bounds a=0:1"),
+        ("y ~ a + b*t", "--loss cauchy"),
+        ("y ~ a + exp(b*t)", "--start auto"),
+    ],
 )
 def test_fits_to_groups_are_shown_as_their_table(
-    more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: str, more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = (ROOT / "docs" / "sites.csv").read_text() + "east,2020,1,2\n"  # too few for errors
     (tmp_path / "d.csv").write_text(rows)
-    words = ["fit", "y ~ a + b*t", str(tmp_path / "d.csv"), "--by", "site,year", *shlex.split(more)]
+    words = ["fit", model, str(tmp_path / "d.csv"), "--by", "site,year", *shlex.split(more)]
     for look in ([], ["--format", "plain"]):
         live = called([*words, *look], capsys)[1]
         for form in ("json", "jsonl"):
