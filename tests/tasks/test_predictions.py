@@ -205,6 +205,19 @@ def test_each_row_is_predicted_by_its_group(tmp_path: Path, monkeypatch: Any, ca
 LINE = ["fit", "dist ~ a + b*speed", "cars.csv"]
 
 
+@pytest.mark.parametrize("loss", ["poisson", "negative-binomial", "gamma"])
+def test_bands_of_positive_means_are_those_of_their_logarithm(loss: str) -> None:
+    """As the band of a + b*x is, brought to counts by exp."""
+    x = np.linspace(0.0, 3.0, 30)
+    data = {"x": x, "k": np.round(4.0 * np.exp(-x) + np.sin(9.0 * x) ** 2) + (loss == "gamma")}
+    found = api.fit("k ~ exp(a + b*x)", data, {"a": 1.0, "b": -0.5}, loss=loss, derive=["at = a + 6*b"])
+    band = api.predict(found, {"x": [6.0]})
+    (line,) = found.derived
+    assert line.interval is not None
+    assert (band["low"][0], band["high"][0]) == pytest.approx(np.exp(line.interval[:2]), rel=1e-9)
+    assert band["low"][0] > 0.0
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

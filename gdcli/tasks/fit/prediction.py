@@ -4,7 +4,8 @@ With g the derivatives of the formula f by the parameters and U U' their covaria
 length of U'g (the delta method; exact where the model is linear). The band of confidence, for the mean, is f plus and
 minus that times the quantile of Student's t; that of prediction, for one more row, adds the variance of a row to the
 square (Draper and Smith, Applied Regression Analysis, 3rd ed., 1998, section 3.1; R's ``predict``). Of labels f is the
-logit: the band is that of the logit, brought to probabilities, and the error is that of the probability.
+logit: the band is that of the logit, brought to probabilities, and the error is that of the probability. Of a mean that
+must be positive it is that of its logarithm.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import Array
 from gdcli.language.functions import CONSTANTS
-from gdcli.language.losses import LOGITS
+from gdcli.language.losses import LOGITS, POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
@@ -200,7 +201,10 @@ def bands(
         with np.errstate(all="ignore"):
             reach = quantile * np.sqrt(error**2 + variance / weight)
             low, high = fitted - reach, fitted + reach
-            if answer.loss in LOGITS:
+            if answer.loss in POSITIVE:
+                times = np.exp(reach / np.where(fitted > 0.0, fitted, np.nan))
+                low, high = fitted / times, fitted * times
+            elif answer.loss in LOGITS:
                 fitted, low, high = (1.0 / (1.0 + np.exp(-v)) for v in (fitted, low, high))
                 error = error * fitted * (1.0 - fitted)
         beyond = np.zeros(len(fitted), dtype=bool)
