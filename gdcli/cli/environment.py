@@ -15,6 +15,7 @@ from io import StringIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from gdcli.kernel.budget import LATE, LEAST_LATE, TIME, Capped, Spent, limited
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.standard_input import SOURCE
 
@@ -257,3 +258,38 @@ def _occupy_handles() -> None:
 
 def _closed() -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BufferedWriter(ClosedOutput()), encoding="utf-8", errors="backslashreplace")
+
+
+# -- a cap on time ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def interrupted(asked: Capped, late: bool = False) -> Iterator[None]:
+    """Open a budget whose time is kept by an alarm of the system too, which raises Spent wherever the program is: also
+    where nobody asks the budget, in the algebra of sympy.
+
+    With ``late`` the alarm comes when also the certificate has had its time: what asks by itself has ended by then.
+    Raises LimitError as `gdcli.kernel.budget.limited`.
+    """
+    import signal
+    import threading
+
+    with limited(asked):
+        seconds = asked.max_time
+        if seconds and late:
+            seconds += max(LEAST_LATE, LATE * seconds)
+        is_main = threading.current_thread() is threading.main_thread()
+        if not (seconds and hasattr(signal, "setitimer") and is_main):
+            yield
+            return
+
+        def ring(number: int, frame: object) -> None:
+            raise Spent(TIME)
+
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gdcli.cli.annotated_files import Files
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
+    from gdcli.cli.fit_plot import FitPlot
     from gdcli.record.fits import FitRecord
     from gdcli.record.selection import Words
     from gdcli.render.plot_data import Chart
@@ -61,7 +62,6 @@ def run(options: FitOptions, env: Environment) -> int:
 
 def _run(options: FitOptions, env: Environment) -> int:
     request, settings = fit_asked(options, env)
-    from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
     from gdcli.tasks.fit.prepare import prepared
@@ -81,7 +81,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                 ready = data.enter_context(
                     prepared(request, settings, stdin, progress.reading, progress.searching)
                 )
-                plot = FitPlot(ready) if beside.draws else None
+                plot = _plot(ready) if beside.draws else None
                 hidden = copies is not None and copies.hide_answer
                 shown: TextIO = StringIO() if hidden else stream
                 emitted = emitter(options, ready, shown)
@@ -103,9 +103,15 @@ def _run(options: FitOptions, env: Environment) -> int:
         covariance(found)
         if copies is not None:
             copies.write(ready, outcome)
-        beside.finish(found, None if plot is None else partial(plot.picture, found, epochs_of(outcome)))
+        beside.finish(found, None if plot is None else partial(plot.of_run, found, outcome))
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
+
+
+def _plot(ready: Prepared) -> FitPlot:
+    from gdcli.cli.fit_plot import FitPlot
+
+    return FitPlot(ready)
 
 
 @contextmanager

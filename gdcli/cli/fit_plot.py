@@ -25,6 +25,9 @@ class FitPlot:
         self.recorder: Recorder = Recorder(ready.problem.sign, ())
         self.observers: list[Observer] = [self.recorder]
 
+    def of_run(self, found: FitRecord, outcome: FitOutcome) -> Picture:
+        return self.picture(found, epochs_of(outcome))
+
     def picture(self, found: FitRecord, epochs: Epochs | None) -> Picture:
         """Return the points with the curve and the residuals; of a typed loss the way of the value.
 

@@ -24,9 +24,9 @@ def run(options: GradientOptions, env: Environment) -> int:
     _check(options)
     text, source = expression_text(options.expression, env)
     from gdcli import api
+    from gdcli.cli.environment import interrupted
     from gdcli.cli.output_file import Destination
     from gdcli.cli.plot_option import errors_picture, estimate
-    from gdcli.cli.time_limit import interrupted
     from gdcli.kernel.budget import limited
     from gdcli.record.gradients import GradientRecord, gradient_record
     from gdcli.tasks.gradient_check import Wanted

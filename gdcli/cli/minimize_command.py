@@ -126,7 +126,7 @@ def _kept_in_time(options: MinimizeOptions, settings: Settings) -> AbstractConte
     """What keeps the time where formulas are asked for, which come from algebra that may take long."""
     if not settings.max_time or not (options.show_gradient or settings.gradient == "symbolic"):
         return nullcontext()
-    from gdcli.cli.time_limit import interrupted
+    from gdcli.cli.environment import interrupted
 
     return interrupted(settings, late=True)
 

@@ -123,7 +123,7 @@ def _listed(values: Array | list[float]) -> list[Any]:
 
 
 def write(found: PredictionsRecord, format: Format, stream: TextIO) -> None:
-    from gdcli.render.prediction_page import page
+    from gdcli.render.fit_parts import predictions_page
     from gdcli.render.tables import write_answer
 
-    write_answer(stream, format, found, partial(page, found))
+    write_answer(stream, format, found, partial(predictions_page, found))

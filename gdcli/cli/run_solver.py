@@ -24,7 +24,7 @@ from gdcli.cli.options import (
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, UsageError, internal
-from gdcli.record.checked import Checked
+from gdcli.record.faults import Checked
 from gdcli.record.fits import record_of
 from gdcli.render.formats import Shape
 from gdcli.render.verdicts import Shown

@@ -11,8 +11,8 @@ from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import ShowOptions
-    from gdcli.record.checked import Checked
     from gdcli.record.compared import RatesRecord
+    from gdcli.record.faults import Checked
     from gdcli.render.comparison import Kind, Page
     from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
@@ -157,8 +157,7 @@ def many(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
 
 
 def _answered(record: Record, number: int) -> Checked:
-    from gdcli.record.checked import Checked
-    from gdcli.record.faults import ErrorRecord
+    from gdcli.record.faults import Checked, ErrorRecord
     from gdcli.record.fits import record_from
     from gdcli.tasks.problem_file import Expectation
 

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import columns_of, harmless, shorten
-from gdcli.kernel.number_format import amount, seconds, short
+from gdcli.kernel.number_format import amount, error_cells, seconds, short, usual_decimals
 from gdcli.record.groups import Group, GroupRecorder, cells
 from gdcli.record.selection import Words
 from gdcli.record.serialization import labels
 from gdcli.render import summary
-from gdcli.render.error_cells import error_cells, usual_decimals
 from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Line, TableLine, chosen, cut, fact, named, pad
 

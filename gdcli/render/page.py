@@ -8,7 +8,7 @@ terminal and forgets them elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import columns_of, harmless
@@ -42,6 +42,15 @@ class Glyphs(NamedTuple):
 UNICODE = Glyphs("─", "⋮")
 ASCII = Glyphs("-", ":")
 PLAIN = Glyphs("", ":")
+
+
+def carries(stream: TextIO, characters: Sequence[str]) -> bool:
+    """Tell whether the encoding of a stream has these characters."""
+    try:
+        "".join(characters).encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return True
 
 
 class Column(NamedTuple):

@@ -13,6 +13,7 @@ from math import isfinite, log10
 from typing import TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.render.page import carries
 
 
 class Bars(NamedTuple):
@@ -29,11 +30,7 @@ _DECADES = 2.0  # from here on the scale is logarithmic
 
 def bars_of(stream: TextIO) -> Bars:
     """Return blocks where the stream's encoding can carry them, else characters of ASCII."""
-    try:
-        "".join(BLOCKS).encode(getattr(stream, "encoding", None) or "ascii")
-    except (UnicodeError, LookupError):
-        return LETTERS
-    return BLOCKS
+    return BLOCKS if carries(stream, BLOCKS) else LETTERS
 
 
 def sparkline(values: Sequence[float], width: int, bars: Bars = BLOCKS) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.render.formats import FORMATS, Format, Shape
-from gdcli.render.page import ASCII, PLAIN, UNICODE, Glyphs, Line, plain_text
+from gdcli.render.page import ASCII, PLAIN, UNICODE, Glyphs, Line, carries, plain_text
 
 if TYPE_CHECKING:
     from gdcli.record.runs import RunRecord
@@ -68,11 +68,7 @@ def lines_of(stream: TextIO) -> int:
 
 def glyphs_of(stream: TextIO) -> Glyphs:
     """Return the richest characters that the stream's encoding can carry."""
-    try:
-        "".join(UNICODE).encode(getattr(stream, "encoding", None) or "ascii")
-    except (UnicodeError, LookupError):
-        return ASCII
-    return UNICODE
+    return UNICODE if carries(stream, UNICODE) else ASCII
 
 
 def show(lines: Sequence[Line], stream: TextIO) -> None:

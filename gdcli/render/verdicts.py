@@ -13,8 +13,7 @@ from typing import Any, TextIO
 
 from gdcli.kernel.errors import excerpt, harmless, shorten
 from gdcli.kernel.number_format import amount, seconds, short
-from gdcli.record.checked import Checked
-from gdcli.record.faults import error_record
+from gdcli.record.faults import Checked, error_record
 from gdcli.record.schema import SCHEMA, Json, told
 from gdcli.record.serialization import RowText
 from gdcli.render.formats import Format, Shape

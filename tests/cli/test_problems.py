@@ -21,7 +21,7 @@ from gdcli.cli.commands import COMMANDS
 from gdcli.cli.option_rows import Option
 from gdcli.cli.run_solver import OPTIONS, fit_of, options_for
 from gdcli.kernel.errors import DomainError, GdError, Span, UsageError
-from gdcli.record.checked import Checked
+from gdcli.record.faults import Checked
 from gdcli.record.runs import run_record
 from gdcli.render.formats import FORMATS
 from gdcli.render.page import UNICODE, plain_text
