@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -44,7 +44,7 @@ def run(options: RunOptions, env: Environment) -> int:
         tally = Tally(clock=env.clock)
         stream.write(shown.head())
         waiting = _waiting(env.free_terminal(format, options.output), env, stack)
-        answers = stack.enter_context(_Answers(options, file, source, shown, waiting))
+        answers = stack.enter_context(_answers(options, file, source, shown, waiting))
         told = _Told(waiting, tally, "line" if lines else "problem", None if lines else len(source.pending))
         code = _write_all(answers, stream, env, wholes, tally, told)
         told.clear()
@@ -71,38 +71,24 @@ def _check(options: RunOptions, format: Format) -> None:
         )
 
 
-class _Answers:
-    """The answers of this process, or of several at work; a context, for workers must not outlive it."""
+@contextmanager
+def _answers(
+    options: RunOptions, file: str, source: Tables | ProblemLines, shown: Shown, waiting: Waiting | None
+) -> Iterator[Iterator[Answer]]:
+    """Give the answers of this process, or of several at work, which must not outlive it."""
+    ordered = not options.unordered
+    if options.cluster is not None:
+        from gdcli.cli.run_cluster import ClusterWorkers
 
-    def __init__(
-        self,
-        options: RunOptions,
-        file: str,
-        source: Tables | ProblemLines,
-        shown: Shown,
-        waiting: Waiting | None,
-    ) -> None:
-        self._jobs, self._ordered = options.jobs or 1, not options.unordered
-        self._cluster = options.cluster
-        self._observers = [] if waiting is None else [waiting]
-        self._file, self._source, self._shown = file, source, shown
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Iterator[Answer]:
-        if self._cluster is not None:
-            from gdcli.cli.run_cluster import ClusterWorkers
-
-            on_cluster = self._stack.enter_context(ClusterWorkers(self._cluster, self._file, self._shown))
-            return on_cluster.answers(self._source, self._ordered)
-        if self._jobs == 1:
-            return _one_by_one(self._source, Solver(self._file, self._shown, self._observers))
+        with ClusterWorkers(options.cluster, file, shown) as on_cluster:
+            yield on_cluster.answers(source, ordered)
+    elif (options.jobs or 1) > 1:
         from gdcli.cli.run_jobs import Workers
 
-        workers = self._stack.enter_context(Workers(self._jobs, self._file, self._shown))
-        return workers.answers(self._source, self._ordered)
-
-    def __exit__(self, *ended: Any) -> None:
-        self._stack.__exit__(*ended)
+        with Workers(options.jobs or 1, file, shown) as workers:
+            yield workers.answers(source, ordered)
+    else:
+        yield _one_by_one(source, Solver(file, shown, [] if waiting is None else [waiting]))
 
 
 def _one_by_one(source: Tables | ProblemLines, solve: Callable[[Any], Answer]) -> Iterator[Answer]:
