@@ -221,7 +221,6 @@ def _one_more(positional: list[str], command: Command) -> UsageError:
 
 
 def _meant(positional: list[str], extra: str, command: Command) -> str:
-    """Return what to write where an argument is one too many."""
     start = next((option.name for option in command.options if option.name in ("--start", "--at")), None)
     if start and _ASSIGNMENT.match(extra):
         rest = positional[len(command.arguments) :]

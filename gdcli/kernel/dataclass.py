@@ -55,7 +55,6 @@ else:
         return tuple(item.__fields__.values())
 
     def is_dataclass(item):
-        """Tell whether ``item`` is a dataclass or an object of one."""
         return hasattr(item, "__fields__")
 
     def replace(item, /, **changes):

@@ -52,8 +52,6 @@ _TANGENT = 0.15  # half the length of a tangent, as a part of the picture's widt
 
 
 class FoundMinimum(NamedTuple):
-    """A minimum (or maximum) that was found from so many ``starts``."""
-
     place: tuple[float, ...]
     value: float
     starts: int
