@@ -14,6 +14,7 @@ from typing import Any
 
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
 from gdcli.compile.interval_arrays import array_rules
+from gdcli.compile.univariate_ranges import grouped, ranges_of
 from gdcli.kernel.numerics import EPS
 from gdcli.language.graph import LEAVES, arguments
 
@@ -25,14 +26,24 @@ Rules = dict[str, Any]
 
 
 class Propagation:
-    """What passes demands on ``roots`` of a graph of scalars on to its variables, the nodes ``leaves``."""
+    """What passes demands on ``roots`` of a graph of scalars on to its variables, the nodes ``leaves``.
 
-    def __init__(self, graph: ExactGraph, roots: Sequence[int], leaves: Sequence[int]) -> None:
+    ``bounds``, ends (n,) of what the variables may be, allow for tables of functions of one of them.
+    """
+
+    def __init__(
+        self,
+        graph: ExactGraph,
+        roots: Sequence[int],
+        leaves: Sequence[int],
+        bounds: tuple[Array, Array] | None = None,
+    ) -> None:
         self.graph = graph
-        self.roots = list(roots)
+        self.roots = list(roots) if bounds is None else grouped(graph, roots, leaves)
         self.rules = array_rules()
         self.order = graph.reach(self.roots)
         self.place = {node: k for k, node in enumerate(leaves)}
+        self.ranges = {} if bounds is None else ranges_of(graph, self.roots, self.place, *bounds)
         self.powers = self._powers()
         self.log_products = log_products(graph, self.order)
         self.numbers = {i: graph.interval(i) for i in self.order if graph.keys[i][0] == "number"}
@@ -102,6 +113,10 @@ class Propagation:
                 values[i] = low[self.place[i]], high[self.place[i]]
             elif i not in values:
                 values[i] = self._applied(i, values)
+                if i in self.ranges:
+                    k = self.place[self.ranges[i].leaf]
+                    found = self.ranges[i].over(low[k], high[k])
+                    values[i] = values[i] if found is None else _part(values[i], found)
         return values
 
     def _applied(self, i: int, values: dict[int, Interval]) -> Interval:
@@ -159,6 +174,9 @@ class Propagation:
             if i in self.log_products and key[0] == "mul":
                 ends = self._base_and_exponent(self.log_products[i], values)
                 alive &= np.logical_not(self.rules["no_power_log"](*ends))
+            if i in self.ranges:
+                leaf = self.ranges[i].leaf
+                values[leaf] = _part(values[leaf], self.ranges[i].cut(value, *values[leaf]))
             if key[0] in LEAVES or key[0] == "where":
                 continue
             if i in self.powers:
@@ -170,8 +188,7 @@ class Propagation:
                 cuts = self._cuts(key[0], value, [values[a] for a in nodes])
             for child, cut in zip(nodes, cuts, strict=False):
                 if cut is not None and child not in self.numbers:
-                    old = values[child]
-                    values[child] = np.fmax(old[0], cut[0]), np.fmin(old[1], cut[1])
+                    values[child] = _part(values[child], cut)
 
     def _cuts(self, op: str, value: Interval, args: list[Interval]) -> Cuts:
         """Return what the arguments of an operation may be, given what its value may be; None: anything."""
@@ -202,6 +219,12 @@ class Propagation:
         if exponent % 2 == 0:
             return _even_root(v, old, root)
         return root(v) if exponent % 1 == 0 else root((np.maximum(v[0], 0.0), v[1]))
+
+
+def _part(whole: Interval, cut: Interval) -> Interval:
+    import numpy as np
+
+    return np.fmax(whole[0], cut[0]), np.fmin(whole[1], cut[1])
 
 
 # -- operations turned around ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
+from typing import TYPE_CHECKING
 
 from gdcli.compile.interval_forms import (
     BoundedFunction,
@@ -44,6 +45,9 @@ from gdcli.judge.cover_tree import (
 )
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.numerics import EPS
+
+if TYPE_CHECKING:
+    from gdcli.compile.propagation import Propagation
 
 # Boxes that are not proved are made larger by this part of their sides, and at least by this part of the whole box.
 _ROOM, _LEAST_ROOM = 0.1, 1e-12
@@ -90,6 +94,7 @@ _Test = Callable[[_Boxes, Array], tuple[_Boxes, Array]]
 class GlobalCover:
     """Judges boxes of the box ``low`` to ``high`` (n,) by what is ``told`` of ``function``.
 
+    ``holds``, if it is there, bounds functions as well (`gdcli.compile.propagation.Propagation`).
     ``lagrangian`` is nowhere above the function where the constraints hold. With ``every`` no value excludes a box:
     then it is all local minima that the boxes that are told hold.
     """
@@ -101,6 +106,7 @@ class GlobalCover:
     demands: Sequence[Demand] = ()
     lagrangian: BoundedFunction | None = None
     every: bool = False
+    holds: Propagation | None = None
 
     def __post_init__(self) -> None:
         if self.every:
@@ -155,6 +161,8 @@ class GlobalCover:
 
         found = self.function.evaluate(boxes.low, boxes.high, 0)
         boxes.bound = found.value[0]
+        if self.holds is not None:
+            boxes.bound = np.maximum(boxes.bound, self.holds.values(boxes.low, boxes.high)[0][0])
         done = np.array(found.empty)
         low, high = self._around(boxes)
         for one in self.demands:

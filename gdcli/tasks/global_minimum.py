@@ -210,23 +210,22 @@ def search_of(problem: Problem, settings: Settings) -> Search:
 
 
 def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -> Search:
-    from gdcli.compile.propagation import Propagation
     from gdcli.objective.interval_lagrangian import lagrangian_of
     from gdcli.solve.global_search.branch_and_bound import Search
 
     function, rows = bounded.function, bounded.rows
-    graph = function.graph
-    leaves = list(map(graph.leaf, function.keys))
+    assert bounded.holds is not None
     tol = DEFAULT_TOL if settings.tol is None else settings.tol
     low, high = bounded.low, bounded.high
 
     def lagrangian(point: Any) -> Any:
         return lagrangian_of(function, rows, bounded.sides_at(point), low, high)(point)
 
-    holds = Propagation(graph, bounded.roots, leaves)
     multiplied = lagrangian if rows else None
     certain = bounded.certain
-    return Search(function, holds, low, high, tol, local, bounded.sides, FEASIBLE, rows, multiplied, certain)
+    return Search(
+        function, bounded.holds, low, high, tol, local, bounded.sides, FEASIBLE, rows, multiplied, certain
+    )
 
 
 def _local(problem: Problem, exact: Exact, rows: list[ConstraintRow]) -> Callable[[Any], Any]:

@@ -14,6 +14,7 @@ from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
+    from gdcli.compile.propagation import Propagation
     from gdcli.judge.global_cover import GlobalCover, Told
     from gdcli.judge.roots_cover import RootsCover
     from gdcli.language.constraints import ConstraintRow
@@ -30,7 +31,7 @@ Array = Any
 class Bounded(NamedTuple):
     """A problem as what bounds it on boxes: the function to be minimised, constraints with their ``sides``.
 
-    ``low`` to ``high`` are the bounds (n,), ``roots`` the nodes of all functions in the graph of programs.
+    ``low`` to ``high`` are the bounds (n,); ``holds`` is the propagation of all functions, where they have a graph.
     """
 
     function: Any
@@ -38,7 +39,7 @@ class Bounded(NamedTuple):
     high: Array
     rows: Sequence[IntervalProgram] = ()
     sides: Sequence[tuple[float, float]] = ()
-    roots: Sequence[int] = ()
+    holds: Propagation | None = None
 
     def box_at(self, point: Array) -> tuple[Array, Array] | None:
         """Return a box around a point next to ``point`` (n,) at which all constraints hold; None where none is seen."""
@@ -79,6 +80,7 @@ def bounded(
 
     from gdcli.calculus.exact_graph import exact_form
     from gdcli.compile.interval_program import interval_program
+    from gdcli.compile.propagation import Propagation
     from gdcli.language import constraints
 
     assert problem.tree is not None
@@ -92,7 +94,9 @@ def bounded(
         sides += list(zip(lower, upper, strict=True))
     programs = [interval_program(form, 1, node) for node in roots[1:]]
     least, most = (np.array(end, dtype=float) for end in (low, high))
-    return Bounded(interval_program(form, 2, root), least, most, programs, sides, roots)
+    function = interval_program(form, 2, root)
+    holds = Propagation(graph, roots, list(map(graph.leaf, function.keys)), (least, most))
+    return Bounded(function, least, most, programs, sides, holds)
 
 
 def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = False) -> GlobalCover:
@@ -105,7 +109,9 @@ def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = Fa
     weighted = None
     if demands and point is not None:
         weighted = lagrangian_of(problem.function, problem.rows, sides, problem.low, problem.high)(point)
-    return GlobalCover(problem.function, problem.low, problem.high, told, demands, weighted, every)
+    return GlobalCover(
+        problem.function, problem.low, problem.high, told, demands, weighted, every, problem.holds
+    )
 
 
 def most_boxes(examined: int) -> int:

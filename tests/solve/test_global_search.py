@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -139,6 +140,57 @@ def test_no_point_that_meets_a_demand_is_cut_off(text: str, box: tuple[Any, Any,
     assert alive[0]
     assert (new_low <= point).all()
     assert (point <= new_high).all()
+
+
+# Sums whose terms of one variable stand apart; with poles, kinks, jumps and ends of a domain.
+TABLED = (
+    "x**4 - y*sin(y) - 3*x**2 + x*y - sqrt(abs(y)) + x",
+    "-(x*exp(-x) - y**3 + 2*y + (x - x**3))/3 + max(x, 1 - x)*y",
+    "1/(x*x - x) + log(y + 2)*y - (y - floor(y)) + where(x < 1, x*x - x, x)",
+)
+
+
+@pytest.mark.parametrize("text", TABLED)
+@given(box=boxes_and_points(), below=st.floats(0.0, 1.0))
+@settings(max_examples=examples(60), deadline=None)
+def test_ranges_of_one_variable_keep_what_can_be(text: str, box: tuple[Any, Any, Any], below: float) -> None:
+    low, high, point = box
+    program = prepared(text)[0]
+    holds = tabled(text)
+    assert len(holds.ranges) >= 2
+    at = program.evaluate(point, point, 0)
+    if not at.defined[0]:
+        return
+    value = at.value[0][0], at.value[1][0]
+    least, most = holds.values(low, high)[0]
+    assert least[0] <= value[1]
+    assert most[0] >= value[0]
+    new_low, new_high, alive, _ = holds.contract(low.copy(), high.copy(), [(value[0] - below, value[1])])
+    assert alive[0]
+    assert ((new_low <= point) & (point <= new_high)).all()
+
+
+@cache
+def tabled(text: str) -> Propagation:
+    form = exact_form(syntax.parse(text), dict.fromkeys("xy"), {})
+    graph: Any = form.graph
+    leaves = [graph.scalar(name) for name in "xy"]
+    return Propagation(graph, [form.root], leaves, (np.full(2, -3.0), np.full(2, 5.0)))
+
+
+def test_a_separable_function_of_ten_variables_is_enclosed_with_few_boxes() -> None:
+    """That of Styblinski and Tang has 2**10 minima; the rules of intervals alone see none of its terms."""
+    names = [f"x{i}" for i in range(10)]
+    text = " + ".join(f"{x}**4 - 16*{x}**2 + 5*{x}" for x in names)
+    form = exact_form(syntax.parse(text), dict.fromkeys(names), {})
+    graph: Any = form.graph
+    ends = np.full(10, -5.0), np.full(10, 5.0)
+    holds = Propagation(graph, [form.root], [graph.scalar(x) for x in names], ends)
+    search = Search(interval_program(form, 2), holds, *ends, 1e-6)
+    search.offer(np.full((10, 1), -2.9))
+    state = search.run(lambda state: state.examined < 2000)
+    assert search.is_over
+    assert state.lower <= -783.3233140754284 <= state.best
 
 
 @pytest.mark.parametrize("text", TEXTS)

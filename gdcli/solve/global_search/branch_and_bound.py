@@ -213,7 +213,7 @@ class Search:
         k = int(np.argmin(known))
         if known[k] < self.state.best and not self.every:
             before = self.state.best
-            self._keep(points[:, k], known[k], True)
+            self._accept(points[:, k])
             if self.local is not None and not before - self.state.best <= self.gap and value[0][k] > -np.inf:
                 self.improve(points[:, k])
         return value
@@ -238,13 +238,17 @@ class Search:
         assert self.local is not None
         self.state.local += 1
         found = np.clip(np.asarray(self.local(x), float), self.low, self.high)
-        if np.isfinite(found).all():
-            found, high, held = self._held(found)
-            if high < self.state.best:
-                better = self.state.best - high
-                self._keep(found, high, held)
-                if self.lagrangian is not None and (self.dual is None or better > self.gap):
-                    self.dual = self.lagrangian(found)
+        better = self._accept(found) if np.isfinite(found).all() else 0.0
+        if better > 0.0 and self.lagrangian is not None and (self.dual is None or better > self.gap):
+            self.dual = self.lagrangian(self.state.point)
+
+    def _accept(self, x: Array) -> float:
+        """Keep a point, or one next to it, if it is the best; return by how much it is better."""
+        x, high, held = self._held(x)
+        better = self.state.best - high
+        if better > 0.0:
+            self.state.best, self.state.point, self.is_held = float(high), x.copy(), held
+        return better
 
     def _held(self, x: Array) -> tuple[Array, float, bool]:
         """Return a point at ``x`` or next to it, what the least value is at most, infinite where constraints fail, and
@@ -257,9 +261,9 @@ class Search:
         found = self.certain(x) if self.certain is not None else None
         if found is not None:
             return *found, True
-        if self.state.rounds <= 1 or self.is_held:
-            return x, inf, False
-        return x, float(self._feasible_values(at, self.function.evaluate(at, at, 0), self.slack)[0]), False
+        slack = 0.0 if self.state.rounds <= 1 or self.is_held else self.slack
+        values = self._feasible_values(at, self.function.evaluate(at, at, 0), slack)
+        return x, float(values[0]), not slack
 
     def _scatter(self) -> None:
         """Search for a lower value from the best of many points, which lie evenly.
@@ -294,10 +298,6 @@ class Search:
             self.improve(centers[:, k])
         elif self.sides:  # a point where constraints do not hold may lead to one where they do
             self.improve(centers[:, int(np.argmin(boxes.bounds))])
-
-    def _keep(self, x: Array, value: float, held: bool) -> None:
-        self.state.best, self.state.point = float(value), x.copy()
-        self.is_held = held
 
     # -- a batch of boxes ----------------------------------------------------------------------------------------------
 
