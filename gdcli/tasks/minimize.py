@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
+from gdcli.kernel.number_format import short
 from gdcli.kernel.space import Space
-from gdcli.kernel.status import PointKind, StopReason
+from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector, along, max_abs, norm, to_list
+from gdcli.solve.scaling import value_scale
 from gdcli.solve.settings import Settings
 from gdcli.tasks.outcome import Judged, Outcome
 from gdcli.tasks.pipeline import (
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 EDGE_SIZE = 200_000
 # What is so small a part of the way is 0.
 _SAME_PLACE = 1e-12
+# Digits of a value that count: down to this part of it, or of the fall so far.
+_LOST = 1e-6
 
 
 # What every run takes beside its start, in vectors: eleven for points and gradients of a step and what is made of
@@ -108,6 +112,8 @@ def _solve(
     edge = []
     if found.verdict.status.exit_code != 0:
         edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])
+    if found.certificate.proof is None and found.verdict.status is not Status.DIVERGED:
+        edge += budget.if_in_time(lambda: _rounding(problem, exact, found.run), [])
     shown = _formulas_in_time(tree, problem, ready.notes) if tree is not None and formulas else None
     if tree is None and settings.gradient == "autodiff":
         settings = replace(settings, gradient="central" if exact.is_estimated else "given")
@@ -316,6 +322,23 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
         if culprit is not None:
             return [f"the edge of the domain is that of {culprit.piece}: beyond it {culprit.told}"]
     return []
+
+
+def _rounding(problem: Problem, exact: Exact, result: RunResult) -> list[str]:
+    """Tell between which ends the value at the answer lies, where rounding may take digits that count."""
+    from gdcli.tasks.proved import MOST_VARIABLES, MOST_WORK, box_program
+
+    if problem.tree is None or exact.size > MOST_VARIABLES or exact.work > MOST_WORK:
+        return []
+    at = result.best.at
+    value = box_program(problem).one_box([(v, v) for v in to_list(at.x)], 0).value
+    low, high = sorted(problem.sign * end for end in value)
+    size = value_scale(at.value, result.start.at.value - at.value)
+    if not _LOST * size < high - low < math.inf:
+        return []
+    return [
+        f"rounding leaves open where between {short(low, 6)} and {short(high, 6)} the value at the answer lies"
+    ]
 
 
 def _warnings(exact: Exact, result: RunResult, rows: list[ConstraintRow]) -> list[str]:

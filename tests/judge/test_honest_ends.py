@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from math import exp
 from typing import Any
 
+import mpmath
 import pytest
 
 from gdcli import api
@@ -350,3 +353,22 @@ def test_a_long_valley_of_a_fit_that_ends_is_followed_to_its_end(true: tuple[flo
     assert found.run.iterations > 64  # beyond the first look at where the valley leads
     assert found.status is Status.CONVERGED, found.message
     assert found.point == pytest.approx({"a": a, "b": b, "c": c}, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "value"),
+    [
+        ("(1-cos(x))/x**2", 3e-8, lambda x: (1 - mpmath.cos(x)) / x**2),
+        ("(exp(x)-1-x)/x**2", 4e-8, lambda x: (mpmath.exp(x) - 1 - x) / x**2),
+        ("-(x-sin(x))/x**3", 2e-6, lambda x: -(x - mpmath.sin(x)) / x**3),
+    ],
+)
+def test_digits_lost_in_rounding_are_told(
+    expression: str, start: float, value: Callable[[mpmath.mpf], mpmath.mpf]
+) -> None:
+    outcome = api.minimize(expression, start={"x": start}, max_iter=0)
+    (told,) = (text for text in outcome.warnings if text.startswith("rounding leaves open"))
+    low, high = map(float, re.findall(r"-?\d[\d.e+-]*", told))
+    with mpmath.workdps(60):
+        assert low <= value(mpmath.mpf(outcome.point["x"])) <= high
+    assert not api.minimize(expression, start={"x": 1.0}, max_iter=0).warnings
