@@ -178,11 +178,9 @@ class FitDataOptions(DataOptions):
         "--plot draws the residuals then.")
     subject_to = repeated("TEXT", "none",
         "What must hold for the parameters: 'a + b <= 1', 'a == 2*b'; @FILE has one a line.").behind("bounds")
-
-
     model = repeated("MODEL", "none",
         "A model of another response, 'y2 ~ formula', with parameters of the same names; repeatable. Each response is "
-        "weighted by its own residual variance.").behind("files")
+        "weighted by its own residual variance, or by --sigma y1=0.1,y2=s.").behind("files")
     sigma_x = repeated("NAME=SIZE", "exact",
         "Errors in a column, too (orthogonal distances): its standard deviation, x=0.1, x=s or x='0.05*x'."
     ).behind("sigma")

@@ -46,6 +46,30 @@ def test_it_is_the_greatest_likelihood_with_a_variance_for_each() -> None:
     assert [p.response for p in parts] == ["y1", "y2"]
 
 
+def test_known_standard_deviations_are_those_of_one_fit_to_all_residuals() -> None:
+    """The same rows below each other, with a column that says which response each is of."""
+    data = kinetics()
+    found = api.fit(ONE, data, START, models=[OTHER], sigma="y1=0.05*(1 + max(t, 1)), y2=2")
+    below = {"t": data["t"] * 2, "y": data["y1"] + data["y2"], "second": [0.0] * 20 + [1.0] * 20}
+    sigma = "where(second > 0, 2, 0.05*(1 + max(t, 1)))"
+    one = api.fit("y ~ where(second > 0, B*(1 - exp(-k*t)), A*exp(-k*t))", below, START, sigma=sigma)
+    assert found.point == pytest.approx({name: one.point[name] for name in found.point}, rel=1e-9)
+    assert found.statistics is not None
+    assert one.statistics is not None
+    for ours, theirs in (
+        (
+            found.statistics.errors.standard_errors[0],
+            one.statistics.errors.standard_errors[one.space.names.index("A")],
+        ),
+        (found.statistics.chi_square_p, one.statistics.chi_square_p),
+        (found.statistics.aic, one.statistics.aic),
+        (found.value, one.value),
+    ):
+        assert ours == pytest.approx(theirs, rel=1e-8)
+    alike = [api.fit(ONE, data, START, models=[OTHER], sigma=text) for text in ("0.5", "y1=0.5,y2=1/2")]
+    assert alike[0].point == alike[1].point
+
+
 def test_responses_that_share_nothing_are_fitted_as_alone() -> None:
     data = kinetics(seed=3)
     both = api.fit(ONE, data, START | {"j": 1.0}, models=[OTHER.replace("k", "j")])
@@ -74,7 +98,11 @@ def test_the_unit_of_a_response_does_not_matter() -> None:
     [
         (["y1 ~ A*t"], {}, "y1 has two models"),
         (["A*t"], {}, "models with ~"),
-        ([OTHER], {"sigma": "t"}, "--sigma does not go with several models"),
+        ([OTHER], {"sigma": "y1=0.1"}, "--sigma leaves out y2"),
+        ([OTHER], {"sigma": "y1=0.1,y2=t,y3=1"}, "--sigma: y3 is no response"),
+        ([OTHER], {"sigma": "y1=0.1,y2=q"}, "there is no column q"),
+        ([OTHER], {"sigma": "y1=0.1,y2=t-9"}, "the data:1: sigma_ = -8.75"),
+        ([OTHER], {"weights": "t"}, "--weights does not go with several models"),
         ([OTHER], {"by": "t"}, "--by does not go with several models"),
         ([OTHER], {"derive": ["h=log(2)/k"]}, "--derive does not go with several models"),
         ([OTHER], {"intervals": "profile"}, "--intervals profile does not go with several models"),
@@ -85,7 +113,7 @@ def test_the_unit_of_a_response_does_not_matter() -> None:
 )
 def test_what_cannot_be_asked(models: list[str], more: dict[str, Any], told: str) -> None:
     options = {"start": START, "models": models} | more
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises((UsageError, DataError), match=told):
         api.fit(ONE, kinetics(), **options)
 
 

@@ -37,9 +37,8 @@ class FitRequest:
     """A fit as asked for; the texts are those after the options of the same names.
 
     ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
-    ``by`` are the columns whose labels make groups, each with a fit of its own, but
-    for parameters that they ``share``. ``cluster`` is the address of what
-    computes it, ``partitions`` the number of those that the rows are read in.
+    ``by`` are the columns whose labels make groups, each with a fit of its own, but for parameters that they ``share``.
+    ``cluster`` is the address of what computes it, ``partitions`` the number of those that the rows are read in.
     """
 
     model: str

@@ -4,12 +4,14 @@ Each row is taken once for each response, with the number of the response as a c
 choice of the typed ones, and one sum of squares. How much a response counts is not known beforehand: its weight is one
 over its own residual variance, ``n / RSS``, by which the sum is that of maximum likelihood with a variance for each
 (Seber and Wild, Nonlinear Regression, 1989, section 11.2, with responses that are not correlated). Weights and
-parameters are found in turns, until the variances no longer change.
+parameters are found in turns, until the variances no longer change. Where their standard deviations are known
+(``--sigma``) it is one fit with these.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -40,7 +42,8 @@ _ROUNDING = 1e-24
 class SeveralResponses:
     """A fit that can be solved: ``models`` as typed, with the left side of each; ``weights`` (rows,) come in turns.
 
-    The columns ``made`` here are the ``number`` of the response, and the weights.
+    The columns ``made`` here are the ``number`` of the response, and the weights, or the standard deviations, which
+    ``sigma`` has as typed.
     """
 
     prepared: Prepared
@@ -49,6 +52,7 @@ class SeveralResponses:
     number: Array
     weights: Array
     made: tuple[str, str]
+    sigma: str | None
 
 
 class _Stacked(NamedTuple):
@@ -58,12 +62,14 @@ class _Stacked(NamedTuple):
     settings: FitSettings
     asked: ParsedFit
     made: tuple[str, str]
+    sigmas: list[str]  # as typed; their columns once the table is known
 
     def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
-        return tuple(n for n in self.asked.wanted([*columns, *self.made]) if n not in self.made)
+        names = [*self.asked.wanted([*columns, *self.made]), *self.sigmas]
+        return tuple(dict.fromkeys(n for n in names if n not in self.made))
 
     def derives(self, columns: Collection[str]) -> bool:
-        return bool(self.request.rows or self.request.dates)
+        return bool(self.request.rows or self.request.dates or self.sigmas)
 
     def of(self, table: DataTable) -> Self:
         """Tell the table which rows and dates are asked for. Raises UsageError for those, and for categories."""
@@ -72,7 +78,8 @@ class _Stacked(NamedTuple):
         if self.derives(table.names):
             from gdcli.tasks.fit.asked_columns import asked_of
 
-            asked_of(table, self.asked.constants, self.request.rows, self.request.dates)
+            asked = asked_of(table, self.asked.constants, self.request.rows, self.request.dates)
+            self.sigmas[:] = [asked.column(text, "--sigma") for text in self.sigmas]
         return self
 
 
@@ -93,10 +100,10 @@ def prepared_responses(
     models = tuple(dict.fromkeys((request.model, *request.models) if request.model else request.models))
     sides = _checked(request, settings, models)
     made = _free_names(models, request)
-    asked = read_request(
-        replace(request, model=_chosen(models, made[0]), models=(), weights=made[1], source=""), settings
-    )
-    stacked = _Stacked(request, settings, asked, made)
+    sigmas = _sigmas(request.sigma, sides)
+    one = replace(request, model=_chosen(models, made[0]), models=(), source="", sigma=None)
+    asked = read_request(replace(one, sigma=made[1]) if sigmas else replace(one, weights=made[1]), settings)
+    stacked = _Stacked(request, settings, asked, made, sigmas)
     with gathered([stacked], stdin, watch) as rows:
         count, n = len(models), rows.data.rows
         names = stacked.wanted(rows.names)
@@ -110,10 +117,29 @@ def prepared_responses(
 
         counted = RowCount(count * n, rows.counted.skipped, rows.counted.lines)
         plan = _plan(asked, data.names)
-        _set_weights(weights, number, _spreads(plan.row, data, sides))
-        yield SeveralResponses(
-            ready(plan, data, counted, place, searching), models, sides, number, weights, made
-        )
+        if sigmas:
+            weights[:] = np.concatenate([arrays[rows.data.names.index(name)] for name in sigmas])
+        else:
+            _set_weights(weights, number, _spreads(plan.row, data, sides))
+        prepared = ready(plan, data, counted, place, searching)
+        yield SeveralResponses(prepared, models, sides, number, weights, made, request.sigma)
+
+
+def _sigmas(text: str | None, sides: Sequence[str]) -> list[str]:
+    """The standard deviation of each response: that of all, or those after their left sides, ``y1=0.1,y2=0.05*y2``."""
+    from gdcli.language.values import split
+
+    if text is None:
+        return []
+    pairs = [re.split(r"(?<![<>=!])=(?!=)", text[a:b], maxsplit=1) for a, b in split(text, "--sigma")]
+    if all(len(pair) == 1 for pair in pairs):
+        return [text] * len(sides)
+    found = {" ".join(pair[0].split()): pair[-1].strip() for pair in pairs}
+    for name in [*found, *sides]:
+        if name not in found or name not in sides:
+            told = f"--sigma leaves out {name}" if name in sides else f"--sigma: {name} is no response"
+            raise UsageError(told, f"for example --sigma '{', '.join(f'{side}=0.1' for side in sides)}'")
+    return [found[side] for side in sides]
 
 
 def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
@@ -142,7 +168,7 @@ def _checked(request: FitRequest, settings: FitSettings, models: Sequence[str]) 
             "each response has one; gd compare-models compares models of the same one",
         )
     for given, option in (
-        (request.sigma, "--sigma"), (request.weights, "--weights"), (request.by, "--by"),
+        (request.weights, "--weights"), (request.by, "--by"),
         (request.sigma_x, "--sigma-x"), (request.loss not in (None, "squared"), f"--loss {request.loss}"),
         (request.is_partitioned, "--cluster"), (settings.is_stochastic, "--epochs"),
         (request.contour, "--contour"), (request.derive, "--derive"),
@@ -164,9 +190,9 @@ def _free_names(models: Sequence[str], request: FitRequest) -> tuple[str, str]:
     """Names of the columns made here, that stand in none of the texts."""
     texts = " ".join((*models, *request.let, *request.start, *request.constants))
     tail = "_"
-    while f"response{tail}" in texts or f"weight{tail}" in texts:
+    while any(f"{name}{tail}" in texts for name in ("response", "weight", "sigma")):
         tail += "_"
-    return f"response{tail}", f"weight{tail}"
+    return f"response{tail}", f"{'sigma' if request.sigma else 'weight'}{tail}"
 
 
 def _chosen(models: Sequence[str], number: str) -> str:
@@ -208,7 +234,7 @@ def solve_responses(
     prepared, count = fit.prepared, len(fit.models)
     outcome = solve(prepared, settings, observers)
     before, turns = [0.0] * count, 1
-    while turns < _MOST_TURNS:
+    while turns < _MOST_TURNS and fit.sigma is None:
         if outcome.status not in (Status.CONVERGED, Status.WRONG_KIND):
             break
         parts = _parts(fit, outcome)
@@ -239,13 +265,18 @@ def _parts(fit: SeveralResponses, outcome: FitOutcome) -> list[ResponsePart]:
 def _told(fit: SeveralResponses, outcome: FitOutcome, turns: int) -> FitOutcome:
     """Return the outcome in terms of the typed models; each variance counts as a parameter of the likelihood."""
     found, problem = outcome.statistics, outcome.problem
+    message, variances = outcome.message, 0
+    if fit.sigma is None:
+        variances = len(fit.models) - 1
+        message = f"{message.rstrip('.')}, the last of {turns} turns of parameters and weights."
     if found is not None:
-        found = replace(found, tss=None, tss_about_zero=None, estimated=found.estimated + len(fit.models) - 1)
+        found = replace(found, tss=None, tss_about_zero=None, estimated=found.estimated + variances)
     start = fit.prepared.problem.start
+    typed = replace(problem, models=fit.models, weights=None, sigma=fit.sigma, start=start)
     return replace(
         outcome,
-        problem=replace(problem, expression=fit.models[0], models=fit.models, weights=None, start=start),
-        message=f"{outcome.message.rstrip('.')}, the last of {turns} turns of parameters and weights.",
+        problem=replace(typed, expression=fit.models[0]),
+        message=message,
         statistics=found,
         responses=tuple(_parts(fit, outcome)),
     )
