@@ -122,9 +122,16 @@ class _Walk:
 
     def _closed(self, high: _Seen) -> ProfileEnd:
         """The end in a bracket that is closed; what has levelled off does not jump, but for rounding."""
-        if self.level is not None and high.tau > self.low.tau + _SETTLED * self.quantile:
-            return self._ended(self.level, OPEN)
-        return self._ended(high, "")
+        jumps = high.tau > self.low.tau + _SETTLED * self.quantile
+        level = self._level() if jumps else None
+        return self._ended(high, "") if level is None else self._ended(level, OPEN)
+
+    def _level(self) -> _Seen | None:
+        """Where tau has levelled off, None where it has not: it did if the last doubling of the distance gave nothing."""
+        half = self._look(0.5 * self.low.place, self.low) if self.level is None else None
+        if half is not None and self.low.tau - half.tau <= _SETTLED * self.low.tau:
+            return self.low
+        return self.level
 
     def _is_torn(self) -> bool:
         """Tell whether the ends of the bracket lie farther apart than their slopes say: on two curves of minima."""

@@ -149,11 +149,21 @@ def test_ends_where_the_others_run_away() -> None:
         assert f"comes to {exponential.value:.4g} at most" in one.why_high
 
 
-def test_rounding_is_no_end() -> None:
-    """As k falls the rise becomes a line, and 1 - exp(-k*t) rounding alone (R's Loblolly, seed 329)."""
-    data = {"t": [3, 5, 10, 15, 20, 25], "y": [3.93, 9.34, 26.08, 37.79, 48.31, 56.43]}
-    found = profiled("y ~ A*(1 - exp(-exp(lk)*t))", data, {"A": 96.0, "lk": -3.0})
-    assert ends(found)["lk"][0] == -inf
+# As k falls the rise becomes a line, and 1 - exp(-k*t) rounding alone (R's Loblolly, seed 329); as l grows the first
+# row is met by c, and all others by A (R's CO2, plant Mc3).
+PINE = {"t": [3, 5, 10, 15, 20, 25], "y": [3.93, 9.34, 26.08, 37.79, 48.31, 56.43]}
+GRASS = {"t": [95, 175, 250, 350, 500, 675, 1000], "y": [10.6, 18, 17.9, 17.9, 17.9, 18.9, 19.9]}
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "start", "name", "side"),
+    [
+        ("y ~ A*(1 - exp(-exp(k)*t))", PINE, {"A": 96.0, "k": -3.0}, "k", 0),
+        ("y ~ A*(1 - exp(-exp(l)*(t - c)))", GRASS, {"A": 18.5, "l": -3.5, "c": 68.0}, "l", 1),
+    ],
+)
+def test_where_numbers_break_off_is_no_end(model: str, data: Any, start: Any, name: str, side: int) -> None:
+    assert abs(ends(profiled(model, data, start))[name][side]) == inf
 
 
 def test_lopsided_intervals_are_told_with_wald() -> None:
