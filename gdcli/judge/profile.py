@@ -127,7 +127,7 @@ class _Walk:
         return self._ended(high, "") if level is None else self._ended(level, OPEN)
 
     def _level(self) -> _Seen | None:
-        """Where tau has levelled off, None where it has not: it did if the last doubling of the distance gave nothing."""
+        """Where tau has levelled off, which it has if the last doubling of the distance gave nothing; else None."""
         half = self._look(0.5 * self.low.place, self.low) if self.level is None else None
         if half is not None and self.low.tau - half.tau <= _SETTLED * self.low.tau:
             return self.low
