@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.interval_rules import LOGARITHMS, Interval
@@ -21,6 +21,9 @@ from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.graph import REDUCTIONS, Graph, Key
 from gdcli.language.syntax import Tree
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _ARITHMETIC: dict[str, Callable[..., Interval]] = {
     "add": rules.add,
@@ -50,6 +53,9 @@ class ExactGraph(Graph):
         ratio = _ratio(text, value) or _ratio(repr(value), value) or value.as_integer_ratio()
         return self._rational(value, *ratio)
 
+    def quotient(self, ratio: Fraction) -> int:
+        return self._rational(float(ratio), *ratio.as_integer_ratio())
+
     def _rational(self, value: float, numerator: int, denominator: int) -> int:
         """Return the leaf of a quotient of whole numbers, next to which ``value`` is."""
         n, d = value.as_integer_ratio()
@@ -59,11 +65,11 @@ class ExactGraph(Graph):
         origin = (numerator // shared, denominator // shared)
         return self._enclosed((math.nextafter(value, -math.inf), math.nextafter(value, math.inf)), origin)
 
-    def _ratio_of(self, i: int) -> tuple[int, int] | None:
+    def ratio_of(self, i: int) -> tuple[int, int] | None:
         """Return the quotient of whole numbers that a number leaf is, None where it is not known to be one."""
         key = self.keys[i]
         if len(key) == 3:
-            return float(key[1]).as_integer_ratio()
+            return key[1].as_integer_ratio() if key[1] != "nan" and math.isfinite(key[1]) else None
         origin = key[5]
         return origin if isinstance(origin, tuple) and isinstance(origin[0], int) else None
 
@@ -105,7 +111,7 @@ class ExactGraph(Graph):
         values = [self.value_of(i) for i in args]
         if any(v is None or not math.isfinite(v) for v in values):
             return super().node(op, *args)
-        found = _exactly(op, [self._ratio_of(i) for i in args])
+        found = _exactly(op, [self.ratio_of(i) for i in args])
         if found is not None:
             return self._rational(*found)
         ends = [self.interval(i) for i in args]

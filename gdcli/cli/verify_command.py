@@ -138,8 +138,6 @@ def told_proof(found: RunRecord) -> ToldProof:
     assert proof is not None
     flat = found.problem.space.flatten
     sides = [list(flat({name: ends[k] for name, ends in proof.box.items()})) for k in (0, 1)]
-    box = list(zip(*sides, strict=True))
-    labels = [found.problem.space.label(i) for i in range(found.problem.space.size)]
-    places = [labels.index(label) for label in proof.flat]
-    told = (proof.kind, found.status, found.value, found.x, proof.radius, proof.value, box, places)
-    return ToldProof(*told)
+    box = tuple(zip(*sides, strict=True))
+    told = (proof.kind, found.status, found.value, found.x, proof.radius, proof.value, box)
+    return ToldProof(*told, tuple(proof.places(found.problem.space)), proof.axes, proof.sides)

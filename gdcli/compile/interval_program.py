@@ -84,6 +84,12 @@ class IntervalProgram:
                 found += [columns[j][i - j] for i in range(n) for j in range(i + 1)]
         return found
 
+    def along(self, centre: Sequence[float], axes: Sequence[Sequence[float]]) -> IntervalProgram:
+        """Return the program of the expression as one of u, where its variables are centre + axes u."""
+        from gdcli.calculus.affine_coordinates import changed
+
+        return IntervalProgram(*changed(self.graph, self.root, self.keys, centre, axes), self.order)
+
     def hessian_work(self) -> int:
         """Return about how many operations the Hessian takes: each of the gradient, by each variable it depends on."""
         graph = self.graph

@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from gdcli.calculus.affine_coordinates import Matrix, affine_rows, inverted
+from gdcli.compile.interval_program import IntervalProgram
 from gdcli.judge.proof import (
+    AT_BOUND,
     KINK,
     SINGULAR,
     BoxProgram,
@@ -39,14 +43,18 @@ from gdcli.kernel.verified import (
     product_bound,
 )
 
-# Half widths in t that are tried, as parts of the sizes of the variables, down to the smallest that will do.
-_PARTS = (*(0.1 * 0.25**k for k in range(8)), 1e-6, 1e-9)
+# Half widths in t that are tried: parts of the sizes of the variables, multiples of the least over which the value rises.
+_PARTS, _WIDER = tuple(0.1 * 0.1**k for k in range(8)), (4.0, 64.0, 512.0)
+# That is looked for between so small a part of the sizes of the variables and them, in steps of this factor.
+_LEAST, _FINER = 40, 4.0
+# Each of them may use this part of the boxes that are left.
+_SHARE = 0.25
 # The boxes in which a value is bounded from below reach so far, in the same sizes.
 _REACHES = (math.inf, 1.0, 0.1)
 # A variable has a curvature where elimination leaves this part of the largest one, each in its size.
 _CURVED = 1e-3
 # The half widths in y are made what Krawczyk's test needs so often.
-_ROUNDS = 4
+_ROUNDS = 5
 # Steps down to the floor of the valley on a face.
 _STEPS = 8
 
@@ -57,6 +65,14 @@ class _Work:
     def __init__(self, program: BoxProgram, left: int) -> None:
         self.program = program
         self.left = left
+
+    @contextmanager
+    def part(self, share: float) -> Iterator[None]:
+        """Within, only this share of what is left may be used."""
+        later = self.left - int(share * self.left)
+        self.left -= later
+        yield
+        self.left += later
 
     @property
     def one_box(self) -> Callable[[Sequence[Ends], int], Any]:
@@ -82,60 +98,102 @@ class _Curved(NamedTuple):
         return sum(a * b for a, b in zip(g, raised, strict=True)) * grown + SMALLEST * len(g)
 
 
-def prove_near(
-    program: BoxProgram,
-    x: Sequence[float],
-    centre: Sequence[float],
-    low: Sequence[float],
-    high: Sequence[float],
-    sizes: Sequence[float],
-    most: int,
-) -> LocalProof | Unproved:
-    """Return the proof that a minimum lies near ``x`` within the bounds, or why there is none.
+_NONE = _Curved((), (), 0.0, ())
 
-    ``centre`` is a point next to it that may be nearer to the minimum, ``sizes`` are lengths by which the variables may
-    be measured, ``most`` the number of boxes that may be looked at.
+
+class Near(NamedTuple):
+    """Where a minimum is looked for: near the answer ``x``, around a ``centre`` that may be nearer to the minimum, within
+    the bounds ``low`` and ``high``; ``sizes`` are lengths by which the variables may be measured.
     """
+
+    x: Sequence[float]
+    centre: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+    sizes: Sequence[float]
+
+    def along(self, rows: Matrix) -> Near:
+        """Return the same for the affine functions with these ``rows``, less what they are at x; without bounds."""
+        away = [b - c for b, c in zip(self.centre, self.x, strict=True)]
+        moved = [sum(a * b for a, b in zip(row, away, strict=True)) for row in rows]
+        sizes = [sum(abs(a) * s for a, s in zip(row, self.sizes, strict=True)) for row in rows]
+        return Near([0.0] * len(rows), moved, *_endless(len(rows)), sizes)
+
+
+def prove_near(program: IntervalProgram, near: Near, most: int, is_kinked: bool = False) -> LocalProof | Unproved:
+    """Return the proof that a minimum lies near an answer, or why there is none.
+
+    ``most`` is the number of boxes that may be looked at; ``is_kinked``: no variable has a curvature. The proof is
+    looked for along affine parts of the expression first, then along the variables.
+    """
+    rows = affine_rows(program.graph, program.root, program.keys, near.sizes)
+    axes = None if rows is None else inverted(rows)
+    if rows is not None and axes is not None:
+        found = _prove_near(program.along(near.x, axes), near.along(rows), most, is_kinked)
+        found = _along_axes(found, near.x, axes, near.low, near.high)
+        if isinstance(found, LocalProof):
+            return found
+    return _prove_near(program, near, most, is_kinked)
+
+
+def _prove_near(program: BoxProgram, near: Near, most: int, is_kinked: bool) -> LocalProof | Unproved:
     work = _Work(program, most)
-    free = [i for i in range(len(x)) if low[i] < high[i]]
-    curved = _curved_variables(work, centre, low, high, sizes)
+    free = [i for i in range(len(near.x)) if near.low[i] < near.high[i]]
+    curved = _NONE if is_kinked else _curved_variables(work, near)
     found: LocalProof | Unproved = Unproved(KINK)
-    for y in (curved, []) if curved else ([],):
-        found = _prove_with(work, x, centre, low, high, sizes, [i for i in free if i not in y])
-        if isinstance(found, LocalProof) or work.left <= 0:
+    for y in (curved, _NONE) if curved.places else (_NONE,):
+        with work.part(0.5 if y.places else 1.0):
+            found = _prove_with(work, near, [i for i in free if i not in y.places], y)
+        if isinstance(found, LocalProof):
             break
     return found
 
 
-def _prove_with(
-    work: _Work,
-    x: Sequence[float],
-    centre: Sequence[float],
-    low: Sequence[float],
-    high: Sequence[float],
-    sizes: Sequence[float],
-    flat: Sequence[int],
-) -> LocalProof | Unproved:
-    curved = _others(flat, low, high)
-    best: LocalProof | Unproved = Unproved(KINK)
-    for part in _PARTS:
-        r = [part * size for size in sizes]
-        later = work.left // 2
-        work.left -= later
-        for _ in range(_ROUNDS):
-            found, needed = _checked(work, x, _box(centre, r, low, high), low, high, flat)
-            if not needed:
-                break
-            for j, k in zip(curved, needed, strict=True):
-                r[j] = 2.0 * k + EPS * sizes[j]
-        work.left += later
+def _prove_with(work: _Work, near: Near, flat: Sequence[int], y: _Curved) -> LocalProof | Unproved:
+    x, centre, low, high, sizes = near
+    found: LocalProof | Unproved = Unproved(KINK)
+    for widths in _widths(work, near, flat, y):
+        r = [widths[i] if i in flat else EPS * size for i, size in enumerate(sizes)]
+        with work.part(_SHARE):
+            for _ in range(_ROUNDS):
+                found, needed = _checked(work, x, _box(centre, r, low, high), low, high, flat)
+                if not needed:
+                    break
+                for j, k in zip(y.places, needed, strict=True):
+                    r[j] = 2.0 * k + EPS * sizes[j]
         if isinstance(found, LocalProof):
-            best = found
-        elif isinstance(best, LocalProof):
             break
-        else:
-            best = found
-    return best
+    return found
+
+
+def _widths(work: _Work, near: Near, flat: Sequence[int], y: _Curved) -> Iterator[dict[int, float]]:
+    """Yield half widths in t that may do: first multiples of how far along each, to either side, the value down in the
+    others, ``y``, is higher for certain than at the centre.
+    """
+    _, centre, low, high, sizes = near
+    than = work.one_box([(v, v) for v in centre], 0).value[1]
+
+    def is_higher(i: int, length: float) -> bool:
+        for end, bound in ((centre[i] - length, low[i]), (centre[i] + length, high[i])):
+            face = [(low[j], high[j]) if j in y.places else (v, v) for j, v in enumerate(centre)]
+            face[i] = end, end
+            at = _floor_point(work, centre, face, y)
+            if low[i] < end < high[i] and not work.one_box([(v, v) for v in at], 0).value[0] > than:
+                return False
+        return True
+
+    found: dict[int, float] = {}
+    for i in flat:
+        least, most = -_LEAST, 1
+        while most - least > 1:
+            middle = (least + most) // 2
+            least, most = (least, middle) if is_higher(i, sizes[i] * _FINER**middle) else (middle, most)
+        found[i] = sizes[i] * _FINER**most
+    for wider in _WIDER:
+        if all(wider * r <= _PARTS[0] * sizes[i] for i, r in found.items()):
+            yield {i: wider * r for i, r in found.items()}
+    for part in _PARTS:
+        yield {i: part * sizes[i] for i in flat}
 
 
 def check_near(
@@ -173,6 +231,38 @@ def lower_bound(
     return None
 
 
+def check_along(
+    program: IntervalProgram, found: LocalProof, x: Sequence[float], low: Sequence[float], high: Sequence[float], most: int
+) -> LocalProof | Unproved:
+    """Return the proof that was ``found`` of a minimum at x + axes u, u within ``sides``, made anew."""
+    n = len(x)
+    again = check_near(program.along(x, found.axes), [0.0] * n, found.sides, *_endless(n), found.flat, most)
+    return _along_axes(again, x, found.axes, low, high)
+
+
+def _endless(n: int) -> tuple[Sequence[float], Sequence[float]]:
+    return [-math.inf] * n, [math.inf] * n
+
+
+def _along_axes(
+    found: LocalProof | Unproved,
+    x: Sequence[float],
+    axes: Matrix,
+    low: Sequence[float],
+    high: Sequence[float],
+) -> LocalProof | Unproved:
+    """Return the proof of what was ``found`` of u, the variables being x + axes u, for these and their bounds."""
+    if isinstance(found, Unproved):
+        return found
+    reach = product_bound([[abs(a) for a in row] for row in axes], [max(-a, b) for a, b in found.box])
+    reach = [r * (1.0 + EPS) + EPS * abs(v) for r, v in zip(reach, x, strict=True)]
+    box = tuple((v - r, v + r) for r, v in zip(reach, x, strict=True))
+    if not all(a < p and q < b for a, (p, q), b in zip(low, box, high, strict=True)):
+        return Unproved(AT_BOUND)
+    radius = math.hypot(*reach) * (1.0 + 4.0 * EPS)
+    return found._replace(radius=radius, box=box, axes=tuple(map(tuple, axes)), sides=found.box)
+
+
 def _others(flat: Sequence[int], low: Sequence[float], high: Sequence[float]) -> list[int]:
     return [i for i in range(len(low)) if i not in flat and low[i] < high[i]]
 
@@ -181,16 +271,15 @@ def _box(x: Sequence[float], r: Sequence[float], low: Sequence[float], high: Seq
     return [(max(v - a, b), min(v + a, c)) for v, a, b, c in zip(x, r, low, high, strict=True)]
 
 
-def _curved_variables(
-    work: _Work, x: Sequence[float], low: Sequence[float], high: Sequence[float], sizes: Sequence[float]
-) -> list[int]:
+def _curved_variables(work: _Work, near: Near) -> _Curved:
     """Return the variables within their bounds that elimination with diagonal pivots leaves a curvature: not all."""
+    _, x, low, high, sizes = near
     at = work.one_box([(v, v) for v in x], 2)
     n = len(x)
     if not at.defined or not all(math.isfinite(end) for ends in at.hessian for end in ends):
-        return []
-    full = part_of(at.hessian, range(n))
-    H = [[middle_and_radius(full[i][j])[0] * sizes[i] * sizes[j] for j in range(n)] for i in range(n)]
+        return _NONE
+    full = [[middle_and_radius(ends)[0] for ends in row] for row in part_of(at.hessian, range(n))]
+    H = [[a * sizes[i] * sizes[j] for j, a in enumerate(row)] for i, row in enumerate(full)]
     left = [i for i in range(n) if low[i] < x[i] < high[i]]
     found: list[int] = []
     most = max([abs(H[i][i]) for i in left], default=0.0)
@@ -203,7 +292,9 @@ def _curved_variables(
         for i in left:
             factor = H[i][k] / H[k][k]
             H[i] = [a - factor * b for a, b in zip(H[i], H[k], strict=True)]
-    return sorted(found)
+    places = sorted(found)
+    Y = inverse([[full[i][j] for j in places] for i in places])
+    return _NONE if Y is None else _Curved(places, Y, 0.0, ())
 
 
 def _checked(
@@ -220,9 +311,11 @@ def _checked(
     if not around.defined:
         return Unproved(KINK), []
     centre = [0.5 * a + 0.5 * b for a, b in box]
-    highest = min(work.one_box([(v, v) for v in point], 0).value[1] for point in (x, centre))
+    is_inside = all(a <= v <= b for v, (a, b) in zip(x, box, strict=True))
+    points = (x, centre) if is_inside else (centre,)
+    highest = min(work.one_box([(v, v) for v in point], 0).value[1] for point in points)
     lowest = around.value[0]
-    y = _Curved((), (), 0.0, ())
+    y = _NONE
     if places:
         across = work.one_box([(v, v) if i in places else box[i] for i, v in enumerate(centre)], 1)
         slopes = [across.gradient[j] for j in places]

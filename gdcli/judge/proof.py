@@ -52,7 +52,8 @@ class LocalProof(NamedTuple):
     answer; its value is within ``value``.
 
     ``unique`` tells that the box holds all points within ``radius``. With variables that are ``flat``, where the
-    curvature may vanish or jump, it is at least one minimum.
+    curvature may vanish or jump, it is at least one minimum. With ``axes`` (n, n) it lies where u is within ``sides``
+    (and so in the box): the variables are those of the answer plus axes u, and some of the u are flat.
     """
 
     radius: float
@@ -60,6 +61,8 @@ class LocalProof(NamedTuple):
     box: tuple[Ends, ...]
     unique: bool
     flat: tuple[int, ...] = ()
+    axes: tuple[tuple[float, ...], ...] = ()
+    sides: tuple[Ends, ...] = ()
 
 
 class LowerBound(NamedTuple):

@@ -104,7 +104,8 @@ class SensitivityRecord(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofRecord(Record):
     """Exactly one minimum (maximum) lies in ``box``, or at least one where variables are ``flat``; see
-    `gdcli.judge.proof.LocalProof`. ``value`` holds its value.
+    `gdcli.judge.proof.LocalProof`. ``value`` holds its value. Of ``axes``, which span the ``sides``, the flat ones are
+    named u1, u2 ...
     """
 
     kind: str
@@ -112,6 +113,13 @@ class ProofRecord(Record):
     value: tuple[float, float]
     box: Mapping[str, tuple[Number, Number]]
     flat: tuple[str, ...] = ()
+    axes: tuple[tuple[float, ...], ...] = ()
+    sides: tuple[tuple[float, float], ...] = ()
+
+    def places(self, space: Space) -> list[int]:
+        """Return which variables, or axes, are flat. Raises ValueError for an unknown name."""
+        names = flat_names(space, bool(self.axes))
+        return [names.index(name) for name in self.flat]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,8 +416,14 @@ def _proof(outcome: Outcome) -> ProofRecord | None:
         radius=found.radius,
         value=(low + 0.0, high + 0.0),
         box=_named(outcome, found.box),
-        flat=tuple(outcome.space.label(i) for i in found.flat),
+        flat=tuple(flat_names(outcome.space, bool(found.axes))[i] for i in found.flat),
+        axes=found.axes,
+        sides=found.sides,
     )
+
+
+def flat_names(space: Space, has_axes: bool) -> list[str]:
+    return [f"u{i + 1}" if has_axes else space.label(i) for i in range(space.size)]
 
 
 def _bound(outcome: Outcome) -> BoundRecord | None:

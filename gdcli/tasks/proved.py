@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from gdcli.judge.verdict import Verdict
     from gdcli.objective.box import Box
     from gdcli.objective.build import Exact
+    from gdcli.objective.protocol import Objective
     from gdcli.solve.iteration import RunResult
     from gdcli.tasks.pipeline import Ready
     from gdcli.tasks.problem import Problem
 
 # Up to so many variables, and operations of the Hessian, which take about 15 microseconds each.
 MOST_VARIABLES, MOST_WORK = 50, 3000
-# Where the curvature vanishes, so many boxes, and operations of all their gradients.
-_MOST_BOXES, _MOST_BOX_WORK = 300, 4 * MOST_WORK
+# Where the curvature vanishes, so many boxes, and operations of all their gradients, which take 1.6 microseconds each.
+_MOST_BOXES, _MOST_BOX_WORK = 1000, 8 * MOST_WORK
 # A kink at which a minimum is claimed is nearer than this part of the point, or of 1, where rounding does not hide it.
 _NEAR = 1e-4
 # A degenerate minimum is no farther on, by so many steps of Newton's method, than this part of the way from the start.
@@ -39,6 +40,10 @@ _FURTHER_STEPS, _FURTHER, _ATTAINED = 60, 0.05, 0.25
 # Towards a minimum that is as flat as that of x**10 each step of Newton's method leaves 8/9 of the distance: from 1 to
 # the last digit of a double it takes 306. A run that took longer went along a valley.
 _MOST_STEPS = 306
+# A run that has come to a pole, or an end of its domain, is nearer to it than this part of its way.
+_SINGULAR = 1e-3
+# The level of smoothing at which a valley along a kink is wide enough to be followed, and a kink still is one.
+_ROUNDED = 1
 # What rounding leaves of a sum of squares, beside its fall.
 _SQUARED = (4.0 * EPS) ** 2
 # Random points around a valley are looked at so far away, relative to max(1, |x|).
@@ -86,6 +91,7 @@ class _Search:
         self.program = box_program(ready.problem)
         self.x, start = to_list(run.best.at.x), to_list(run.start.at.x)
         self.path: list[list[float]] = []
+        self.is_kinked = certificate.kind is PointKind.KINK
         self.ends = ends_of(box, len(self.x))
         self.sizes = [max(abs(a), abs(a - b)) or 1.0 for a, b in zip(self.x, start, strict=True)]
 
@@ -112,16 +118,29 @@ class _Search:
             return certificate
         if kind is PointKind.KINK:
             reach = self._smooth_within()
-            return replace(certificate, claim=Claim.NUMERICAL) if reach is None else self._without_kink(reach)
+            if reach is not None:
+                return self._without_kink(reach)
+            is_seen = not self._is_far_out() and self._ends()
+            return replace(certificate, claim=Claim.NUMERICAL if is_seen else Claim.UNDECIDED)
         if is_level:
             return replace(certificate, claim=Claim.FLAT)
         if self._is_far_out() or self._took_long():
             return replace(certificate, claim=Claim.UNDECIDED)
-        if kind is PointKind.MINIMUM and certificate.not_proved != KINK:
+        is_singular = self._is_near_singularity()
+        if kind is PointKind.MINIMUM and not is_singular:
             return replace(certificate, claim=Claim.NUMERICAL)
         bound = self._bound()
-        is_flat = bound is not None or self._is_in_valley()
+        is_flat = bound is not None or (not is_singular and self._is_in_valley())
         return replace(certificate, claim=Claim.FLAT if is_flat else Claim.UNDECIDED, bound=bound)
+
+    def _is_near_singularity(self) -> bool:
+        """Tell whether derivatives may have no bound at a part of the size of the problem from the answer: there what
+        they tell at one point is no evidence of a minimum.
+        """
+        reach = [_SINGULAR * size for size in self.sizes]
+        around = self.program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
+        ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
+        return not (around.defined and all(map(math.isfinite, ends)))
 
     def _took_long(self) -> bool:
         """Tell whether a degenerate minimum was come to by more steps of Newton's method than lead to one."""
@@ -153,13 +172,14 @@ class _Search:
 
     def _near(self, work: int) -> Certificate | None:
         """Return the certificate with the proof that a minimum lies near the answer, and is hardly any lower."""
-        from gdcli.judge.degenerate_proof import prove_near
+        from gdcli.judge.degenerate_proof import Near, prove_near
 
         most = min(_MOST_BOXES, _MOST_BOX_WORK * len(self.x) // work)
-        if self.certificate.kind is not PointKind.KINK:
-            self.path = self._go_on()
+        if not self.is_kinked:
+            self.path = self._go_on(self.ready.objective)
         centre = self.path[-1] if self.path else self.x
-        found = prove_near(self.program, self.x, centre, *self.ends, self.sizes, most)
+        near = Near(self.x, centre, *self.ends, self.sizes)
+        found = prove_near(self.program, near, most, self.is_kinked)
         if isinstance(found, Unproved):
             return None
         certificate, value = self.certificate, self.run.best.at.value
@@ -184,14 +204,22 @@ class _Search:
                 found = lower_bound(self.program, near[-1], *self.ends, self.sizes, allowed)
         return found
 
-    def _go_on(self) -> list[list[float]]:
+    def _ends(self) -> bool:
+        """Tell whether Newton's method comes to an end where kinks are rounded: down a valley along one it goes on."""
+        from gdcli.solve.methods.smoothing_homotopy import level
+
+        objective = self.ready.objective
+        smooth = objective.smoothed(level(objective, _ROUNDED))
+        return smooth is None or len(self._go_on(smooth)) <= _FURTHER_STEPS
+
+    def _go_on(self, objective: Objective) -> list[list[float]]:
         """Return where more steps of Newton's method lead, one after the other."""
         from gdcli.solve import run as loop
         from gdcli.solve.methods.newton import TrustRegionNewton
         from gdcli.solve.stopping import MaxIterations
 
         path: list[list[float]] = []
-        x, objective = self.run.best.at.x, self.ready.objective
+        x = self.run.best.at.x
         seen = [lambda iterate: path.append(to_list(iterate.at.x))]
         loop.run(objective, TrustRegionNewton(0.0), x, [MaxIterations(_FURTHER_STEPS)], seen)
         return path

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gdcli.judge.degenerate_proof import check_near
+from gdcli.judge.degenerate_proof import check_along, check_near
 from gdcli.judge.proof import LocalProof, check
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.space import Space
@@ -26,7 +26,9 @@ _MOST_BOXES = 10_000
 
 
 class ToldProof(NamedTuple):
-    """What a record says: the point, the box and the ``flat`` variables in flat order, and the rest as it stands."""
+    """What a record says: the point, the box and the ``flat`` variables in flat order, and the rest as it stands; with
+    ``axes``, shape (n, n), it is those that may be flat.
+    """
 
     kind: str
     status: str
@@ -34,8 +36,10 @@ class ToldProof(NamedTuple):
     x: Sequence[float]
     radius: float
     value: Ends
-    box: Sequence[Ends]
-    flat: Sequence[int] = ()
+    box: tuple[Ends, ...]
+    flat: tuple[int, ...] = ()
+    axes: tuple[tuple[float, ...], ...] = ()
+    sides: tuple[Ends, ...] = ()
 
 
 def faults_of(problem: Problem, told: ToldProof) -> list[str]:
@@ -50,14 +54,30 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
         ]
     if not (_are_ends(told.box) and len(told.box) == len(told.x) and all(map(math.isfinite, told.x))):
         return ["the box is none"]
+<<<<<<< HEAD
     program, (low, high) = box_program(problem), flat_bounds(problem.bounds, Space(problem.lengths))
     if told.flat:
         found = check_near(program, told.x, told.box, low, high, told.flat, _MOST_BOXES)
+=======
+    program = box_program(problem)
+    if told.axes:
+        n = len(told.x)
+        if not (len(told.axes) == len(told.sides) == n and all(len(row) == n for row in told.axes)):
+            return ["the axes span no box"]
+        if not (_are_ends(told.sides) and all(map(math.isfinite, (a for row in told.axes for a in row)))):
+            return ["the axes span no box"]
+        proof = LocalProof(told.radius, told.value, told.box, False, told.flat, told.axes, told.sides)
+        found = check_along(program, proof, told.x, *_bounds(problem), _MOST_BOXES)
+    elif told.flat:
+        found = check_near(program, told.x, told.box, *_bounds(problem), told.flat, _MOST_BOXES)
+>>>>>>> f0406a99 (Proofs along the affine parts of an expression; a point outside of the box proves nothing; claims beside a pole need a bound)
     else:
         found, _ = check(program, told.x, told.box, low, high)
     if not isinstance(found, LocalProof):
         one = f"a {extremum}" if told.flat else f"exactly one {extremum}"
         return [f"it does not follow that {one} lies in the box: {found.why}"]
+    if told.axes and [tuple(ends) for ends in told.box] != list(found.box):
+        return ["the box is not the one around the axes and their sides"]
     here = program.one_box([(v, v) for v in told.x], 0).value
     return _faults_of_numbers(problem.sign, told, found, here)
 

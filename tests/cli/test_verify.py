@@ -55,6 +55,7 @@ def test_what_was_proved_is_verified(words: tuple[str, ...], tmp_path: Path, cap
         ("maximize", "-abs(x-0.1) - y**2", "--start", "x=2,y=1"),
         ("minimize", "x**2 + y**4", "--start", "x=2,y=1"),
         ("minimize", "(x-2)**2 + y**2", "--start", "x=1,y=1", "--bounds", "x=0:2"),
+        ("minimize", "abs(x+2*y-1) + (x-y)**4", "--start", "x=3,y=1"),
     ],
 )
 def test_a_minimum_where_the_curvature_vanishes_or_jumps_is_verified(
@@ -70,6 +71,7 @@ def test_a_minimum_where_the_curvature_vanishes_or_jumps_is_verified(
         {"value": [proof["value"][1] + 1e-3, proof["value"][1] + 2e-3]},
         {"box": {name: [ends[0] + 1.0, ends[1] + 1.0] for name, ends in proof["box"].items()}},
         {"flat": []},
+        *({"axes": [[2.0 * a for a in row] for row in proof[k]]} for k in ("axes",) if k in proof),
     ):
         assert (
             verified({**answer, "certificate": {**answer["certificate"], "proof": proof | change}}, tmp_path)

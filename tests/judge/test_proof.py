@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gdcli import api
-from gdcli.judge.degenerate_proof import prove_near
+from gdcli.judge.degenerate_proof import Near, check_near, prove_near
 from gdcli.judge.proof import LocalProof, Unproved, check
 from gdcli.kernel.status import Claim, Status
 from gdcli.kernel.verified import inverse, is_positive_definite
@@ -169,8 +169,32 @@ def test_a_minimum_is_proved_where_the_curvature_vanishes_or_jumps(
 def test_nothing_is_proved_near_what_is_no_strict_minimum(text: str, x: list[float]) -> None:
     start = ",".join(f"{name}={a!r}" for name, a in zip("xy", x, strict=False))
     program = box_program(read_problem(text, "minimize", [start]))
-    found = prove_near(program, x, x, [-INF] * len(x), [INF] * len(x), [1.0] * len(x), 2000)
+    found = prove_near(program, Near(x, x, [-INF] * len(x), [INF] * len(x), [1.0] * len(x)), 2000)
     assert isinstance(found, Unproved)
+
+
+def test_a_lower_point_outside_of_the_box_proves_nothing() -> None:
+    """All x <= 0 are minimisers: around 1e-3 the value is higher than at the answer, -1, and lies on a slope."""
+    program = box_program(read_problem("max(x,0)**2", "minimize", ["x=1"]))
+    box, free = [(0.9e-3, 1.1e-3)], ([-INF], [INF])
+    assert isinstance(check_near(program, [-1.0], box, *free, [0], 100), Unproved)
+    found = prove_near(program, Near([-1.0], [1e-3], *free, [1.0]), 2000)
+    assert isinstance(found, Unproved)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("sqrt(1 + (x-y**2)**2 - y**4/4 + y**8/8 + z**4)", {"x": 0.301, "y": 0.0, "z": -0.0138}),
+        ("(a+10*b)**2 + 5*(c-d)**2 + (b-2*c)**4 + 10*(a-d)**4", {"a": 2.0, "b": 1.0, "c": 1.0, "d": 3.0}),
+        ("abs(1.4*x-0.59*y+0.2) + 2*abs(-0.7*x+1.4*y-0.7) + cosh(x+y)", {"x": 3.0, "y": 1.0}),
+        ("sqrt(abs(0.6*x+0.64*y+0.3)) + (0.4*x-0.63*y-0.5)**2", {"x": 0.955, "y": 0.22}),
+        ("((x-2*y)**2+(x+y-3)**2)**3", {"x": 1.0, "y": 2.0}),
+    ],
+)
+def test_minima_along_affine_parts_are_proved(text: str, start: Any) -> None:
+    found = proof_of(text, start)
+    assert found.certificate.claim is Claim.PROVED
 
 
 @pytest.mark.parametrize(
