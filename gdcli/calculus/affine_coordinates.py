@@ -157,5 +157,3 @@ def _sum_of(graph: ExactGraph, part: Affine) -> int:
             term = term if a == 1 else graph.node("mul", graph.quotient(a), term)
             found = term if graph.value_of(found) == 0 else graph.node("add", found, term)
     return found
-
-

@@ -120,7 +120,9 @@ class Near(NamedTuple):
         return Near([0.0] * len(rows), moved, *_endless(len(rows)), sizes)
 
 
-def prove_near(program: IntervalProgram, near: Near, most: int, is_kinked: bool = False) -> LocalProof | Unproved:
+def prove_near(
+    program: IntervalProgram, near: Near, most: int, is_kinked: bool = False
+) -> LocalProof | Unproved:
     """Return the proof that a minimum lies near an answer, or why there is none.
 
     ``most`` is the number of boxes that may be looked at; ``is_kinked``: no variable has a curvature. The proof is
@@ -232,7 +234,12 @@ def lower_bound(
 
 
 def check_along(
-    program: IntervalProgram, found: LocalProof, x: Sequence[float], low: Sequence[float], high: Sequence[float], most: int
+    program: IntervalProgram,
+    found: LocalProof,
+    x: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    most: int,
 ) -> LocalProof | Unproved:
     """Return the proof that was ``found`` of a minimum at x + axes u, u within ``sides``, made anew."""
     n = len(x)

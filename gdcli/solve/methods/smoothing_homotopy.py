@@ -30,7 +30,10 @@ _FEW = 50
 # part of the value.
 _FURTHER, _PART, _MOST_LEVELS = 1e-2, 1e-8, 12
 _JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR, StopReason.SLOW)
+_STATIONARY = (StopReason.GAP, StopReason.STATIONARY)
 _NO_MINIMUM = (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.EDGE)
+# Where the radius shrinks to a hundredth, a change in proportion does too, and one by its square to a ten-thousandth.
+_IN_PROPORTION = 1e3
 # A run that has kinks, and had to shorten so many of its steps or took so many for many variables, is zig-zagging
 # across one.
 _PATIENCE, _LARGE_PATIENCE = 8, 200
@@ -132,7 +135,7 @@ class Smoothing:
             step = self.method.step(objective, at, state.plain)
             state.taken += 1
             state.shortened += objective.counts.value - values > 1
-            if not self._is_jammed(step, at, state):
+            if not self._is_jammed(objective, step, at, state):
                 return step._replace(state=state)
             state.phase = self._enter(objective, at.x, 0, [])
             if state.phase is None:
@@ -158,11 +161,11 @@ class Smoothing:
             if following.at.x is not phase.at.x:
                 return Step(_exact(objective, following.at), state, distance(following.at.x, phase.at.x))
 
-    def _is_jammed(self, step: Step, at: Evaluation, state: KinkState) -> bool:
+    def _is_jammed(self, objective: Objective, step: Step, at: Evaluation, state: KinkState) -> bool:
         if step.reason is None:
             return state.taken >= _LARGE_PATIENCE if self.large else state.shortened >= _PATIENCE
         if step.reason not in _JAMMED:
-            return False
+            return step.reason in _STATIONARY and _is_at_kink(objective, step.at)
         if self.large or state.plain.model is None:
             return True
         from gdcli.solve.methods.newton import TrustRegionNewton
@@ -190,6 +193,21 @@ class Smoothing:
                 return None
             inner = self.smooth_method.start(smooth, here)
         return _Phase(number, smooth, here, inner, path)
+
+
+def _is_at_kink(objective: Objective, at: Evaluation) -> bool:
+    """Tell whether a point without a slope is at a kink: there rounding changes the value in proportion to its radius,
+    and by its square elsewhere.
+    """
+    changes = []
+    for number in (1, 2):
+        smooth = objective.smoothed(level(objective, number))
+        if smooth is None:
+            return False
+        with _counted(objective.counts, smooth.counts):
+            changes.append(abs(smooth.evaluate(at.x, 0).value - at.value))
+    coarse, fine = changes
+    return coarse < _IN_PROPORTION * fine
 
 
 def _is_coarse(radius: float, phase: _Phase) -> bool:
