@@ -43,7 +43,7 @@ from gdcli.kernel.verified import (
     product_bound,
 )
 
-# Half widths in t that are tried: parts of the sizes of the variables, multiples of the least over which the value rises.
+# Half widths in t that are tried: parts of the sizes of variables, multiples of the least over which the value rises.
 _PARTS, _WIDER = tuple(0.1 * 0.1**k for k in range(8)), (4.0, 64.0, 512.0)
 # That is looked for between so small a part of the sizes of the variables and them, in steps of this factor.
 _LEAST, _FINER = 40, 4.0
@@ -102,8 +102,8 @@ _NONE = _Curved((), (), 0.0, ())
 
 
 class Near(NamedTuple):
-    """Where a minimum is looked for: near the answer ``x``, around a ``centre`` that may be nearer to the minimum, within
-    the bounds ``low`` and ``high``; ``sizes`` are lengths by which the variables may be measured.
+    """Where a minimum is looked for: near the answer ``x``, around a ``centre`` that may be nearer to the minimum, and
+    within the bounds ``low`` and ``high``; ``sizes`` are lengths by which the variables may be measured.
     """
 
     x: Sequence[float]
@@ -176,7 +176,7 @@ def _widths(work: _Work, near: Near, flat: Sequence[int], y: _Curved) -> Iterato
     than = work.one_box([(v, v) for v in centre], 0).value[1]
 
     def is_higher(i: int, length: float) -> bool:
-        for end, bound in ((centre[i] - length, low[i]), (centre[i] + length, high[i])):
+        for end in (centre[i] - length, centre[i] + length):
             face = [(low[j], high[j]) if j in y.places else (v, v) for j, v in enumerate(centre)]
             face[i] = end, end
             at = _floor_point(work, centre, face, y)
