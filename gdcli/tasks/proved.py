@@ -210,7 +210,9 @@ class _Search:
 
         objective = self.ready.objective
         smooth = objective.smoothed(level(objective, _ROUNDED))
-        return smooth is None or len(self._go_on(smooth)) <= _FURTHER_STEPS
+        if smooth is None or not smooth.evaluate(self.run.best.at.x, 0).value < math.inf:
+            return True
+        return len(self._go_on(smooth)) <= _FURTHER_STEPS
 
     def _go_on(self, objective: Objective) -> list[list[float]]:
         """Return where more steps of Newton's method lead, one after the other."""

@@ -54,23 +54,17 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
         ]
     if not (_are_ends(told.box) and len(told.box) == len(told.x) and all(map(math.isfinite, told.x))):
         return ["the box is none"]
-<<<<<<< HEAD
     program, (low, high) = box_program(problem), flat_bounds(problem.bounds, Space(problem.lengths))
-    if told.flat:
-        found = check_near(program, told.x, told.box, low, high, told.flat, _MOST_BOXES)
-=======
-    program = box_program(problem)
     if told.axes:
         n = len(told.x)
-        if not (len(told.axes) == len(told.sides) == n and all(len(row) == n for row in told.axes)):
-            return ["the axes span no box"]
-        if not (_are_ends(told.sides) and all(map(math.isfinite, (a for row in told.axes for a in row)))):
+        is_square = [len(row) for row in told.axes] == [n] * n
+        entries = [(a, a) for row in told.axes for a in row]
+        if not (is_square and len(told.sides) == n and _are_ends([*told.sides, *entries])):
             return ["the axes span no box"]
         proof = LocalProof(told.radius, told.value, told.box, False, told.flat, told.axes, told.sides)
-        found = check_along(program, proof, told.x, *_bounds(problem), _MOST_BOXES)
+        found = check_along(program, proof, told.x, low, high, _MOST_BOXES)
     elif told.flat:
-        found = check_near(program, told.x, told.box, *_bounds(problem), told.flat, _MOST_BOXES)
->>>>>>> f0406a99 (Proofs along the affine parts of an expression; a point outside of the box proves nothing; claims beside a pole need a bound)
+        found = check_near(program, told.x, told.box, low, high, told.flat, _MOST_BOXES)
     else:
         found, _ = check(program, told.x, told.box, low, high)
     if not isinstance(found, LocalProof):
