@@ -30,7 +30,7 @@ from gdcli.solve.algebra.residual_model import residual_floor, rounding_of_squar
 from gdcli.solve.methods.batched_steps import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.probe.line_probe import FLIGHT
-from gdcli.solve.probe.null_curvature import DOUBTFUL_PART, REACHED_BY_ANY, UNSTEADY
+from gdcli.solve.probe.null_curvature import DOUBTFUL_PART, REACHED, UNSTEADY
 
 # What is near the border of a case is doubtful too.
 _MARGIN = 10.0
@@ -59,7 +59,7 @@ def examine(
         gap = -0.5 * (gradient * newton).sum(axis=0)
         values, vectors = eigen(np.where(np.isfinite(H), H, 0.0))
         certain = ~ends.given_up & (least_pivots(H, factors) > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
-        certain &= (gap <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
+        certain &= (gap <= REACHED * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
         floor = residual_floor(np.sqrt(measured), ends.columns * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start

@@ -18,7 +18,7 @@ from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import NOISE
 from gdcli.solve.methods.newton_cg import hessian_product, steihaug
 from gdcli.solve.probe.newton_decrement import is_known_of_many
-from gdcli.solve.probe.null_curvature import CREST_SLOPE, recedes
+from gdcli.solve.probe.null_curvature import CREST_SLOPE
 
 CG_STEPS = 100
 # Of so many variables all eigenvalues can be looked for where the smallest is in doubt; with more than so many an
@@ -127,10 +127,7 @@ def _kind_along_ways(
     """
     assert at.gradient is not None
     ways = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
-    seen = kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gap)
-    if seen == PointKind.DEGENERATE and ahead is not None and recedes(objective, at, ahead):
-        return PointKind.UNKNOWN
-    return seen
+    return kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gap)
 
 
 def _is_crest(objective: Objective, at: Evaluation, lowest: float) -> bool:

@@ -33,7 +33,7 @@ from gdcli.solve.probe.line_probe import (
     rounding_of,
     walk,
 )
-from gdcli.solve.probe.null_curvature import CREST_SLOPE, REACHED_BY_ANY, SHORT, passing_direction, recedes
+from gdcli.solve.probe.null_curvature import CREST_SLOPE, SHORT, passing_direction
 from gdcli.solve.run import run, unbounded_below
 from gdcli.solve.scaling import units_away, value_scale
 from gdcli.solve.stopping import MaxIterations
@@ -166,7 +166,7 @@ class DensePoint(NamedTuple):
         objective, at, start, _, source, model = self
         doubtful = model.null
         if model.strict:
-            passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
+            passing = passing_direction(objective, at, start, model, source)
             if passing is None:
                 return PointKind.MINIMUM, False
             doubtful = [passing]
@@ -205,8 +205,6 @@ class DensePoint(NamedTuple):
         found = probe_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gap)
         if found.ending != PointKind.DEGENERATE or found.level:
             return found.ending, found.level
-        if model.strict and recedes(objective, at, model.newton):
-            return _kind_ahead(objective, at, model.newton), False
         return self._of_floor(), False
 
     def _of_floor(self) -> PointKind:
@@ -275,7 +273,11 @@ class DensePoint(NamedTuple):
         first = max([distance(x, y) for x, y in pairwise(path[: _FIRST_STEPS + 1])], default=0.0)
         far = distance(end.x, at.x) > max(_RECEDING * first, SHORT * max(1.0, norm(at.x)))
         if far and at.value - end.value > CLEARLY * rounding_of(objective, at):
-            return _kind_ahead(objective, end, end.x - at.x)
+            # Of one variable, which cannot bend, a rise ahead shows a minimum.
+            ahead = follow(objective, end, end.x - at.x, unbounded_below(end.value)).outcome
+            return (
+                PointKind.DEGENERATE if objective.size == 1 and ahead is ProbeEnd.RISES else PointKind.UNKNOWN
+            )
         source = hessian_source(objective)
         full = with_hessian(objective, end, source)
         if not model.gap > self.news or full.hessian is None:
@@ -292,15 +294,6 @@ def examined(
 ) -> DensePoint:
     """Return a point that has its gradient and its Hessian, with the model of both."""
     return DensePoint(objective, at, start, tol, source, local_model(at.gradient, at.hessian, NOISE[source]))
-
-
-def _kind_ahead(objective: Objective, at: Evaluation, way: Vector) -> PointKind:
-    """Return the kind of a point that recedes on the ``way``: of one variable, which cannot bend, a rise on it shows a
-    minimum ahead.
-    """
-    one = objective.size == 1
-    is_ahead = one and follow(objective, at, way, unbounded_below(at.value)).outcome is ProbeEnd.RISES
-    return PointKind.DEGENERATE if is_ahead else PointKind.UNKNOWN
 
 
 def _meets_bound(objective: Objective, at: Evaluation, way: Vector) -> bool:

@@ -22,7 +22,7 @@ from gdcli.kernel.dataclass import dataclass, field
 from gdcli.kernel.numerics import EPS, FLOOR, GAP_TOL, LEAST_PART, PART_TOL, SMALLEST_RADIUS, TINY
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import dot, is_zero, norm, quotient, same, times
+from gdcli.kernel.vectors import dot, norm, quotient, same, times
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solve.algebra.quadratic_model import LocalModel, ModelStep, local_model
@@ -39,7 +39,6 @@ from gdcli.solve.probe.line_probe import (
     walk_all,
 )
 from gdcli.solve.probe.newton_decrement import SLOW_RATIO, polish, rounding_of_variables
-from gdcli.solve.probe.null_curvature import passing_direction
 from gdcli.solve.run import unbounded_below
 from gdcli.solve.scaling import axes_of, congruent_to, value_scale
 
@@ -57,8 +56,6 @@ EDGE_PATIENCE, EDGE_STEPS = 3, 12
 # The end point of a run that converges slowly is looked at more closely, this often.
 MAX_WALKS = 4
 WALKED_DIRECTIONS = 4
-# A plateau where gradient and Hessian are exactly zero can be reached only by a step that is too long.
-MAX_PLATEAUS = 20
 # A run that takes so many steps has far to go, or is in a long valley: as often as that it looks ahead, and follows
 # the floor in doubling steps where that promises more than a trifle.
 VALLEY_PERIOD, VALLEY_FALL = 128, 1e-3
@@ -85,7 +82,6 @@ class NewtonState:
     last_gap: float = 0.0
     walks: int = 0
     edges: int = 0
-    plateaus: int = 0
     taken: int = 0
 
 
@@ -141,7 +137,7 @@ class TrustRegionNewton:
                     state.radius = widest = WIDER * state.radius
                     continue
                 return self._end_at_floor(objective, at, state, model, there, taken)
-            arrival, ratio = _arrival(objective, there, state, ratio, kind)
+            arrival, ratio = _arrival(objective, there, state, ratio)
             if ratio > GOOD:
                 state.radius = max(state.radius, GROWTH * length)
             elif ratio < POOR:
@@ -221,10 +217,6 @@ class TrustRegionNewton:
     def _settle(self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel) -> Step:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
         doubtful = [times(v, state.axes) for v in model.null[:WALKED_DIRECTIONS]]
-        plain = _plain_model(objective, at, state) if model.strict else None
-        if plain is not None and plain.strict:
-            passing = passing_direction(objective, at, state.start, plain, state.source)
-            doubtful = doubtful if passing is None else [passing]
         slow = bool(doubtful) or state.series.since <= 2 or model.gap > SLOW_RATIO * state.last_gap > 0.0
         if slow and state.walks < MAX_WALKS:
             state.walks += 1
@@ -334,16 +326,6 @@ def _try(
     return there, step, ratio, kind
 
 
-def _is_plateau(arrival: Evaluation, state: NewtonState, model: LocalModel, stretched: bool) -> bool:
-    """Tell whether a step that fell short has come to where the function is level, which it was not before."""
-    if stretched or state.plateaus >= MAX_PLATEAUS or model.flat or not is_zero(arrival.gradient):
-        return False
-    if any(any(row) for row in arrival.hessian or ()):
-        return False
-    state.plateaus += 1
-    return True
-
-
 def _model(at: Evaluation, state: NewtonState) -> LocalModel:
     """Return the model of the variables divided by the half axes of the trust region, where that is a ball."""
     gradient, hessian = times(at.gradient, state.axes), congruent_to(at.hessian, state.axes)
@@ -367,19 +349,16 @@ def _shrink_radius(state: NewtonState, length: float, slope: float, rise: float,
 
 
 def _arrival(
-    objective: Objective, there: Evaluation, state: NewtonState, ratio: float, kind: str
+    objective: Objective, there: Evaluation, state: NewtonState, ratio: float
 ) -> tuple[Evaluation | None, float]:
     """Return a point to go on from with its Hessian, and the ratio of the falls.
 
-    None where the fall does not suffice; where there is no Hessian, or a plateau, the ratio is -inf too.
+    None where the fall does not suffice; where there is no Hessian the ratio is -inf too.
     """
     if not ratio > ACCEPTABLE:
         return None, ratio
     full = with_hessian(objective, there, state.source)
-    assert state.model is not None
-    if full.hessian is None or (ratio < 0.9 and _is_plateau(full, state, state.model, kind is _STRETCHED)):
-        return None, -inf
-    return full, ratio
+    return (full, ratio) if full.hessian is not None else (None, -inf)
 
 
 def _accept(
