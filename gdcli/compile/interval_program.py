@@ -86,7 +86,7 @@ class IntervalProgram:
 
     def along(self, centre: Sequence[float], axes: Sequence[Sequence[float]]) -> IntervalProgram:
         """Return the program of the expression as one of u, where its variables are centre + axes u."""
-        from gdcli.calculus.affine_coordinates import changed
+        from gdcli.compile.affine_coordinates import changed
 
         return IntervalProgram(*changed(self.graph, self.root, self.keys, centre, axes), self.order)
 

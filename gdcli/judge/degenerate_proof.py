@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gdcli.calculus.affine_coordinates import Matrix, affine_rows, inverted
+from gdcli.compile.affine_coordinates import Matrix, affine_rows, inverted
 from gdcli.compile.interval_program import IntervalProgram
 from gdcli.judge.proof import (
     AT_BOUND,
@@ -68,7 +68,6 @@ class _Work:
 
     @contextmanager
     def part(self, share: float) -> Iterator[None]:
-        """Within, only this share of what is left may be used."""
         later = self.left - int(share * self.left)
         self.left -= later
         yield

@@ -117,11 +117,7 @@ class _Search:
         if at_kink:
             return certificate
         if kind is PointKind.KINK:
-            reach = self._smooth_within()
-            if reach is not None:
-                return self._without_kink(reach)
-            is_seen = not self._is_far_out() and self._ends()
-            return replace(certificate, claim=Claim.NUMERICAL if is_seen else Claim.UNDECIDED)
+            return self._at_kink(certificate)
         if is_level:
             return replace(certificate, claim=Claim.FLAT)
         if self._is_far_out() or self._took_long():
@@ -132,6 +128,13 @@ class _Search:
         bound = self._bound()
         is_flat = bound is not None or (not is_singular and self._is_in_valley())
         return replace(certificate, claim=Claim.FLAT if is_flat else Claim.UNDECIDED, bound=bound)
+
+    def _at_kink(self, certificate: Certificate) -> Certificate:
+        reach = self._smooth_within()
+        if reach is not None:
+            return self._without_kink(reach)
+        is_seen = not self._is_far_out() and self._ends()
+        return replace(certificate, claim=Claim.NUMERICAL if is_seen else Claim.UNDECIDED)
 
     def _is_near_singularity(self) -> bool:
         """Tell whether derivatives may have no bound at a part of the size of the problem from the answer: there what

@@ -10,8 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gdcli.compile.interval_program import IntervalProgram
 from gdcli.judge.degenerate_proof import check_along, check_near
-from gdcli.judge.proof import LocalProof, check
+from gdcli.judge.proof import LocalProof, Unproved, check
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.space import Space
 from gdcli.tasks.pipeline import flat_bounds
@@ -55,25 +56,32 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
     if not (_are_ends(told.box) and len(told.box) == len(told.x) and all(map(math.isfinite, told.x))):
         return ["the box is none"]
     program, (low, high) = box_program(problem), flat_bounds(problem.bounds, Space(problem.lengths))
-    if told.axes:
-        n = len(told.x)
-        is_square = [len(row) for row in told.axes] == [n] * n
-        entries = [(a, a) for row in told.axes for a in row]
-        if not (is_square and len(told.sides) == n and _are_ends([*told.sides, *entries])):
-            return ["the axes span no box"]
-        proof = LocalProof(told.radius, told.value, told.box, False, told.flat, told.axes, told.sides)
-        found = check_along(program, proof, told.x, low, high, _MOST_BOXES)
-    elif told.flat:
-        found = check_near(program, told.x, told.box, low, high, told.flat, _MOST_BOXES)
-    else:
-        found, _ = check(program, told.x, told.box, low, high)
+    found = _found_again(program, told, low, high)
     if not isinstance(found, LocalProof):
         one = f"a {extremum}" if told.flat else f"exactly one {extremum}"
         return [f"it does not follow that {one} lies in the box: {found.why}"]
-    if told.axes and [tuple(ends) for ends in told.box] != list(found.box):
-        return ["the box is not the one around the axes and their sides"]
     here = program.one_box([(v, v) for v in told.x], 0).value
     return _faults_of_numbers(problem.sign, told, found, here)
+
+
+def _found_again(
+    program: IntervalProgram, told: ToldProof, low: Sequence[float], high: Sequence[float]
+) -> LocalProof | Unproved:
+    """Return what is proved of the very box that a record names."""
+    if not told.axes:
+        if told.flat:
+            return check_near(program, told.x, told.box, low, high, told.flat, _MOST_BOXES)
+        return check(program, told.x, told.box, low, high)[0]
+    n = len(told.x)
+    is_square = [len(row) for row in told.axes] == [n] * n
+    entries = [(a, a) for row in told.axes for a in row]
+    if not (is_square and len(told.sides) == n and _are_ends([*told.sides, *entries])):
+        return Unproved("the axes span no box")
+    proof = LocalProof(told.radius, told.value, told.box, False, told.flat, told.axes, told.sides)
+    found = check_along(program, proof, told.x, low, high, _MOST_BOXES)
+    if isinstance(found, LocalProof) and [tuple(ends) for ends in told.box] != list(found.box):
+        return Unproved("it is not the one around the axes and their sides")
+    return found
 
 
 def _faults_of_numbers(sign: int, told: ToldProof, found: LocalProof, here: Ends) -> list[str]:
