@@ -102,7 +102,7 @@ def affine_rows(graph: ExactGraph, root: int, keys: Sequence[Key], sizes: Sequen
 
 
 def inverted(rows: Matrix) -> Matrix | None:
-    """Return about the inverse of a matrix."""
+    """Return about the inverse of a matrix, shape (n, n); None where it is singular but for rounding."""
     square = inverse([[_dot(a, b) for b in rows] for a in rows])
     if square is None:
         return None

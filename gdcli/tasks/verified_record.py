@@ -67,7 +67,6 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
 def _found_again(
     program: IntervalProgram, told: ToldProof, low: Sequence[float], high: Sequence[float]
 ) -> LocalProof | Unproved:
-    """Return what is proved of the very box that a record names."""
     if not told.axes:
         if told.flat:
             return check_near(program, told.x, told.box, low, high, told.flat, _MOST_BOXES)
