@@ -27,7 +27,7 @@ from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Array
 from gdcli.solve.algebra.residual_model import residual_floor, rounding_of_squares
-from gdcli.solve.methods.batched_steps import BatchedFits
+from gdcli.solve.methods.batched_fits import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.probe.line_probe import FLIGHT
 from gdcli.solve.probe.null_curvature import DOUBTFUL_PART, REACHED, UNSTEADY

@@ -41,6 +41,15 @@ _RELIABLE = 1e-5
 _MATRICES = 3
 
 
+def chosen(condition: Entry, a: Entry, b: Entry) -> Entry:
+    """Return ``a`` where a condition holds, else ``b``: of one problem, or of each of many."""
+    if isinstance(condition, bool):
+        return a if condition else b
+    import numpy
+
+    return numpy.where(condition, a, b)
+
+
 def identity(like: Vector, factor: float = 1.0) -> Matrix:
     """Return ``factor`` times the n x n unit matrix, of the kind of the vector ``like``."""
     n = len(like)

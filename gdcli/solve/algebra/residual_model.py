@@ -23,17 +23,17 @@ from gdcli.kernel.dense import Entry, matvec
 from gdcli.kernel.factors import column_lengths, combined, independent, singular
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.stored import Reader, Writer, stored
-from gdcli.kernel.vectors import Vec, along, dot, norm, times
+from gdcli.kernel.vectors import Vec, Vector, along, dot, norm, times
 from gdcli.objective.protocol import QRSystem
 from gdcli.solve.algebra.trust_region import secular_step
 
 
 class Proposal(NamedTuple):
-    """A step (shape p), its length in the metric of the radius, its shift lambda."""
+    """A step (shape p), its length in the metric of the radius, its shift lambda; of many problems arrays."""
 
-    step: Vec
-    length: float
-    shift: float
+    step: Vector
+    length: Entry
+    shift: Entry
 
 
 @stored()
@@ -81,13 +81,9 @@ class ResidualModel:
 
         It is the distance to the end in units of (about) the standard errors of the parameters, over sqrt(n - p).
         """
-        return (
-            self.misfit / self.residual_norm
-            if self.residual_norm > 0.0
-            else inf
-            if self.misfit > 0.0
-            else 0.0
-        )
+        if self.residual_norm > 0.0:
+            return self.misfit / self.residual_norm
+        return inf if self.misfit > 0.0 else 0.0
 
     @property
     def total(self) -> float:

@@ -14,14 +14,31 @@ solves it alone.
 
 from __future__ import annotations
 
-from gdcli.kernel.batched_linear import dots, lengths, solve_upper, triangles
-from gdcli.kernel.numerics import EPS, INDEPENDENT
+from gdcli.kernel.batched_linear import (
+    least_pivots,
+    positive_solves,
+    solve_upper,
+    transposed_product,
+)
+from gdcli.kernel.budget import Spent
+from gdcli.kernel.dataclass import dataclass, fields
+from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Array
+from gdcli.objective.protocol import Counts, Evaluation, Objective
+from gdcli.solve.algebra.batched_model import BatchedModel, ManyResiduals, linear_models
 from gdcli.solve.algebra.trust_region import ACCEPTABLE
-from gdcli.solve.methods.batched_steps import BatchedFits, ManyResiduals, know_hessians, newton, propose
-from gdcli.solve.methods.fit_ends import BETTER, CLOSE, MAX_POLISH
-from gdcli.solve.methods.levenberg_marquardt import FIRST_RADIUS, MAX_REFUSALS, OFFSET_TOL, next_radius
+from gdcli.solve.iteration import Step
+from gdcli.solve.methods.fit_ends import BETTER, CLOSE, MAX_POLISH, rounding_of
+from gdcli.solve.methods.levenberg_marquardt import (
+    MAX_REFUSALS,
+    OFFSET_TOL,
+    bent,
+    first_radius,
+    is_lost,
+    next_radius,
+)
 from gdcli.solve.probe.line_probe import FLIGHT
+from gdcli.solve.run import run
 
 # The relative offset at which a problem is at its end; the rounding of the residuals is about 1e-16.
 END = 1e-13
@@ -29,73 +46,102 @@ END = 1e-13
 _GATHERED = 1 / 8
 
 
+@dataclass(slots=True)
+class BatchedFits(BatchedModel):
+    """Fits under way, or at their ends; the last axis of every array counts them.
+
+    ``tries`` counts last steps that did not help. A Hessian is ``known`` from a point that was close, and ``fresh``
+    where that is the present one. ``iterations``, ``hessians``, ``products`` and ``trials``, the points looked at,
+    count.
+    """
+
+    index: Array
+    start_value: Array
+    radius: Array
+    horizon: Array
+    hessian: Array
+    known: Array
+    fresh: Array
+    given_up: Array
+    iterations: Array
+    refusals: Array
+    tries: Array
+    polished: Array
+    hessians: Array
+    products: Array
+    trials: Array
+
+    def put(self, which: Array, ends: BatchedFits) -> None:
+        """Write down some of the fits among ``ends``, at their places."""
+        places = self.index[which]
+        for field in fields(self):
+            if field.name not in ("Q", "index"):
+                getattr(ends, field.name)[..., places] = getattr(self, field.name)[..., which]
+
+
 def solve_many(residuals: ManyResiduals, x0: Array, most: int, tol: float) -> BatchedFits:
     """Return the ends of all problems, which start at ``x0`` (p, g) and may take fewer than ``most`` iterations.
 
-    ``tol`` is that of the method alone.
+    ``tol`` is that of the method alone. Raises what a signal or a cap raises.
     """
-    import numpy as np
+    together = _Together(residuals, most, max(END, OFFSET_TOL * tol))
+    reason = run(together, together, x0).reason
+    reason.pass_on()
+    if reason.status is Status.LIMIT:
+        raise Spent(reason.value)
+    return together.ends
 
-    with np.errstate(all="ignore"):
-        state = _start(residuals, x0)
-        ends = state.take(state.index)
-        while len(state.index):
-            over = _over(state, most, max(END, OFFSET_TOL * tol))
-            if over.sum() > _GATHERED * len(over) or over.all():
-                done, left = np.flatnonzero(over), np.flatnonzero(~over)
-                know_hessians(residuals, state, done[~(state.fresh | state.given_up)[done]])
-                state.put(done, ends)
-                state, residuals = state.take(left), residuals.take(left)
-                continue
-            _pass(residuals, state, over)
-    return ends
+
+class _Together(Objective):
+    """All problems as the one loop sees them: their sums of squares added up, where there are such, and the method
+    whose step is one trial of each of them.
+    """
+
+    order = 0
+
+    def __init__(self, residuals: ManyResiduals, most: int, offset: float) -> None:
+        self.residuals, self.most, self.offset, self.counts = residuals, most, offset, Counts()
+
+    def evaluate(self, x: Array, order: int = 0) -> Evaluation:
+        import numpy as np
+
+        self.begun = _start(self.residuals, x)
+        finite = np.isfinite(self.begun.value) & np.isfinite(x).all(axis=0)
+        return Evaluation(x[:, finite], float(self.begun.value[finite].sum()))
+
+    def start(self, objective: Objective, at: Evaluation) -> BatchedFits:
+        self.ends = self.begun.take(self.begun.index, BatchedFits)
+        return self.begun
+
+    def step(self, objective: Objective, at: Evaluation, state: BatchedFits) -> Step:
+        """Try a step of every problem, or leave those that are over."""
+        import numpy as np
+
+        over = _over(state, self.most, self.offset)
+        if over.sum() <= _GATHERED * len(over) and not over.all():
+            _pass(self.residuals, state, over)
+            return Step(at, state, None, moved=False)
+        done, left = np.flatnonzero(over), np.flatnonzero(~over)
+        _know_hessians(self.residuals, state, done[~(state.fresh | state.given_up)[done]])
+        state.put(done, self.ends)
+        self.residuals = self.residuals.take(left)
+        return Step(
+            at, state.take(left, BatchedFits), None, None if len(left) else StopReason.GAP, moved=False
+        )
 
 
 def _start(residuals: ManyResiduals, x0: Array) -> BatchedFits:
     import numpy as np
 
     g, p = residuals.groups, residuals.size
-    x = np.array(x0, dtype=float)
-    there = _linear(residuals, x)
-    R, scale, value = there["R"], there["columns"], there["value"]
-    size = lengths(scale * x)
-    free = lengths(scale * solve_upper(R, -there["target"]))
-    radius = np.where(size > 0.0, FIRST_RADIUS * size, np.where(free > 0.0, free, 1.0))
-    counts = ("iterations", "refusals", "tries", "polished", "hessians", "products")
-    return BatchedFits(
-        index=np.arange(g),
-        start_value=value.copy(),
-        scale=scale,
-        radius=radius,
-        horizon=FLIGHT * radius,
-        hessian=np.zeros((p, p, g)),
-        known=np.zeros(g, dtype=bool),
-        fresh=np.zeros(g, dtype=bool),
-        given_up=_is_doubtful(R, scale) | ~np.isfinite(value),
-        trials=np.ones(g, dtype=np.int64),
-        **{name: np.zeros(g, dtype=np.int64) for name in counts},
-        **there,
-    )
-
-
-def _linear(residuals: ManyResiduals, x: Array) -> dict[str, Array]:
-    """Return the parts of the state that belong to the points x (p, g)."""
-    Q, r = residuals.linear(x)
-    value = dots(r, r)
-    R, target, residual_norm = triangles(Q, r)
-    columns, misfit = lengths(R), lengths(target)
-    return {
-        "x": x, "Q": Q, "R": R, "columns": columns, "target": target, "misfit": misfit,
-        "residual_norm": residual_norm, "value": value,
-    }  # fmt: skip
-
-
-def _is_doubtful(R: Array, columns: Array) -> Array:
-    """Tell which triangles are nearly singular, or no numbers."""
-    import numpy as np
-
-    sure: Array = np.logical_and.reduce(R[range(len(R)), range(len(R))] > INDEPENDENT * columns)
-    return ~sure
+    here = linear_models(residuals, np.array(x0, dtype=float))
+    radius = first_radius(here, here.x)
+    no, none = np.zeros((2, g), dtype=bool), np.zeros((6, g), dtype=np.int64)
+    given_up = ~(here.is_sound & np.isfinite(here.value))
+    parts = [getattr(here, field.name) for field in fields(here)]
+    parts += [np.arange(g), here.value.copy(), radius, FLIGHT * radius, np.zeros((p, p, g)), *no, given_up]
+    parts += [*none, np.ones(g, dtype=np.int64)]
+    return BatchedFits(*parts)
 
 
 def _is_close(state: BatchedFits) -> Array:
@@ -107,7 +153,7 @@ def _is_close(state: BatchedFits) -> Array:
 def _over(state: BatchedFits, most: int, offset: float) -> Array:
     """Tell which problems are at an end, or given up; at a relative ``offset`` there is nothing left to do."""
     misfit = state.misfit
-    rounding = misfit <= EPS * (dots(state.columns, abs(state.x)) + state.residual_norm)
+    rounding: Array = misfit <= rounding_of(state.columns * abs(state.x), state.residual_norm)
     done = (state.tries >= 2) | (state.polished >= MAX_POLISH) | (misfit <= offset * state.residual_norm)
     ended = rounding | (_is_close(state) & done)
     state.given_up |= ~ended & (
@@ -125,28 +171,33 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
 
     close = _is_close(state)
     far, ending = ~(close | over), close & ~over
-    step = solve_upper(state.R, -state.target)  # Gauss and Newton's
-    length = lengths(state.scale * step)
-    predicted = np.zeros(len(state.index))
-    if far.any():
-        propose(residuals, state, far, step, length, predicted)
-    first = np.flatnonzero(ending & (state.tries == 0))
-    if len(first):
-        know_hessians(residuals, state, first[~state.known[first]])
-        step[:, first] = newton(state, first)
+    some, last = np.flatnonzero(far), np.flatnonzero(ending)
+    if 2 * len(some) > len(far):  # to gather most of them takes longer than to take all along
+        step, length, predicted = _proposed(residuals, state, state.radius)
+    else:
+        step, (length, predicted) = np.zeros_like(state.x), np.zeros((2, len(far)))
+        if len(some):
+            few = state.take(some, BatchedModel)
+            found = _proposed(residuals.take(some), few, state.radius[some])
+            step[:, some], length[some], predicted[some] = found
+    state.products[some] += 1
+    if len(last):
+        step[:, last] = solve_upper(state.R[..., last], -state.target[:, last])  # Gauss and Newton's
+        first = last[state.tries[last] == 0]
+        _know_hessians(residuals, state, first[~state.known[first]])
+        step[:, first] = _newton(state, first)
     x = state.x + step
-    there = _linear(residuals, x)
-    value = there["value"]
-    finite = np.isfinite(there["columns"].sum(axis=0)) & np.isfinite(value)
-    ratio = np.where(finite & (predicted > 0.0), (state.value - value) / predicted, -np.inf)
-    better = (value <= state.value * (1.0 + CLOSE)) & (there["misfit"] <= BETTER * state.misfit)
+    there = linear_models(residuals, x)
+    finite = np.isfinite(there.columns.sum(axis=0)) & np.isfinite(there.value)
+    ratio = np.where(finite & (predicted > 0.0), (state.value - there.value) / predicted, -np.inf)
+    better = (there.value <= state.value * (1.0 + CLOSE)) & (there.misfit <= BETTER * state.misfit)
     accepted = finite & ((far & (ratio > ACCEPTABLE)) | (ending & better))
-    radius = next_radius(state.radius, length, ratio, np.where, np.maximum)
+    radius = next_radius(state.radius, length, ratio)
     state.radius = np.where(far, radius, state.radius)
-    stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * EPS * state.value)
+    stuck = (x == state.x).all(axis=0) | is_lost(predicted, state.value)
     state.given_up |= far & ~accepted & stuck
     state.given_up |= accepted & residuals.crosses_pole(state.x, x)
-    state.given_up |= accepted & _is_doubtful(there["R"], there["columns"])
+    state.given_up |= accepted & ~there.is_sound
     state.refusals = np.where(accepted, 0, state.refusals + far)
     state.tries = np.where(accepted, 0, state.tries + ending)
     state.trials += ~over
@@ -154,14 +205,34 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
     state.iterations += accepted
     state.known &= ~(accepted & far)
     state.fresh &= ~accepted
-    _arrive(state, np.flatnonzero(~accepted), there)
+    refused = np.flatnonzero(~accepted)  # mostly few: they stay where they are
+    there.scale = np.maximum(state.scale, there.columns)
+    for field in fields(there):
+        new = getattr(there, field.name)
+        new[..., refused] = getattr(state, field.name)[..., refused]
+        setattr(state, field.name, new)
 
 
-def _arrive(state: BatchedFits, refused: Array, there: dict[str, Array]) -> None:
-    """Go on from where the accepted steps led; those refused, mostly few, stay where they are."""
+def _proposed(residuals: ManyResiduals, model: BatchedModel, radius: Array) -> tuple[Array, Array, Array]:
+    """Return steps of problems that are far from their ends, their lengths, and the falls that they promise."""
+    proposal = model.step(radius)
+    curving = model.across(residuals.bends(model.x, proposal.step))
+    return bent(model, proposal, curving), proposal.length, model.fall(proposal.step)
+
+
+def _know_hessians(residuals: ManyResiduals, state: BatchedFits, which: Array) -> None:
+    if len(which):
+        state.hessian[..., which] = residuals.take(which).hessians(state.x[:, which])
+        state.known[which] = state.fresh[which] = True
+        state.hessians[which] += 1
+
+
+def _newton(state: BatchedFits, which: Array) -> Array:
+    """Return Newton's steps; a problem whose Hessian is not positive is given up."""
     import numpy as np
 
-    for name, new in there.items():
-        new[..., refused] = getattr(state, name)[..., refused]
-        setattr(state, name, new)
-    state.scale = np.maximum(state.scale, state.columns)
+    slope = transposed_product(state.R[..., which], state.target[:, which])
+    half = 0.5 * state.hessian[..., which]
+    z, factors = positive_solves(half, slope)
+    state.given_up[which[~(least_pivots(half, factors) > 0.0)]] = True
+    return np.where(np.isfinite(z), -z, 0.0)

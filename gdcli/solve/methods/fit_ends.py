@@ -10,12 +10,12 @@ parameters are written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Any
 
 from gdcli.kernel.dataclass import dataclass, field
-from gdcli.kernel.dense import congruent, eigen, largest_entry, matrix_is_finite
+from gdcli.kernel.dense import Entry, congruent, eigen, largest_entry, matrix_is_finite
 from gdcli.kernel.factors import combined, congruence
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource
@@ -42,6 +42,11 @@ _BLUR = 0.01
 _ESCAPE_TRIALS = 24
 # A parameter in flight moves by this part of itself at least in a step.
 LONG = 1e-3
+
+
+def rounding_of(moves: Sequence[Entry], residual_norm: Entry) -> Entry:
+    """Return the misfit that the rounding of parameters makes, which move the residuals by ``moves`` (p,)."""
+    return EPS * (sum(moves) + residual_norm)
 
 
 @stored()
@@ -95,7 +100,7 @@ class Here:
     @property
     def rounding(self) -> float:
         """The misfit that the rounding of the parameters makes."""
-        return EPS * (sum(self._moves()) + self.model.residual_norm)
+        return float(rounding_of(self._moves(), self.model.residual_norm))
 
     def _moves(self) -> list[float]:
         """By how much each parameter, as large as it is, moves the residuals."""

@@ -13,17 +13,16 @@ its own rounding to judge a step, and :mod:`gdcli.solve.methods.fit_ends` takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf, isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.dense import Entry
+from gdcli.kernel.dense import Entry, chosen
 from gdcli.kernel.factors import column_lengths, combined
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import Vec, as_like, clipped, same
+from gdcli.kernel.vectors import Vec, Vector, as_like, clipped, same
 from gdcli.objective.box import Box, free_part
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.residual_model import Proposal, ResidualModel, rounding_shows
@@ -32,6 +31,9 @@ from gdcli.solve.iteration import Step
 from gdcli.solve.methods import fit_ends
 from gdcli.solve.methods.fit_ends import Fit, Here, fit_of
 from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd
+
+if TYPE_CHECKING:
+    from gdcli.solve.algebra.batched_model import BatchedModel
 
 # The first radius relative to the scaled length of the start. Measured on the NIST problems from 324 starts: with 10,
 # fewer runs end at the certified minimum, with 0.1 as many, but in more steps.
@@ -101,7 +103,7 @@ class LevenbergMarquardt:
         sizes = [1.0 / max(abs(float(a)), _LEAST_SIZE) for a in at.x]
         scale = Vec([length if length > 0.0 else size for length, size in zip(columns, sizes, strict=True)])
         model = ResidualModel(triangle, scale, fit.free(at))
-        radius = FIRST_RADIUS * model.length(Vec(at.x)) or model.gauss_newton().length or 1.0
+        radius = first_radius(model, Vec(at.x))
         return FitState(fit, model, scale, radius, FLIGHT * radius)
 
     def step(self, objective: Objective, at: Evaluation, state: FitState) -> Step:
@@ -156,7 +158,7 @@ class LevenbergMarquardt:
             state.radius = next_radius(state.radius, proposal.length, trial.ratio)
             if arrival is not None:
                 return _accept(*arrival, at, state, proposal.length), outside
-            if same(trial.at.x, at.x) or trial.predicted <= 4.0 * EPS * abs(at.value):
+            if same(trial.at.x, at.x) or is_lost(trial.predicted, at.value):
                 break
         return None, outside
 
@@ -262,12 +264,8 @@ def _within(box: Box | None, at: Evaluation, model: ResidualModel, radius: float
 
 def _try(here: Here, proposal: Proposal) -> _Trial:
     """Evaluate a proposed step, bent by the curvature along it where that is small."""
-    model, step = here.model, proposal.step
-    bend = here.fit.inner.second(here.at, as_like(here.at.x, step))
-    if bend is not None:
-        aside = model.solve(bend, proposal.shift) * -0.5
-        if model.length(aside) <= BEND * proposal.length:
-            step = step + aside
+    model = here.model
+    step = bent(model, proposal, here.fit.inner.second(here.at, as_like(here.at.x, proposal.step)))
     there = here.objective.evaluate(here.moved(step), 0)
     predicted = here.factor * model.fall(proposal.step)
     ratio = -inf
@@ -276,22 +274,32 @@ def _try(here: Here, proposal: Proposal) -> _Trial:
     return _Trial(there, predicted, ratio)
 
 
-def _either(condition: bool, a: Entry, b: Entry) -> Entry:
-    return a if condition else b
+def bent(model: ResidualModel | BatchedModel, proposal: Proposal, curving: Vector | None) -> Vector:
+    """Return a step, bent where that moves its end by little; ``curving`` is ``J' r_vv`` along it, None: unknown."""
+    if curving is None:
+        return proposal.step
+    aside: Vector = model.solve(curving, proposal.shift) * -0.5
+    return chosen(model.length(aside) <= BEND * proposal.length, proposal.step + aside, proposal.step)
 
 
-def next_radius(
-    radius: Entry,
-    length: Entry,
-    ratio: Entry,
-    where: Callable[[Entry, Entry, Entry], Entry] = _either,
-    larger: Callable[[Entry, Entry], Entry] = max,
-) -> Entry:
+def first_radius(model: ResidualModel | BatchedModel, x: Vector) -> Entry:
+    """Return the radius of the first step from x."""
+    size, free = FIRST_RADIUS * model.length(x), model.gauss_newton().length
+    return chosen(size > 0.0, size, chosen(free > 0.0, free, 1.0))
+
+
+def next_radius(radius: Entry, length: Entry, ratio: Entry) -> Entry:
     """Return the radius after a step of this length, whose fall was ``ratio`` times the one foretold, -inf out of the
-    domain. Of many problems, arrays, with numpy's ``where`` and ``maximum``.
+    domain.
     """
-    grown = where(ratio > GOOD, larger(radius, GROWTH * length), radius)
-    return where(ratio == -inf, MUCH_SHORTER * length, where(ratio < POOR, SHORTER * length, grown))
+    longer = GROWTH * length
+    grown = chosen((ratio > GOOD) & (longer > radius), longer, radius)
+    return chosen(ratio == -inf, MUCH_SHORTER * length, chosen(ratio < POOR, SHORTER * length, grown))
+
+
+def is_lost(predicted: Entry, value: Entry) -> Entry:
+    """Tell whether a fall that a step promises is lost in the rounding of the value."""
+    return predicted <= 4.0 * EPS * abs(value)
 
 
 def _arrive(state: FitState, there: Evaluation) -> tuple[Evaluation, ResidualModel] | None:

@@ -13,7 +13,7 @@ from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Array, Vec
 from gdcli.objective.protocol import Counts, Evaluation
 from gdcli.solve.iteration import Iterate, RunResult
-from gdcli.solve.methods.batched_steps import BatchedFits
+from gdcli.solve.methods.batched_fits import BatchedFits
 from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import compares_with_zero, error_kind
@@ -81,7 +81,7 @@ class SolvedFits:
             plan,
             settings,
             places,
-            ends.take(places),
+            ends.take(places, type(ends)),
             _picked(evidence, places),
             _picked(found, places),
             sizes[places],

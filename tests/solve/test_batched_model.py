@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gdcli.solve.algebra.batched_model import boundary_steps
 from gdcli.solve.algebra.trust_region import LENGTH_ACCURACY
-from gdcli.solve.methods.batched_steps import boundary_steps
 
 
 @settings(max_examples=60, deadline=None)
