@@ -109,7 +109,7 @@ def run(
     began = clock()
     kept = None if checkpointer is None else checkpointer.next(objective)
     if isinstance(kept, RunResult):
-        _go_on_counting(objective.counts, kept.counts)
+        objective.counts.take_over(kept.counts.since(objective.counts))
         return kept
     with quiet(x0):
         trace = _begun(objective, method, x0, kept, clock, began)
@@ -145,7 +145,7 @@ def _begun(
     began: float,
 ) -> _Trace:
     if kept is not None:
-        _go_on_counting(objective.counts, kept.counts)
+        objective.counts.take_over(kept.counts.since(objective.counts))
         return _Trace.restored(kept, objective.counts, clock, began)
     at = objective.evaluate(x0, method.order)
     if not at.value < float("inf"):
@@ -160,10 +160,6 @@ def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, over: bool)
         checkpointer.end(None)
     else:
         checkpointer.break_off()
-
-
-def _go_on_counting(counts: Counts, kept: Counts) -> None:
-    counts.take_over(kept.since(counts))
 
 
 def _loop(

@@ -45,7 +45,6 @@ from gdcli.solve.algebra.trust_region import (
     MAX_SECULAR,
     boundary_step,
     next_shift,
-    norm_of,
     secular_step,
 )
 
@@ -163,7 +162,7 @@ class LocalModel:
         step = zeros_like(self.g)
         for t, v in zip(y, self._basis, strict=True):
             step = step + t * v
-        return ModelStep(step, norm_of(y), predicted, boundary, hard)
+        return ModelStep(step, hypot(*y), predicted, boundary, hard)
 
     def stationary_step(self) -> Vector:
         """Return the step to where the model is level, in the directions whose curvature is not about zero."""

@@ -82,15 +82,15 @@ def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple
     """
     if w[0] > 0.0:
         y = [-a / b for a, b in zip(q, w, strict=True)]
-        if norm_of(y) <= radius:
+        if hypot(*y) <= radius:
             return y, False, False
     low = max(0.0, -w[0])
     top = max(abs(w[0]), abs(w[-1]))
     cut = w[0] + EQUAL_EIGENVALUES * top
     if w[0] <= 0.0:
-        in_lowest = norm_of([a for a, b in zip(q, w, strict=True) if b <= cut])
+        in_lowest = hypot(*[a for a, b in zip(q, w, strict=True) if b <= cut])
         # Along a level direction any slope counts that is more than the rounding of the gradient.
-        if in_lowest <= (HARD * top * radius if w[0] < 0.0 else _LEVEL * norm_of(q)):
+        if in_lowest <= (HARD * top * radius if w[0] < 0.0 else _LEVEL * hypot(*q)):
             y = [0.0 if b <= cut else -a / (b + low) for a, b in zip(q, w, strict=True)]
             room = radius * radius - sum(map(mul, y, y))
             if room > 0.0 and w[0] == 0.0:
@@ -99,11 +99,6 @@ def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple
                 y[0] = -sqrt(room) if q[0] > 0.0 else sqrt(room)
                 return y, True, True
     return _solve_secular(w, q, radius, low), True, False
-
-
-def norm_of(y: Sequence[float]) -> float:
-    """Return the Euclidean norm of a plain list of components."""
-    return hypot(*y)
 
 
 def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: float) -> list[float]:
@@ -120,7 +115,7 @@ def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: f
             below, shift = shift, 0.5 * (shift + above)
             continue
         y = [-a / b for a, b in zip(q, shifted, strict=True)]
-        length = norm_of(y)
+        length = hypot(*y)
         if abs(length - radius) <= LENGTH_ACCURACY * radius:
             break
         if length > radius:
@@ -138,7 +133,7 @@ def bracket(w: Sequence[float], q: Sequence[float], radius: float, low: float) -
     No component may be longer than the radius, and neither may the step with the mean of the eigenvalues,
     weighted by the squares of q, in place of them all (Jensen: ``1/(w + shift)**2`` is convex in w).
     """
-    slope = norm_of(q)
+    slope = hypot(*q)
     mean = sum([(c / slope) ** 2 * t for c, t in zip(q, w, strict=True)])
     below = max([low, slope / radius - mean, *[abs(c) / radius - t for c, t in zip(q, w, strict=True)]])
     return below, low + slope / radius

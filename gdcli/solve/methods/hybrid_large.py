@@ -114,12 +114,10 @@ class QuasiThenNewton:
             self._hand_over(newton, objective, at, state)
         assert state.polish is not None
         step = newton.step(objective, at, state.polish)
-        if step.reason in _STANDING and not step.moved and state.escapes < MAX_ESCAPES:
-            away = _escape(objective, at)
-            if away is not None:
-                state.escapes += 1
-                self._hand_over(newton, objective, away, state)
-                return Step(away, state, distance(away.x, at.x), kind="escape")
+        off = _off_saddle(objective, at, state) if step.reason in _STANDING and not step.moved else None
+        if off is not None:
+            self._hand_over(newton, objective, off.at, state)
+            return off
         slow = step.reason is None and state.is_slow(objective, step.at.value)
         return step._replace(state=state, reason=StopReason.SLOW if slow else step.reason)
 
@@ -170,20 +168,19 @@ class ProjectedThenEscape:
             step = ProjectedLBFGS().step(objective, at, state.memory)._replace(state=state)
         if step.reason is None:
             return probe_ahead(objective, step, state)
-        away = _escape(objective, at) if state.escapes < MAX_ESCAPES else None
-        if away is None:
+        off = _off_saddle(objective, at, state)
+        if off is None:
             return step
-        state.escapes += 1
-        state.memory = ProjectedLBFGS().start(objective, away)
-        return Step(away, state, distance(away.x, at.x), kind="escape")
+        state.memory = ProjectedLBFGS().start(objective, off.at)
+        return off
 
 
-def _escape(objective: Objective, at: Evaluation) -> Evaluation | None:
-    """Return a lower point off a saddle or maximum, None where no curvature is negative.
+def _off_saddle(objective: Objective, at: Evaluation, state: LargeState) -> Step | None:
+    """Return a step off a saddle or maximum, None where no curvature is negative, or too many were left already.
 
     Both signs of the direction of the most negative curvature are tried, from a small step doubled while it pays.
     """
-    direction = lowest_direction(objective, at)
+    direction = lowest_direction(objective, at) if state.escapes < MAX_ESCAPES else None
     if direction is None:
         return None
     best = at
@@ -198,7 +195,10 @@ def _escape(objective: Objective, at: Evaluation) -> Evaluation | None:
     if best is at:
         return None
     away = objective.complete(best, 1)
-    return None if away.gradient is None else away
+    if away.gradient is None:
+        return None
+    state.escapes += 1
+    return Step(away, state, distance(away.x, at.x), kind="escape")
 
 
 def lowest_direction(objective: Objective, at: Evaluation) -> Vector | None:

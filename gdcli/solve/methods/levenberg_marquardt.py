@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import Entry, chosen
 from gdcli.kernel.factors import column_lengths, combined
 from gdcli.kernel.numerics import EPS
@@ -72,14 +72,6 @@ class FitState:
     wide: bool = False
     taken: int = 0
     look: int = _FIRST_LOOK
-
-
-class _Trial(NamedTuple):
-    """Where a proposed step led, the fall of the value that the model foretold, and actual over foretold."""
-
-    at: Evaluation
-    predicted: float
-    ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +142,15 @@ class LevenbergMarquardt:
         at, outside = here.at, False
         for _ in range(MAX_REFUSALS):
             proposal = _within(state.fit.box, at, here.model, state.radius)
-            trial = _try(here, proposal)
-            arrival = _arrive(state, trial.at) if trial.ratio > ACCEPTABLE else None
-            if trial.ratio > ACCEPTABLE and arrival is None:
-                trial = trial._replace(ratio=-inf)
-            outside = outside or trial.ratio == -inf
-            state.radius = next_radius(state.radius, proposal.length, trial.ratio)
+            there, predicted, ratio = _try(here, proposal)
+            arrival = _arrive(state, there) if ratio > ACCEPTABLE else None
+            if ratio > ACCEPTABLE and arrival is None:
+                ratio = -inf
+            outside = outside or ratio == -inf
+            state.radius = next_radius(state.radius, proposal.length, ratio)
             if arrival is not None:
                 return _accept(*arrival, at, state, proposal.length), outside
-            if same(trial.at.x, at.x) or is_lost(trial.predicted, at.value):
+            if same(there.x, at.x) or is_lost(predicted, at.value):
                 break
         return None, outside
 
@@ -178,16 +170,14 @@ class LevenbergMarquardt:
 
     def _polish(self, here: Here, state: FitState) -> Step | None:
         """Take a step that clearly shortens the misfit, if there is one."""
-        if state.polished < fit_ends.MAX_POLISH and not self._is_done(here):
+        done = here.is_rounding() or here.model.offset <= OFFSET_TOL * self.tol
+        if state.polished < fit_ends.MAX_POLISH and not done:
             for there, length in here.last_steps():
                 arrival = _arrive(state, there)
                 if arrival is not None and here.is_better(arrival[1]):
                     state.polished += 1
                     return _accept(*arrival, here.at, state, length, kind="polish")
         return None
-
-    def _is_done(self, here: Here) -> bool:
-        return here.is_rounding() or here.model.offset <= OFFSET_TOL * self.tol
 
     def _rounded(self, objective: Objective, step: Step, state: FitState) -> Step:
         """Return a step that led to where only rounding is left, ended at the nearest numbers to the exact answer.
@@ -262,8 +252,10 @@ def _within(box: Box | None, at: Evaluation, model: ResidualModel, radius: float
     return proposal
 
 
-def _try(here: Here, proposal: Proposal) -> _Trial:
-    """Evaluate a proposed step, bent by the curvature along it where that is small."""
+def _try(here: Here, proposal: Proposal) -> tuple[Evaluation, float, float]:
+    """Return where a proposed step leads, bent by the curvature along it where that is small, the fall of the value
+    that the model foretold, and actual over foretold.
+    """
     model = here.model
     step = bent(model, proposal, here.fit.inner.second(here.at, as_like(here.at.x, proposal.step)))
     there = here.objective.evaluate(here.moved(step), 0)
@@ -271,7 +263,7 @@ def _try(here: Here, proposal: Proposal) -> _Trial:
     ratio = -inf
     if isfinite(there.value) and predicted > 0.0:
         ratio = (here.at.value - there.value) / predicted
-    return _Trial(there, predicted, ratio)
+    return there, predicted, ratio
 
 
 def bent(model: ResidualModel | BatchedModel, proposal: Proposal, curving: Vector | None) -> Vector:

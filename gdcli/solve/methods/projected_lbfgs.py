@@ -14,44 +14,28 @@ from gdcli.kernel.vectors import dot, norm, same
 from gdcli.objective.box import free_part
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.iteration import Step
-from gdcli.solve.methods.quasi_newton import Memory
+from gdcli.solve.methods.quasi_newton import LBFGS, Memory
 
 _SLOPE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectedLBFGS:
+class ProjectedLBFGS(LBFGS):
     """L-BFGS in the free variables with a backtracking search along the bent path."""
 
-    memory: int = 10
-    order: int = 1
-
-    def start(self, objective: Objective, at: Evaluation) -> Memory:
-        return Memory()
-
     def step(self, objective: Objective, at: Evaluation, state: Memory) -> Step:
-        """Return a lower point; without one the pairs are forgotten once."""
-        g: Vector = at.gradient
-        if norm(g) == 0.0:
+        if norm(at.gradient) == 0.0:
             return Step(at, state, 0.0, StopReason.STATIONARY, moved=False, passed=False)
-        while True:
-            # Where the projected gradient is zero the variable is held (or needs no move of its own).
-            direction = free_part(state.direction(g), _zeros(g))
-            if not dot(direction, g) < 0.0:
-                state.pairs.clear()
-                direction = -g
-            found = _bent_search(objective, at, direction, state.first(at, direction))
-            if found is not None:
-                break
-            if not state.pairs:
-                return Step(at, state, 0.0, StopReason.NO_DESCENT, moved=False)
+        return LBFGS.step(self, objective, at, state)
+
+    def found(self, objective: Objective, at: Evaluation, state: Memory) -> tuple[Evaluation, float] | None:
+        # Where the projected gradient is zero the variable is held (or needs no move of its own).
+        g: Vector = at.gradient
+        direction = free_part(state.direction(g), _zeros(g))
+        if not dot(direction, g) < 0.0:
             state.pairs.clear()
-            state.scale, state.reach = 1.0, 0.0
-        new, size = found
-        state.reach = norm(new.x - at.x)
-        if new.gradient is not None:
-            state.learn(new.x - at.x, new.gradient - g, self.memory)
-        return Step(new, state, size)
+            direction = -g
+        return _bent_search(objective, at, direction, state.first(at, direction))
 
 
 def _zeros(g: Vector) -> object:

@@ -191,8 +191,7 @@ class LBFGS:
     def step(self, objective: Objective, at: Evaluation, state: Memory) -> Step:
         """Return the point found along the direction of the pairs; without one they are forgotten once."""
         while True:
-            direction = state.direction(at.gradient)
-            found = strong_wolfe(objective, at, direction, state.first(at, direction))
+            found = self.found(objective, at, state)
             if found is not None:
                 break
             if not state.pairs:
@@ -205,6 +204,11 @@ class LBFGS:
         if new.gradient is not None:
             state.learn(new.x - at.x, new.gradient - at.gradient, self.memory)
         return Step(new, state, size)
+
+    def found(self, objective: Objective, at: Evaluation, state: Memory) -> tuple[Evaluation, float] | None:
+        """Return the next point and the size of the step to it, None where there is none."""
+        direction = state.direction(at.gradient)
+        return strong_wolfe(objective, at, direction, state.first(at, direction))
 
 
 @stored()
