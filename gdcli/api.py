@@ -371,18 +371,25 @@ def compare_models(
     """Fit several ``models`` to the same ``data``, as `fit` takes them, and tell which describes them best.
 
     ``start`` has values for the models with these names; what is left out is searched for. ``folds`` parts of the rows
-    are left out in turn. ``nested`` are pairs of numbers from 0: the first of the two models is within the second.
+    are left out in turn, on the ``cluster`` at an address where one is given. ``nested`` are pairs of numbers from 0:
+    the first of the two models is within the second.
     Raises as `fit`, and UsageError for models of different left sides.
     """
+    from gdcli.tasks.cluster.worker_chunks import each_on
     from gdcli.tasks.fit.compare_models import compare_models as compared
     from gdcli.tasks.fit.prepare_models import prepared_models
     from gdcli.tasks.fit.request import FitSettings, request_from
     from gdcli.tasks.python_problem import text_of
 
+    cluster = options.pop("cluster", None)
     asked = [request_from(text_of(model), data, start, options) for model in models]
     settings = asked[0][1] if asked else FitSettings()
-    with budget.limited(settings), prepared_models([one for one, _ in asked], settings) as ready:
-        return compared(ready, settings, folds, nested)
+    with (
+        budget.limited(settings),
+        prepared_models([one for one, _ in asked], settings) as ready,
+        each_on(cluster) as each,
+    ):
+        return compared(ready, settings, folds, nested, each=each)
 
 
 def compare_methods(

@@ -63,8 +63,10 @@ class CompareBatchesOptions(groups.DataOptions, groups.BatchesOptions, groups.Ba
     plot = PictureOptions.plot.but(f"{_DRAW}: the loss against the rows visited.")
 
 
-class CompareModelsOptions(groups.ModelsOptions, groups.CapsOptions, groups.ComparisonOutputOptions, PictureOptions,
-        without="timing"):
+class CompareModelsOptions(groups.ModelsOptions, groups.ClusterOptions, groups.CapsOptions,
+        groups.ComparisonOutputOptions, PictureOptions, without="timing"):
+    cluster = groups.ClusterOptions.cluster.but("Fit the folds of --folds on a Dask cluster: an address as of "
+        "gd fit, or local:4, four worker processes here. See 'gd man cluster'.")
     plot = PictureOptions.plot.but(f"{_DRAW}: the rows and the curves of all models.")
 
 

@@ -193,19 +193,23 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
     from gdcli.record.model_records import models_record
     from gdcli.render import models_page
     from gdcli.render.progress import Progress
+    from gdcli.tasks.cluster.worker_chunks import each_on
     from gdcli.tasks.fit.compare_models import compare_models, samples_of
     from gdcli.tasks.fit.prepare_models import prepared_models
     from gdcli.tasks.fit.request import FitSettings
 
     settings = FitSettings(**options.given(*SOLVER, StoppingOptions))
     pairs = _nested_pairs(list(options.nested))
+    if options.cluster and options.folds is None:
+        raise UsageError("--cluster spreads the fits of --folds, and there are none", "add --folds 10")
     stdin = env.stdin_for(requests[0].files)
     with (
         Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
         limited(settings),
         prepared_models(requests, settings, stdin, progress.reading, progress.searching) as models,
+        each_on(options.cluster) as each,
     ):
         number = models[0].data.rows if options.folds == ALL_ROWS else options.folds
-        made = compare_models(models, settings, number, pairs)
+        made = compare_models(models, settings, number, pairs, each=each)
         found = models_record(made, samples_of(made))
     return Comparison(found, models_page.KIND, made.warnings, 0, False)

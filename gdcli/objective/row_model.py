@@ -8,12 +8,12 @@ The graph tells in which parameters the model is linear: in those that no slope 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.smoothing import can_smooth
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.space import Space
 from gdcli.language import form
@@ -76,6 +76,9 @@ class RowModel:
     use_cache: bool = True
     errors: CorrectedColumns | None = None
     programs: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RowModel, tuple(getattr(self, f.name) for f in fields(self) if f.name != "programs")
 
     @property
     def parameter_leaves(self) -> dict[Key, str]:
@@ -319,6 +322,10 @@ class Parts(Protocol):
 
         ``ask`` and ``merge`` are functions of modules, which can be named elsewhere; no answer is None.
         """
+        ...
+
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]:
+        """Yield ``function(item, *args)``, a function of a module, for each of the items, computed anywhere."""
         ...
 
 

@@ -7,7 +7,7 @@ neighbours may merge their answers before sending them. A partition without rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gdcli.objective.row_model import Merge
@@ -34,3 +34,8 @@ def merged(found: Mapping[Node, Any], count: int, merge: Merge) -> dict[Node, An
                 left[level + 1, k // 2] = both
         level, width = level + 1, -(-width // 2)
     return left
+
+
+def each_here(function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]:
+    """Do here what `gdcli.objective.row_model.Parts.each` does."""
+    return (function(item, *args) for item in items)

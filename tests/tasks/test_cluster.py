@@ -120,6 +120,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         many_starts_have_the_answer_of_one_machine(client, address)
         groups_are_fitted_where_the_workers_are(client, address)
         boxes_are_searched_on_in_rounds(address)
+        samples_and_folds_are_those_of_one_machine(address, rows)
         what_cannot_be_spread_is_told(address)
         an_interrupt_leaves_the_best_of_the_starts_that_are_done(address)
         with pytest.MonkeyPatch.context() as patch:
@@ -279,6 +280,16 @@ def boxes_are_searched_on_in_rounds(address: str) -> None:
     assert found.status is Status.INTERRUPTED
     assert found.globally is not None
     assert found.globally.lower <= here.value <= found.globally.upper
+
+
+def samples_and_folds_are_those_of_one_machine(address: str, rows: str) -> None:
+    options = {"intervals": "bootstrap", "samples": 200, "partitions": 3}
+    here, there = (api.fit("y ~ a*x0 + b*x1", rows, **options, cluster=at) for at in (None, address))
+    assert repr(there.intervals) == repr(here.intervals)
+    assert told(there) == told(here)
+    models = ["y ~ a*x0 + b*x1", MODEL]
+    one, other = (api.compare_models(models, rows, START, folds=4, cluster=at) for at in (None, address))
+    assert [fit.left_out for fit in other.fits] == [fit.left_out for fit in one.fits]
 
 
 def what_cannot_be_spread_is_told(address: str) -> None:

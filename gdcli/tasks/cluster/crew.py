@@ -10,7 +10,7 @@ import asyncio
 import pickle
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from gdcli.table.partitions import Asked, NotSeenError, Partition
 from gdcli.tasks.cluster import worker_side
 from gdcli.tasks.cluster.partitioned_rows import Read
 from gdcli.tasks.cluster.versions import VERSION, check_versions, patience
+from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.cluster.worker_side import Answer, Fault, Question, Told
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class Crew:
         nodes = self._ask(Question(token, ask, merge, args), {})
         (answer,) = merged(nodes, self.count, merge).values()
         return answer
+
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]:
+        return each_by(self._client, function, items, *args)
 
     def take(self, number: int, start: int, stop: int) -> list[Any]:
         return list(self._of_one(number, worker_side.rows_of, start, stop))
@@ -247,7 +251,7 @@ class Crew:
         models: dict[str, bytes] = {}
         if question is not None and question.token not in known:
             row = next(row for token, row in self._models.values() if token == question.token)
-            models[question.token] = pickle.dumps(replace(row, programs={}))
+            models[question.token] = pickle.dumps(row)
         known.update(partitions, models)
         return Told(self._asked, partitions, models) if partitions or models else None
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_objective import RowObjective
-from gdcli.objective.row_parts import merged
+from gdcli.objective.row_parts import each_here, merged
 from gdcli.table.partitions import Asked, Partition, Portion, place_in, read_partition
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Holders(Protocol):
     @property
     def read(self) -> Sequence[Read]: ...
     def over(self, row: RowModel, ask: Ask, merge: Merge, args: tuple[object, ...]) -> Any: ...
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]: ...
     def take(self, number: int, start: int, stop: int) -> list[Any]:
         """Return some rows of a partition, an array for each column."""
         ...
@@ -61,6 +62,9 @@ class Here:
         }
         (answer,) = merged(found, len(self._portions), merge).values()
         return answer
+
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]:
+        return each_here(function, items, *args)
 
     def take(self, number: int, start: int, stop: int) -> list[Any]:
         return self._portions[number].columns.take(start, stop)

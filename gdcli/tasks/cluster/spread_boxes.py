@@ -8,8 +8,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import lru_cache
-from threading import get_ident
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
@@ -18,7 +16,7 @@ from gdcli.solve.global_search.box_list import Array, Boxes, no_boxes
 from gdcli.solve.global_search.branch_and_bound import EXAMINER, Search, State
 from gdcli.solve.settings import Settings
 from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.worker_chunks import LOST, Chunks
+from gdcli.tasks.cluster.worker_chunks import LOST, Call, Chunks, loaded
 from gdcli.tasks.global_minimum import check, search_of
 from gdcli.tasks.problem import Problem
 
@@ -66,7 +64,7 @@ def examined_on(address: str, make: Callable[..., Search], *args: object) -> Ite
     ``make(*args)`` makes the search there. Raises UsageError for a cluster that cannot be used; the search raises Spent
     where it is lost.
     """
-    made = pickle.dumps((make, args))
+    made = pickle.dumps(Call(make, args))
     with connected(address) as client:
         begun: list[_Round] = []
         chunks = Chunks(client, _searched, lambda shares: (made, begun[-1]))
@@ -124,7 +122,7 @@ def _round(search: Search, chunks: Chunks, go_on: Callable[[State], bool]) -> No
 
 def _searched(shares: Sequence[tuple[int, Boxes]], made: bytes, begun: _Round) -> list[_Left]:
     """Search shares on; what runs in a worker."""
-    search = _search(made, get_ident())
+    search: Search = loaded(made)
     search.every, search.narrow = begun.every, begun.narrow
     found = []
     for _, share in shares:
@@ -138,11 +136,3 @@ def _searched(shares: Sequence[tuple[int, Boxes]], made: bytes, begun: _Round) -
         search.run(lambda state: state.examined - begun.examined < begun.most)
         found.append(_Left(state.open, state.done, state.best, state.point, state.examined, state.local))
     return found
-
-
-@lru_cache(maxsize=64)
-def _search(made: bytes, thread: int) -> Search:
-    """Return the search as it is made, one for each thread."""
-    make, args = pickle.loads(made)
-    search: Search = make(*args)
-    return search

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pickle
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import GdError, LimitError
 from gdcli.table.blocks import Columns
 from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.worker_chunks import LOST, Chunks
+from gdcli.tasks.cluster.worker_chunks import LOST, Chunks, loaded
 from gdcli.tasks.fit.fit_groups import GroupFit, fit_alone, fit_groups, of_group
 from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.prepare_groups import Grouped
@@ -40,7 +39,7 @@ def fits_on(address: str, found: Grouped, settings: FitSettings) -> Iterator[lis
     Raises as that; UsageError for a cluster that cannot be used, LimitError where it is lost.
     """
     plan = found.plan
-    asked = pickle.dumps((replace(plan, row=replace(plan.row, programs={})), settings))
+    asked = pickle.dumps((plan, settings))
 
     def shares(numbered: Sequence[tuple[int, tuple[int, int]]]) -> tuple[bytes, list[Grouped]]:
         return asked, [_part(found, *ends) for _, ends in numbered]
@@ -103,16 +102,9 @@ def _asked_for(row: int) -> str:
 
 def _fitted(numbered: object, asked: bytes, shares: Sequence[Grouped]) -> list[list[GroupFit]]:
     """Return the fits to the groups of each share; what runs in a worker."""
-    plan, settings = _read(asked)
+    plan, settings = loaded(asked)
     found = []
     for share in shares:
         fits = [fit for some in fit_groups(replace(share, plan=plan), settings) for fit in some]
         found.append([fit._replace(solved=fit.solved and replace(fit.solved, plan=_BESIDE)) for fit in fits])
     return found
-
-
-@lru_cache(maxsize=4)
-def _read(asked: bytes) -> tuple[Plan, FitSettings]:
-    """Return what is asked for, with the programs that were made of it before."""
-    read: tuple[Plan, FitSettings] = pickle.loads(asked)
-    return read

@@ -10,13 +10,17 @@ from __future__ import annotations
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from itertools import islice
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, LimitError
+from gdcli.objective.row_parts import each_here
 from gdcli.tasks.cluster.versions import checked_threads
 
 if TYPE_CHECKING:
@@ -38,15 +42,24 @@ class _Done(NamedTuple):
     answers: Sequence[Any]
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """A call that is made where its pickle is read: a scheduler passes the bytes on, and needs no gd."""
 
-    function: Callable[..., Sequence[Any]]
-    items: Sequence[Any]
-    args: tuple[Any, ...]
+    function: Callable[..., object]
+    args: tuple[object, ...]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _done, tuple(self)
+        return self.function, self.args
+
+
+def loaded(sent: bytes) -> Any:
+    """Return what was pickled, with what was made of it in this thread before."""
+    return _loaded(sent, get_ident())
+
+
+@lru_cache(maxsize=64)
+def _loaded(sent: bytes, thread: int) -> Any:
+    return pickle.loads(sent)
 
 
 def _done(function: Callable[..., Sequence[Any]], items: Sequence[Any], args: tuple[Any, ...]) -> _Done:
@@ -91,7 +104,7 @@ class Chunks:
         return min(size, -(-pending // self._most))
 
     def submit(self, items: Sequence[Any]) -> None:
-        call = pickle.dumps(_Call(self._function, items, self._args(items)))
+        call = pickle.dumps(Call(_done, (self._function, items, self._args(items))))
         future = self._client.submit(pickle.loads, call, pure=False)
         self._out[future] = items
 
@@ -167,3 +180,40 @@ class Chunks:
         if self._out:
             self._client.cancel(list(self._out), force=True)
             self._out = {}
+
+
+def each_by(
+    client: Client, function: Callable[..., Any], items: Iterable[Any], *args: object
+) -> Iterator[Any]:
+    """Yield ``function(item, *args)`` for each of the items, in their order, computed in the workers.
+
+    Raises as `Chunks` does, Spent where the cluster is lost, and what the function raises.
+    """
+    sent = pickle.dumps((function, args))
+    chunks = Chunks(client, _each, lambda items: (sent,))
+    try:
+        for _, answer in chunks.in_order(items):
+            if answer is LOST:
+                raise LimitError("several workers ended while they computed a part", "they may lack memory")
+            yield answer
+    except LimitError:
+        raise budget.Spent(budget.CLUSTER) from None
+    finally:
+        chunks.cancel()
+
+
+def _each(numbered: Sequence[tuple[int, Any]], sent: bytes) -> list[Any]:
+    function, args = loaded(sent)
+    return [function(item, *args) for _, item in numbered]
+
+
+@contextmanager
+def each_on(address: str | None) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give what computes a function of each of some items, as `Parts.each`: here, or on the cluster at an address."""
+    if address is None:
+        yield each_here
+        return
+    from gdcli.tasks.cluster.address import connected
+
+    with connected(address) as client:
+        yield partial(each_by, client)

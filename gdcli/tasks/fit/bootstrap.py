@@ -13,8 +13,8 @@ bootstrap confidence intervals, J. Am. Stat. Assoc. 82, 1987).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, replace
@@ -22,6 +22,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Array
 from gdcli.objective.row_model import RowModel, is_smooth
 from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_parts import each_here
 from gdcli.objective.row_programs import programs_of
 
 if TYPE_CHECKING:
@@ -89,14 +90,15 @@ def draw(prepared: Prepared, x: Sequence[float], found: FitStatistics, kind: str
     whole = objective.all_rows("jacobian", x)
     slopes, residuals = whole[:-1], whole[-1]
     if kind == "case":
-        draws = _cases(random, columns, samples)
-        model = row
+        draws, model = _Draws(columns), row
     else:
         own = _modified(slopes, residuals) if kind == "residual" else None
         scale = 1.0 if found.errors.dof == float("inf") else found.residual_sd or 0.0
-        draws = _errors(random, columns, residuals, own, scale, samples)
-        model = _shifted(row)
-    estimates, failed = _solved(model, draws, x)
+        draws, model = _Draws(columns, residuals, own, scale), _shifted(row)
+    each = each_here if data.parts is None else data.parts.each
+    solved = list(each(_solved, draws.states(random, samples), model, draws, x))
+    estimates = np.concatenate([ends for ends, _ in solved], axis=1)
+    failed = sum(lost for _, lost in solved)
     at = objective.evaluate(objective.vector(x), 2)
     hessian = np.array([list(line) for line in at.hessian])  # type: ignore[union-attr]
     influence = -np.linalg.solve(hessian, objective.all_rows("gradient", x))
@@ -121,53 +123,61 @@ def _shifted(row: RowModel) -> RowModel:
     )
 
 
-def _blocks(samples: int, rows: int) -> Iterator[int]:
-    size = max(1, min(samples, BLOCK // rows))
-    for first in range(0, samples, size):
-        budget.check()
-        yield min(size, samples - first)
+class _Draws(NamedTuple):
+    """How samples are drawn of the columns (n,) of a fit: rows, or with ``residuals`` (n,) new ones in their place.
+
+    These are drawn of its ``own``, or are normal ones of a standard deviation ``scale``.
+    """
+
+    columns: Sequence[Array]
+    residuals: Array | None = None
+    own: Array | None = None
+    scale: float = 0.0
+
+    def states(self, random: Generator, samples: int) -> Iterator[tuple[Mapping[str, Any], int]]:
+        """Yield for each block of samples the state of the generator before it, and their number."""
+        size = max(1, min(samples, BLOCK // len(self.columns[0])))
+        for first in range(0, samples, size):
+            budget.check()
+            state, count = random.bit_generator.state, min(size, samples - first)
+            yield state, count
+            random.bit_generator.state = state
+            self.drawn(random, count)
+
+    def drawn(self, random: Generator, size: int) -> Array:
+        """Return what is drawn (n, size): the numbers of rows, or residuals."""
+        rows = len(self.columns[0])
+        if self.residuals is not None and self.own is None:
+            return self.scale * random.standard_normal((rows, size))
+        numbers: Array = random.integers(rows, size=(rows, size))
+        return numbers if self.own is None else self.own[numbers]
+
+    def columns_of(self, drawn: Array) -> list[Array]:
+        """Return the columns (n, size) of the samples."""
+        if self.residuals is None:
+            return [column[drawn] for column in self.columns]
+        repeated = [column[:, None].repeat(drawn.shape[1], axis=1) for column in self.columns]
+        return [*repeated, drawn - self.residuals[:, None]]
 
 
-def _cases(random: Generator, columns: Sequence[Array], samples: int) -> Iterator[list[Array]]:
-    rows = len(columns[0])
-    for size in _blocks(samples, rows):
-        drawn = random.integers(rows, size=(rows, size))
-        yield [column[drawn] for column in columns]
-
-
-def _errors(
-    random: Generator,
-    columns: Sequence[Array],
-    residuals: Array,
-    own: Array | None,
-    scale: float,
-    samples: int,
-) -> Iterator[list[Array]]:
-    """New residuals in place of the old ones: drawn of ``own``, or normal ones of a standard deviation ``scale``."""
-    import numpy as np
-
-    rows = len(residuals)
-    for size in _blocks(samples, rows):
-        shape = rows, size
-        new = scale * random.standard_normal(shape) if own is None else own[random.integers(rows, size=shape)]
-        yield [*(np.repeat(column[:, None], size, axis=1) for column in columns), new - residuals[:, None]]
-
-
-def _solved(row: RowModel, draws: Iterator[list[Array]], x: Sequence[float]) -> tuple[Array, int]:
+def _solved(
+    block: tuple[Mapping[str, Any], int], row: RowModel, draws: _Draws, x: Sequence[float]
+) -> tuple[Array, int]:
+    """Return the estimates (p, b) of a block of samples, and how many were not solved."""
     import numpy as np
 
     from gdcli.objective.grouped_residuals import GroupedResiduals
     from gdcli.solve.methods.batched_fits import solve_many
     from gdcli.solve.methods.levenberg_marquardt import OFFSET_TOL
 
-    programs, found, failed = programs_of(row), [], 0
-    for columns in draws:
-        start = np.repeat(np.array([x], dtype=float).T, columns[0].shape[1], axis=1)
-        ends = solve_many(GroupedResiduals(programs, columns), start, _MOST_ITERATIONS, _OFFSET / OFFSET_TOL)
-        sound = ~ends.given_up & np.isfinite(ends.x).all(axis=0)
-        found.append(ends.x[:, sound])
-        failed += int((~sound).sum())
-    return np.concatenate(found, axis=1), failed
+    random = np.random.default_rng()
+    random.bit_generator.state, size = block
+    columns = draws.columns_of(draws.drawn(random, size))
+    start = np.repeat(np.array([x], dtype=float).T, size, axis=1)
+    residuals = GroupedResiduals(programs_of(row), columns)
+    ends = solve_many(residuals, start, _MOST_ITERATIONS, _OFFSET / OFFSET_TOL)
+    sound = ~ends.given_up & np.isfinite(ends.x).all(axis=0)
+    return ends.x[:, sound], int((~sound).sum())
 
 
 def interval(estimate: float, estimates: Array, influence: Array, level: float) -> BootstrapInterval:

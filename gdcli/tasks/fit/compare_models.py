@@ -24,6 +24,7 @@ from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array
 from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.diagnosis import ResidualChecks
 from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -32,7 +33,7 @@ from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.row_sample import RowSample, sample_rows
 from gdcli.tasks.fit.solve_fit import solve
-from gdcli.tasks.fit.some_rows import aimed_at, directions, folds, slopes, taken
+from gdcli.tasks.fit.some_rows import aimed_at, directions, fold, slopes, taken
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -91,6 +92,9 @@ class Verdict(NamedTuple):
     ratio: float | None = None
 
 
+Each = Callable[..., Iterator[Any]]  # as `gdcli.objective.row_model.Parts.each`
+
+
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
     fits: tuple[ModelFit, ...]
@@ -106,12 +110,14 @@ def compare_models(
     number: int | None = None,
     told: Sequence[tuple[int, int]] = (),
     done: Callable[[float], None] = lambda part: None,
+    each: Each = each_here,
 ) -> ModelComparison:
     """Fit each of the ``models``, which are of the same rows, and compare them.
 
     ``number`` of folds (as many as rows, or more: each row in turn) are left out and predicted; without, single rows of
     a squared loss are, by their leverages. ``told`` are pairs of numbers from 0: the first is within the second.
-    ``done`` hears which part of all fits is done. Raises UsageError for pairs that are none.
+    ``done`` hears which part of all fits is done, ``each`` computes what folds left out cost. Raises UsageError for
+    pairs that are none.
     """
     _check(models, told)
     fits: list[ModelFit] = []
@@ -128,7 +134,11 @@ def compare_models(
     number = None if number is None else min(number, models[0].data.rows)
     compared = tuple(
         replace(
-            fit, aicc=criterion, weight=weight, left_out=_left_out(fit, settings, number), checks=_checks(fit)
+            fit,
+            aicc=criterion,
+            weight=weight,
+            left_out=_left_out(fit, settings, number, each),
+            checks=_checks(fit),
         )
         for fit, criterion, weight in zip(fits, criteria, weights, strict=True)
     )
@@ -204,7 +214,7 @@ def _nested(fits: list[ModelFit], small: int, large: int, told: bool, settings: 
     return None if test is None else Nested(small, large, test, found is None or found.regular, told)
 
 
-def _left_out(fit: ModelFit, settings: FitSettings, number: int | None) -> float | None:
+def _left_out(fit: ModelFit, settings: FitSettings, number: int | None, each: Each) -> float | None:
     if not fit.counts or fit.outcome is None:
         return None
     prepared, squares = fit.prepared, fit.prepared.row.residual is not None
@@ -217,19 +227,28 @@ def _left_out(fit: ModelFit, settings: FitSettings, number: int | None) -> float
         )
     start = replace(prepared.problem, start=dict(fit.outcome.point), searched=None)
     total = 0.0
-    for inside, outside in folds(prepared.data.rows, number, prepared.problem.seed):
+    begun = replace(prepared, problem=start, place=str)
+    for loss in each(_of_fold, range(number), begun, settings, number):
         budget.check()
-        if len(inside) < prepared.row.space.size:
+        if loss is None:
             return None
-        try:
-            found = solve(replace(prepared, problem=start, data=taken(prepared.data, inside)), settings)
-        except GdError:
-            return None
-        held = RowObjective(prepared.row, taken(prepared.data, outside))
-        x = held.vector(prepared.row.space.flatten(found.point))
-        total += held.evaluate(x).value * len(outside)
+        total += loss
     mean = total / prepared.data.rows
     return sqrt(mean) if squares else mean
+
+
+def _of_fold(k: int, prepared: Prepared, settings: FitSettings, number: int) -> float | None:
+    """Return the loss of the rows that fold k leaves out, None where the others have no fit."""
+    inside, outside = fold(k, prepared.data.rows, number, prepared.problem.seed)
+    if len(inside) < prepared.row.space.size:
+        return None
+    try:
+        found = solve(replace(prepared, data=taken(prepared.data, inside)), settings)
+    except GdError:
+        return None
+    held = RowObjective(prepared.row, taken(prepared.data, outside))
+    x = held.vector(prepared.row.space.flatten(found.point))
+    return held.evaluate(x).value * len(outside)
 
 
 def _verdict(fits: Sequence[ModelFit]) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -28,13 +28,12 @@ def taken(data: Columns, rows: Sequence[int]) -> Columns:
     return Columns(data.names, [column.copy() for column in picked])
 
 
-def folds(rows: int, number: int, seed: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield for each fold the rows to fit and those left out, drawn with the seed; as many folds as rows: one each."""
+def fold(k: int, rows: int, number: int, seed: int) -> tuple[list[int], list[int]]:
+    """Return the rows to fit and those left out of fold k, drawn with the seed; as many folds as rows: one each."""
     order = list(range(rows))
     Random(seed).shuffle(order)
-    for k in range(number):
-        out = set(order[k::number])
-        yield [i for i in range(rows) if i not in out], sorted(out)
+    out = set(order[k::number])
+    return [i for i in range(rows) if i not in out], sorted(out)
 
 
 def aimed_at(prepared: Prepared, target: Array) -> Prepared:
