@@ -324,7 +324,7 @@ class Parts(Protocol):
         """
         ...
 
-    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]:
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]:
         """Yield ``function(item, *args)``, a function of a module, for each of the items, computed anywhere."""
         ...
 

@@ -63,12 +63,16 @@ class Moments(Recipe, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression of columns and constants. ``program`` is of arrays in the order of ``numbers``."""
+    """An expression of columns and ``constants``. ``program`` is of arrays in the order of ``numbers``."""
 
     text: str
     numbers: tuple[str, ...]
+    constants: Mapping[str, Any]
     program: Callable[[Sequence[Any]], Sequence[Any]]
     texts: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _expression_of, (self.text, self.numbers, self.constants)
 
     def of(self, cells: Cells) -> ndarray:
         import numpy as np
@@ -104,8 +108,15 @@ def expression(tree: Tree, columns: Sequence[str], constants: Mapping[str, Any] 
     return Expression(
         tree.piece(tree.root),
         used,
+        given,
         batch_function(graph, [root], {("scalar", name): i for i, name in enumerate(used)}),
     )
+
+
+def _expression_of(text: str, columns: Sequence[str], constants: Mapping[str, Any]) -> Expression:
+    from gdcli.language.syntax import parse
+
+    return expression(parse(text), columns, constants)
 
 
 # What a test says of each row, (rows,) each: it holds, it does not. Neither, where a cell is missing that decides.
@@ -134,6 +145,9 @@ class Condition:
                 _check_said(part, columns, date)
                 (texts if date is None else numbers)[part.column] = None
         self.numbers, self.texts = tuple(numbers), tuple(texts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Condition, (self._test, (*self.numbers, *self.texts), self._dates)
 
     def of(self, cells: Cells) -> Verdict:
         return self._of(self._test, cells)

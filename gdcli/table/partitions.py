@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.table.blocks import Columns
+from gdcli.table.blocks import PLAIN, Columns, Label, Layout
+from gdcli.table.derived_rows import Derived
 from gdcli.table.source import DataTable, open_part
 from gdcli.table.spool import gather
 from gdcli.table.streams import COLUMNAR, STDIN, Cut, Stream
@@ -115,16 +117,19 @@ class Asked(NamedTuple):
     missing: str = "error"
     spool: str | None = None
     use_cache: bool = True
+    derived: Derived | None = None
+    layout: Layout = PLAIN
 
 
 class Portion(NamedTuple):
-    """The rows of a partition, of which there may be none: their ``columns``; how many rows were ``skipped``, and where
-    the first of these stand.
+    """The rows of a partition, of which there may be none: their ``columns``; how many rows were ``skipped``, where the
+    first of these stand, and how many were ``dropped`` as nobody asked for them.
     """
 
     columns: Columns
     skipped: int
     places: tuple[str, ...]
+    dropped: int
 
 
 def read_partition(partition: Partition, asked: Asked, memory: int | None = None) -> Portion:
@@ -144,6 +149,16 @@ def read_partition(partition: Partition, asked: Asked, memory: int | None = None
             portion.columns.close()
             portion, _ = _read(partition, asked, memory, numbered=True)
         return portion
+
+
+def levels_in(partition: Partition, asked: Asked) -> dict[str, list[Label]]:
+    """Return the levels of each category among the rows of a partition. Errors as of `read_partition`."""
+    from gdcli.table.categories import Codes
+
+    assert asked.derived is not None
+    read_partition(partition, asked).columns.close()
+    recipes = asked.derived.recipes.items()
+    return {text: list(recipe.found) for text, recipe in recipes if isinstance(recipe, Codes)}
 
 
 def place_in(partition: Partition, asked: Asked, row: int) -> str:
@@ -177,7 +192,9 @@ def _read(
     partition: Partition, asked: Asked, memory: int | None, numbered: bool = False
 ) -> tuple[Portion, DataTable]:
     cut = None if partition.cut is None else Cut(*partition.cut, numbered)
-    with open_part(partition.path, cut, missing=asked.missing, use_cache=asked.use_cache) as table:
+    open_it = partial(open_part, missing=asked.missing, use_cache=asked.use_cache, layout=asked.layout)
+    with open_it(partition.path, cut) as table:
+        table.derived = asked.derived
         columns = gather(table, asked.columns, spool=asked.spool, memory=memory)
         places = [str(place).replace(partition.path, partition.name) for place in table.skipped_lines]
-        return Portion(columns, table.skipped, tuple(places)), table
+        return Portion(columns, table.skipped, tuple(places), table.dropped), table

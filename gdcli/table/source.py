@@ -348,9 +348,11 @@ def open_table(
     return DataTable(sources, names, missing)
 
 
-def open_part(path: str, cut: Cut | None, *, missing: str = "error", use_cache: bool = True) -> DataTable:
+def open_part(
+    path: str, cut: Cut | None, *, missing: str = "error", use_cache: bool = True, layout: Layout = PLAIN
+) -> DataTable:
     """Open a part of a file (None: all of it) as a table, which may have no rows. Errors as of `open_table`."""
-    source = _open(Supply(path, None, cut), path, "auto", use_cache, PLAIN, cut)
+    source = _open(Supply(path, None, cut), path, "auto", use_cache, layout, cut)
     try:
         names = names_of(source.titles, (), f"{source.name}:{source.header_line}", source.header)
     except BaseException:

@@ -107,6 +107,18 @@ def rows_that_are_needed_here_are_brought(address: str, rows: str) -> None:
         ) == told(here)
 
 
+def what_is_derived_is_so_where_the_rows_are(address: str, tmp_path: Path) -> None:
+    path = tmp_path / "sites.csv"
+    lines = [f"2024-01-{1 + k % 28:02},{'abc'[k // 30]},{k % 7},{k % 7 + k // 30 + k % 3}" for k in range(90)]
+    path.write_text("\n".join(["t,site,x,y", *lines, ""]))
+    options: Any = {"rows": "x > 1 or t > '2024-01-02'", "weights": "1 + x/2", "partitions": 3}
+    here, there = (
+        api.fit("y ~ a*x + b*t + C(site)", str(path), **options, cluster=at) for at in (None, address)
+    )
+    assert told(there) == told(here)
+    assert there.rows == here.rows
+
+
 def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
     """One test, for a cluster takes seconds to start, and every process that runs tests would start its own."""
     with connected("local:2") as client:
@@ -115,6 +127,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         bad_cells_are_told_by_their_line(address, rows, tmp_path)
         a_file_that_a_worker_cannot_see_is_named_with_the_worker(client, rows)
         rows_that_are_needed_here_are_brought(address, rows)
+        what_is_derived_is_so_where_the_rows_are(address, tmp_path)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)
         problems_of_a_stream_are_answered_in_order(address, tmp_path)
         many_starts_have_the_answer_of_one_machine(client, address)

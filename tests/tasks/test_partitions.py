@@ -214,3 +214,44 @@ def test_epochs_of_partitions_are_averaged_by_their_rows(tmp_path: Path) -> None
     )
     with pytest.raises(UsageError, match="--validate does not go with"):
         api.fit(model, files, partitions=8, batch_size=4, validate=0.2)
+
+
+def test_what_is_derived_of_columns_is_so_in_each_partition(tmp_path: Path) -> None:
+    """Conditions, expressions, dates and categories: all levels are known to all, also one that a single part has."""
+    path, rng = tmp_path / "rows.csv", np.random.default_rng(0)
+    lines = []
+    for k in range(90):
+        x, site = round(float(rng.random()), 4), "abc"[k % 2] if k < 89 else "c"
+        lines.append(
+            f"2024-01-{1 + k % 28:02},{site},{x},{2 + 3 * x + 0.1 * (site == 'b') + 0.01 * (-1) ** k}"
+        )
+    path.write_text("\n".join(["t,site,x,y", *lines, ""]))
+    for model, options in (
+        ("y ~ a + b*x", {"rows": "x > 0.2 and site == 'a'"}),
+        ("y ~ a + s*b*x", {"sigma": "0.05*y + s/10", "constants": {"s": 1}, "start": {"a": 1, "b": 1}}),
+        ("y ~ a + b*x + d*t", {}),
+        ("y ~ a + b*x + C(site)", {"rows": "t > '2024-01-02'"}),
+        ("y ~ b*x + C(site, b)", {}),
+    ):
+        start: Any = options.pop("start", None)
+        here = api.fit(model, str(path), start, **options)
+        for count in (1, 4):
+            there = api.fit(model, str(path), start, **options, partitions=count)
+            assert there.point == pytest.approx(here.point, rel=1e-9, abs=1e-12)
+            assert there.rows == here.rows
+            assert there.problem.categories == here.problem.categories
+    with pytest.raises(UsageError, match="no partition knows how many come before"):
+        api.fit("y ~ a*x", str(path), rows="1:10", partitions=2)
+    with pytest.raises(DataError, match="of 90 rows --rows keeps none"):
+        api.fit("y ~ a*x", str(path), rows="x > 9", partitions=2)
+
+
+def test_files_without_rows_and_without_header(tmp_path: Path) -> None:
+    rows, none, plain = (tmp_path / f"{name}.csv" for name in ("rows", "none", "plain"))
+    rows.write_text("x,y\n" + "".join(f"{k},{3 * k + 1}\n" for k in range(30)))
+    none.write_text("y,x\n")
+    plain.write_text("".join(f"{k},{3 * k + 1}\n" for k in range(30)))
+    for files, options in (([rows, none], {}), ([plain], {"columns": "x,y", "no_header": True})):
+        found = api.fit("y ~ a*x + b", [str(path) for path in files], partitions=4, **options)
+        assert found.rows.used == 30
+        assert found.point == pytest.approx({"a": 3.0, "b": 1.0})

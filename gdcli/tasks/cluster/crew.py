@@ -91,7 +91,7 @@ class Crew:
         (answer,) = merged(nodes, self.count, merge).values()
         return answer
 
-    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]:
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]:
         return each_by(self._client, function, items, *args)
 
     def take(self, number: int, start: int, stop: int) -> list[Any]:

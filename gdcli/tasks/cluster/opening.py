@@ -2,62 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import CLUSTER, Spent, no_answer
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.table.partitions import Asked, partitions_of
-from gdcli.table.source import expand, open_table
+from gdcli.objective.row_parts import each_here
+from gdcli.table.blocks import Layout
+from gdcli.table.categories import Codes
+from gdcli.table.derived_rows import Names
+from gdcli.table.partitions import Asked, Partition, levels_in, partitions_of
+from gdcli.table.source import DataTable, expand, open_table
 from gdcli.tasks.cluster.partitioned_rows import Here, PartitionedRows
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.request import FitRequest
 
+# What finds the levels of the categories that are asked for, in all partitions.
+Leveling = Callable[[Asked], None]
+
 
 @contextmanager
 def partitioned(
     request: FitRequest,
-    wanted_of: Callable[[Sequence[str]], tuple[str, ...]],
-    use_cache: bool = True,
+    layout: Layout,
+    ask: Callable[[DataTable, Leveling], Asked],
     watch: Callable[[Any], None] | None = None,
-) -> Iterator[tuple[PartitionedRows, tuple[str, ...]]]:
-    """Give the rows of a fit in partitions, and the names of the columns that there are.
+) -> Iterator[PartitionedRows]:
+    """Give the rows of a fit in partitions.
 
-    ``wanted_of`` says which of these must be read; ``watch`` is told how far the reading is. Raises UsageError for
+    ``ask`` tells of the first file what must be read; ``watch`` is told how far the reading is. Raises UsageError for
     what cannot be read in partitions and for a cluster that cannot be used, DataError for the files.
     """
     if request.data is not None:
         raise UsageError("columns at hand have no partitions", "name files that the workers can see")
     files = expand(request.files)
     partitions = partitions_of(files, request.partitions)
-    with open_table(files[:1]) as table:
-        names = table.names
-    wanted = wanted_of(names)
-    how = Asked(wanted, request.missing, request.spool, use_cache)
-    if request.cluster is None:
-        with PartitionedRows(wanted, Here(partitions, how)) as rows:
-            yield _checked(rows, files), names
-        return
-    from gdcli.tasks.cluster.address import connected
-    from gdcli.tasks.cluster.crew import Crew
+    with open_table(files[:1], missing=request.missing, layout=layout) as table:
+        if request.cluster is None:
+            how = ask(table, partial(_find_levels, each_here, partitions))
+            with PartitionedRows(how.columns, Here(partitions, how), _notes(table, how)) as rows:
+                yield _checked(rows, files)
+            return
+        from gdcli.tasks.cluster.address import connected
+        from gdcli.tasks.cluster.crew import Crew
+        from gdcli.tasks.cluster.worker_chunks import each_by
 
-    try:
-        with (
-            connected(request.cluster) as client,
-            PartitionedRows(wanted, Crew(client, partitions, how, watch)) as rows,
-        ):
-            yield _checked(rows, files), names
-    except Spent as spent:
-        if spent.reason != CLUSTER:
-            raise
-        raise no_answer(spent.reason) from None
+        try:
+            with connected(request.cluster) as client:
+                how = ask(table, partial(_find_levels, partial(each_by, client), partitions))
+                crew = Crew(client, partitions, how, watch)
+                with PartitionedRows(how.columns, crew, _notes(table, how)) as rows:
+                    yield _checked(rows, files)
+        except Spent as spent:
+            if spent.reason != CLUSTER:
+                raise
+            raise no_answer(spent.reason) from None
+
+
+def _find_levels(each: Callable[..., Iterator[Any]], partitions: list[Partition], how: Asked) -> None:
+    """Let the categories of what is asked know the levels in all partitions."""
+    assert how.derived is not None
+    for found in each(levels_in, partitions, how):
+        for text, levels in found.items():
+            codes = how.derived.recipes[text]
+            assert isinstance(codes, Codes)
+            for level in levels:
+                codes.found.setdefault(level, len(codes.found))
+
+
+def _notes(table: DataTable, how: Asked) -> tuple[str, ...]:
+    if how.derived is None:
+        return table.notes
+    dates = Names.of(how.derived, how.columns, ()).dates
+    return (*table.notes, *(how.derived.dates[name].told for name in dates))
 
 
 def _checked(rows: PartitionedRows, files: list[str]) -> PartitionedRows:
     if not rows.rows:
         name = files[0] if len(files) == 1 else f"each of the {len(files)} files"
+        if rows.dropped:
+            raise DataError(
+                f"no row is left: of {rows.dropped} rows --rows keeps none", "look at what the cells say"
+            )
         raise DataError(
             f"{name} has no rows that can be used", "below the header each line is a row of numbers"
         )

@@ -21,15 +21,18 @@ _PLACES = 10  # of skipped rows, which are told
 
 
 class Read(NamedTuple):
-    """What was read of a partition: how many rows are used and how many skipped, where the first of these stand."""
+    """What was read of a partition: how many rows are used and how many skipped, where the first of these stand, and
+    how many were dropped.
+    """
 
     rows: int
     skipped: int
     places: tuple[str, ...]
+    dropped: int
 
     @classmethod
     def of(cls, portion: Portion) -> Read:
-        return cls(portion.columns.rows, portion.skipped, portion.places)
+        return cls(portion.columns.rows, *portion[1:])
 
 
 class Holders(Protocol):
@@ -38,7 +41,7 @@ class Holders(Protocol):
     @property
     def read(self) -> Sequence[Read]: ...
     def over(self, row: RowModel, ask: Ask, merge: Merge, args: tuple[object, ...]) -> Any: ...
-    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]: ...
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]: ...
     def take(self, number: int, start: int, stop: int) -> list[Any]:
         """Return some rows of a partition, an array for each column."""
         ...
@@ -63,7 +66,7 @@ class Here:
         (answer,) = merged(found, len(self._portions), merge).values()
         return answer
 
-    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: Any) -> Iterator[Any]:
+    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]:
         return each_here(function, items, *args)
 
     def take(self, number: int, start: int, stop: int) -> list[Any]:
@@ -84,11 +87,12 @@ class PartitionedRows:
     in_memory = False
     together = None  # see `objective.row_passes.Visits`; the order is that of each partition
 
-    def __init__(self, names: Sequence[str], holders: Holders) -> None:
-        self.names, self.parts = tuple(names), holders
+    def __init__(self, names: Sequence[str], holders: Holders, notes: Sequence[str] = ()) -> None:
+        self.names, self.parts, self.notes = tuple(names), holders, tuple(notes)
         self._firsts = [0, *accumulate(read.rows for read in holders.read)]
         self.rows = self._firsts[-1]
         self.skipped = sum(read.skipped for read in holders.read)
+        self.dropped = sum(read.dropped for read in holders.read)
         self.skipped_lines = [place for read in holders.read for place in read.places][:_PLACES]
 
     def __enter__(self) -> PartitionedRows:

@@ -39,6 +39,7 @@ from gdcli.tasks.problem import check_used, with_names
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Levels
     from gdcli.table.blocks import Columns, Layout
+    from gdcli.table.categories import Contrasts
     from gdcli.table.dates import DateForm
     from gdcli.table.derived_rows import Derived
     from gdcli.table.source import DataTable
@@ -239,12 +240,30 @@ def gathered(
         return tuple(dict.fromkeys(name for one in fits for name in one.wanted(names)))
 
     if request.is_partitioned:
-        _check_as_they_are(_parsed(fits), request)
+        from gdcli.table.partitions import Asked
         from gdcli.tasks.cluster.opening import partitioned
 
+        layout, names = layout_of(request), tuple[str, ...]()
+
+        def ask(table: DataTable, find_levels: Callable[[Asked], None]) -> Asked:
+            nonlocal fits, names
+            fits, names = [one.of(table) for one in fits], table.names
+            if table.derived is not None and table.derived.ranges:
+                raise UsageError(
+                    "--rows FROM:TO counts rows, and no partition knows how many come before it",
+                    "say with a condition which are meant: --rows 'x > 2'; or leave out --cluster and --partitions",
+                )
+            asked = Asked(wanted(names), request.missing, request.spool, use_cache, table.derived, layout)
+            if any(one.model.categories for one in _parsed(fits)):
+                find_levels(asked)
+                fits, _ = _with_levels(_parsed(fits), asked.columns)
+                asked = asked._replace(columns=wanted(names), derived=_parsed(fits)[0].derived)
+            return asked
+
         one_thread()
-        with partitioned(request, wanted, use_cache, watch) as (rows, names):
-            count = RowCount(rows.rows, rows.skipped, tuple(rows.skipped_lines))
+        with partitioned(request, layout, ask, watch) as rows:
+            places = tuple(rows.skipped_lines)
+            count = RowCount(rows.rows, rows.skipped, places, dropped=rows.dropped, notes=rows.notes)
             yield Gathered(_parsed(fits), names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
         return
     if request.data is not None and not any(one.derives(request.data) for one in fits):
@@ -268,41 +287,33 @@ def _parsed(fits: Sequence[AsksForRows]) -> list[ParsedFit]:
     return [one for one in fits if isinstance(one, ParsedFit)]
 
 
-def _check_as_they_are(fits: Sequence[ParsedFit], request: FitRequest) -> None:
-    """Raise UsageError for what is asked of columns and rows where each process reads a part of the files."""
-    from gdcli.table.blocks import PLAIN
-
-    if (
-        layout_of(request) != PLAIN
-        or request.rows
-        or request.dates
-        or any(one.model.categories for one in fits)
-    ):
-        raise UsageError(
-            "with several processes files are read as they are",
-            "leave out --rows, --dates, --decimal, --no-header, names after --columns, and C(...); or --cluster",
-        )
-
-
 def leveled(fits: Sequence[ParsedFit], data: Columns) -> tuple[Sequence[ParsedFit], Columns]:
     """Return fits now that the levels of their categories are known, and the data with the indicators of these."""
     if not any(one.model.categories for one in fits):
         return fits, data
     from gdcli.table.categories import with_indicators
+
+    known, contrasts = _with_levels(fits, data.names)
+    return known, with_indicators(data, contrasts, fits[0].request.spool)
+
+
+def _with_levels(
+    fits: Sequence[ParsedFit], names: Sequence[str]
+) -> tuple[Sequence[ParsedFit], Mapping[str, Contrasts]]:
+    """Return fits to rows whose categories have been read, of columns of these names, and the contrasts by text."""
     from gdcli.tasks.fit.asked_columns import with_levels
 
     derived = fits[-1].derived
     assert derived is not None
-    models, taken = [one.model for one in fits], (*data.names, *fits[0].constants)
+    models, taken = [one.model for one in fits], (*names, *fits[0].constants)
     derived, contrasts = with_levels(derived, models, taken)
     levels = {text: made.levels for text, made in contrasts.items()}
-    found = with_indicators(data, contrasts, fits[0].request.spool)
 
     def known(one: ParsedFit) -> ParsedFit:
         own = {call.text: levels[call.text] for call in one.model.categories}
         return one._replace(model=one.model.with_levels(own), derived=derived, levels=own)
 
-    return [known(one) for one in fits], found
+    return [known(one) for one in fits], contrasts
 
 
 def opened(request: FitRequest, use_cache: bool, stdin: BinaryIO | None = None) -> DataTable:
