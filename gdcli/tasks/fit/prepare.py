@@ -235,40 +235,13 @@ def gathered(
 ) -> Iterator[Gathered]:
     """Read the rows of fits to the same data, once, with the columns that any of them wants; as `prepared`."""
     request, use_cache = fits[0].request, not fits[0].settings.no_cache
-
-    def wanted(names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for one in fits for name in one.wanted(names)))
-
     if request.is_partitioned:
-        from gdcli.table.partitions import Asked
-        from gdcli.tasks.cluster.opening import partitioned
-
-        layout, names = layout_of(request), tuple[str, ...]()
-
-        def ask(table: DataTable, find_levels: Callable[[Asked], None]) -> Asked:
-            nonlocal fits, names
-            fits, names = [one.of(table) for one in fits], table.names
-            if table.derived is not None and table.derived.ranges:
-                raise UsageError(
-                    "--rows FROM:TO counts rows, and no partition knows how many come before it",
-                    "say with a condition which are meant: --rows 'x > 2'; or leave out --cluster and --partitions",
-                )
-            asked = Asked(wanted(names), request.missing, request.spool, use_cache, table.derived, layout)
-            if any(one.model.categories for one in _parsed(fits)):
-                find_levels(asked)
-                fits, _ = _with_levels(_parsed(fits), asked.columns)
-                asked = asked._replace(columns=wanted(names), derived=_parsed(fits)[0].derived)
-            return asked
-
-        one_thread()
-        with partitioned(request, layout, ask, watch) as rows:
-            places = tuple(rows.skipped_lines)
-            count = RowCount(rows.rows, rows.skipped, places, dropped=rows.dropped, notes=rows.notes)
-            yield Gathered(_parsed(fits), names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
+        with _in_partitions(fits, watch) as found:
+            yield found
         return
     if request.data is not None and not any(one.derives(request.data) for one in fits):
         names = tuple(request.data)
-        used = (wanted(names) if names else ()) or names
+        used = (_wanted(fits, names) if names else ()) or names
         with columns_of({name: column for name, column in request.data.items() if name in used}) as data:
             yield Gathered(_parsed(fits), names, data, RowCount(data.rows), number_of)
         return
@@ -277,10 +250,46 @@ def gathered(
     with opened(request, use_cache, stdin) as table:
         fits = [one.of(table) for one in fits]
         one_thread()  # before the readers import numpy
-        data = gather(table, wanted(table.names), spool=request.spool, watch=watch)
+        data = gather(table, _wanted(fits, table.names), spool=request.spool, watch=watch)
         known, data = leveled(_parsed(fits), data)
         with data:
             yield Gathered(known, table.names, data, counted(table), place_in(table))
+
+
+def _wanted(fits: Sequence[AsksForRows], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for one in fits for name in one.wanted(names)))
+
+
+@contextmanager
+def _in_partitions(
+    fits: Sequence[AsksForRows], watch: Callable[[DataTable], None] | None
+) -> Iterator[Gathered]:
+    from gdcli.table.partitions import Asked
+    from gdcli.tasks.cluster.opening import partitioned
+
+    request, use_cache = fits[0].request, not fits[0].settings.no_cache
+    layout, names = layout_of(request), tuple[str, ...]()
+
+    def ask(table: DataTable, find_levels: Callable[[Asked], None]) -> Asked:
+        nonlocal fits, names
+        fits, names = [one.of(table) for one in fits], table.names
+        if table.derived is not None and table.derived.ranges:
+            raise UsageError(
+                "--rows FROM:TO counts rows, and no partition knows how many come before it",
+                "say with a condition which are meant: --rows 'x > 2'; or leave out --cluster and --partitions",
+            )
+        asked = Asked(_wanted(fits, names), request.missing, request.spool, use_cache, table.derived, layout)
+        if any(one.model.categories for one in _parsed(fits)):
+            find_levels(asked)
+            fits, _ = _with_levels(_parsed(fits), asked.columns)
+            asked = asked._replace(columns=_wanted(fits, names), derived=_parsed(fits)[0].derived)
+        return asked
+
+    one_thread()
+    with partitioned(request, layout, ask, watch) as rows:
+        places = tuple(rows.skipped_lines)
+        count = RowCount(rows.rows, rows.skipped, places, dropped=rows.dropped, notes=rows.notes)
+        yield Gathered(_parsed(fits), names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
 
 
 def _parsed(fits: Sequence[AsksForRows]) -> list[ParsedFit]:
