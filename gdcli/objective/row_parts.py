@@ -37,5 +37,4 @@ def merged(found: Mapping[Node, Any], count: int, merge: Merge) -> dict[Node, An
 
 
 def each_here(function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]:
-    """Do here what `gdcli.objective.row_model.Parts.each` does."""
     return (function(item, *args) for item in items)

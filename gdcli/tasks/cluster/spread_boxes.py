@@ -39,8 +39,6 @@ class _Round(NamedTuple):
 
 
 class _Left(NamedTuple):
-    """What a share has become."""
-
     open: Boxes
     done: Boxes
     best: float

@@ -145,7 +145,6 @@ class _Draws(NamedTuple):
             self.drawn(random, count)
 
     def drawn(self, random: Generator, size: int) -> Array:
-        """Return what is drawn (n, size): the numbers of rows, or residuals."""
         rows = len(self.columns[0])
         if self.residuals is not None and self.own is None:
             return self.scale * random.standard_normal((rows, size))
@@ -153,7 +152,6 @@ class _Draws(NamedTuple):
         return numbers if self.own is None else self.own[numbers]
 
     def columns_of(self, drawn: Array) -> list[Array]:
-        """Return the columns (n, size) of the samples."""
         if self.residuals is None:
             return [column[drawn] for column in self.columns]
         repeated = [column[:, None].repeat(drawn.shape[1], axis=1) for column in self.columns]
