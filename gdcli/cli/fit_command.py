@@ -132,7 +132,7 @@ def _write_covariance(stream: TextIO, found: FitRecord) -> None:
     matrix = found.covariance
     if matrix is None:
         raise DataError("--covariance: there is none", found.unknown_errors or "the parameters are too many")
-    names = [found.problem.space.label(i) for i in range(len(matrix))]
+    names = found.problem.space.labels
     rows = ([name, *row] for name, row in zip(names, matrix, strict=True))
     stream.write(CSV.table(["parameter", *names], rows))
 

@@ -99,7 +99,6 @@ def _taken(answers: Iterator[list[GroupFit]], take: Callable[[list[GroupFit]], b
 def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:
     from gdcli.record.fit_records import FIT
     from gdcli.record.selection import check_names
-    from gdcli.record.serialization import labels
     from gdcli.render import group_writers
 
     format, problem, space = options.written_as, found.plan.problem, found.plan.row.space
@@ -112,8 +111,8 @@ def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: Group
     if format.shape is Shape.OBJECT:
         return group_writers.GroupWhole(stream, recorder, found.columns)
     if format.shape is Shape.ROWS:
-        names, text = list(labels(space)), format.load()
-        return group_writers.GroupRows(stream, recorder, found.columns, names, FIT, timing, text)
+        text = format.load()
+        return group_writers.GroupRows(stream, recorder, found.columns, space.labels, FIT, timing, text)
     return _table(found, recorder, format.load()(stream))
 
 

@@ -31,7 +31,7 @@ class ParameterRows:
     def finish(self, found: FitRecord) -> None:
         columns = (found.x, *map(found.flat, (found.standard_errors, found.t, found.confidence)))
         by = list(found.problem.by)
-        shared = zip(map(found.problem.space.label, range(len(found.x))), *columns, strict=True)
+        shared = zip(found.problem.space.labels, *columns, strict=True)
         rows = [
             [*([None] * len(by)), name, value, error, t, _end(ends, 0), _end(ends, 1)]
             for name, value, error, t, ends in shared

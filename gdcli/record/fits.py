@@ -386,7 +386,7 @@ class FitRecord(RunRecord):
         from gdcli.judge.statistics import TIED
 
         space = self.problem.space
-        place = {space.label(i): i for i in range(space.size)} if self.correlation else {}
+        place = {name: i for i, name in enumerate(space.labels)} if self.correlation else {}
         found = [
             Tied(b, a, c)
             for a, row in self.correlation.items()
@@ -642,8 +642,7 @@ def _region(found: JointRegion) -> RegionRecord:
 
 
 def _bootstrap(found: BootstrapFacts, outcome: FitOutcome) -> BootstrapRecord:
-    names = [outcome.space.label(k) for k in range(outcome.space.size)]
-    names += [one.name for one in outcome.derived if one.interval is not None]
+    names = outcome.space.labels + [one.name for one in outcome.derived if one.interval is not None]
     return BootstrapRecord(
         resample=found.kind,
         samples=found.samples,
@@ -663,7 +662,10 @@ def _correlations(found: FitStatistics, space: Space) -> dict[str, dict[str, flo
     """The correlations of the parameters, by the names of both; of many parameters those of tied pairs."""
     errors, label, size = found.errors, space.label, space.size
     if size <= MOST_CORRELATED:
-        return {label(i): {label(j): errors.correlation[i][j] for j in range(size)} for i in range(size)}
+        names = space.labels
+        return {
+            a: dict(zip(names, row, strict=True)) for a, row in zip(names, errors.correlation, strict=True)
+        }
     told: dict[str, dict[str, float | None]] = {}
     for tie in errors.tied:
         for a, b in ((tie.first, tie.second), (tie.second, tie.first)):

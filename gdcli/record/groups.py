@@ -19,7 +19,7 @@ from gdcli.record.faults import ErrorRecord, error_record
 from gdcli.record.fits import FitRecord, RowsRecord, fit_record
 from gdcli.record.schema import Json, told
 from gdcli.record.selection import Words, selected
-from gdcli.record.serialization import json_text, labels
+from gdcli.record.serialization import json_text
 from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def numbers_of(solved: SolvedFits) -> dict[str, Any]:
     some = {"chi_square": found.chi_square, "p_value": found.chi_square_p}
     some["r_squared_about_zero"] = found.r_squared_about_zero
     numbers |= {name: value for name, value in some.items() if value is not None}
-    for i, name in enumerate(labels(solved.plan.row.space)):
+    for i, name in enumerate(solved.plan.row.space.labels):
         numbers[name] = ends.x[i]
         interval: Any = errors.intervals[i]
         own = {

@@ -7,7 +7,7 @@ Numbers have the shortest digits that give the same double back; what is not fin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.record.schema import Json as Told
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    pass
 
 
 def _finite(value: object) -> object:
@@ -77,15 +77,6 @@ class RowText(NamedTuple):
 
 
 CSV = RowText(csv_line, csv_line)
-
-
-def labels(space: Space) -> Iterator[str]:
-    for name, length in space.lengths.items():
-        if length is None:
-            yield name
-        else:
-            for index in range(length):
-                yield f"{name}[{index}]"
 
 
 def plain_cell(value: object) -> str:

@@ -501,7 +501,7 @@ def _intervals(found: FitRecord, width: int) -> list[Line]:
     told, space = found.intervals, found.problem.space
     if told is None:
         return []
-    place = {space.label(i): i for i in range(space.size)}
+    place = {name: i for i, name in enumerate(space.labels)}
     values, errors = found.x, found.flat(found.standard_errors)
     lines = list[Line]()
     for name, ends in (told.lopsided or {}).items():

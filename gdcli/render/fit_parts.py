@@ -169,8 +169,7 @@ def region_panel(found: FitRecord) -> Panel | None:
     if seen is None or not seen.points:
         return None
     xs, ys = zip(*seen.points, strict=True)
-    space = found.problem.space
-    values = {space.label(k): value for k, value in enumerate(found.x)}
+    values = dict(zip(found.problem.space.labels, found.x, strict=True))
     first, second = seen.parameters
     label = f"{100.0 * found.level:g} % region" + ("" if seen.closed else " (not closed)")
     curve = Series(xs, ys, label, BLUE, width=1.8)

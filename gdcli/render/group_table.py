@@ -16,7 +16,6 @@ from gdcli.kernel.errors import columns_of, harmless, shorten
 from gdcli.kernel.number_format import amount, error_cells, seconds, short, usual_decimals
 from gdcli.record.groups import Group, GroupRecorder, cells
 from gdcli.record.selection import Words
-from gdcli.record.serialization import labels
 from gdcli.render import summary
 from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Line, TableLine, chosen, cut, fact, named, pad
@@ -58,7 +57,7 @@ class GroupTable:
         self._asked, self._show, self._width, self._glyphs = asked, look.show, look.width, look.glyphs
         self._recorder, self._words = recorder, words
         self._began = perf_counter() if timing else None
-        self._names = list(labels(asked.space))
+        self._names = asked.space.labels
         self._plus = "±" if look.glyphs.rule == "─" else "+-"
         self._kept: list[str] = []
         self._left_out: list[str] = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli.record.schema import Json as Told
 from gdcli.record.schema import plain, told
 from gdcli.record.selection import WORDS, Words, check_names, selected
-from gdcli.record.serialization import CSV, RowText, json_block, json_text, labels
+from gdcli.record.serialization import CSV, RowText, json_block, json_text
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -110,7 +110,7 @@ class PathRows(Path):
         seconds = ["seconds"] if self._timing else []
         if not self._begun:
             self._begun = True
-            self._stream.write(self._text.head([*self._words.head, *seconds, *labels(self._space)]))
+            self._stream.write(self._text.head([*self._words.head, *seconds, *self._space.labels]))
         cells = self._words.cells(self._words.point(it, self._sign, self._space))
         if self._timing:
             cells.append(it.seconds)
