@@ -160,10 +160,12 @@ class GlobalCover:
         import numpy as np
 
         found = self.function.evaluate(boxes.low, boxes.high, 0)
-        boxes.bound = found.value[0]
-        if self.holds is not None:
-            boxes.bound = np.maximum(boxes.bound, self.holds.values(boxes.low, boxes.high)[0][0])
-        done = np.array(found.empty)
+        boxes.bound, done = found.value[0], np.array(found.empty)
+        if self.holds is not None:  # what is cut off has values above, or a constraint does not hold there
+            demands = [(-inf, self.told.upper), *((one.least, one.most) for one in self.demands)]
+            low, high, alive, values = self.holds.contract(boxes.low.copy(), boxes.high.copy(), demands)
+            boxes.low, boxes.high = np.where(alive, low, boxes.low), np.where(alive, high, boxes.high)
+            boxes.bound, done = np.maximum(boxes.bound, values[0][0]), done | ~alive
         low, high = self._around(boxes)
         for one in self.demands:
             value = one.function.evaluate(low, high, 1)

@@ -8,6 +8,7 @@ a box that is told, or together with a proved one in a box on which no two point
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gdcli.compile.interval_forms import (
     BoundedFunction,
@@ -30,14 +31,22 @@ from gdcli.judge.cover_tree import (
 )
 from gdcli.kernel.dataclass import dataclass
 
+if TYPE_CHECKING:
+    from gdcli.compile.propagation import Propagation
+
+
+# So many times a box is cut to where its roots can be.
+_ROUNDS = 3
+
 
 @dataclass(slots=True)
 class RootsCover:
     """Judges boxes of a box D by what is told of the roots of ``rows``: boxes ``low`` to ``high`` (n, k) may have
-    some, of which those that are ``proved`` (k,) have exactly one.
+    some, of which those that are ``proved`` (k,) have exactly one. ``holds`` passes on that all rows are 0.
     """
 
     rows: Sequence[BoundedFunction]
+    holds: Propagation
     low: Array
     high: Array
     proved: Array
@@ -54,28 +63,50 @@ class RootsCover:
         """Return which boxes (n, m) are as they should be, and how to cut others."""
         import numpy as np
 
+        low, high, settled = low.copy(), high.copy(), np.zeros(low.shape[1], bool)
+        varies = high - low
         with np.errstate(all="ignore"):
-            width = high - low
-            cut = np.stack([bisection(np.argmax(width, axis=0)), bisection(second_axis(width))])
-            settled, at_face = lie_in_told(low, high, self.faces, self.proved)
-            cut[0] = np.where(at_face > 0, at_face, cut[0])
-            slopes = []
-            for row in self.rows:
-                found = row.evaluate(low, high, 1)
-                slope = derivatives(found)[0]
-                slopes.append(slope)
-                center = middle(low, high)
-                ends = first_order(low, high, center, row.evaluate(center, center, 0).value, slope)
-                least, most = np.maximum(found.value[0], ends[0]), np.minimum(found.value[1], ends[1])
-                settled |= (least > 0.0) | (most < 0.0) | found.empty
-            if self.is_square:
+            for _ in range(_ROUNDS):
                 left = np.flatnonzero(~settled)
-                jacobian = tuple(np.array([slope[k][:, left] for slope in slopes]) for k in (0, 1))
-                found = self._krawczyk(low[:, left], high[:, left], (jacobian[0], jacobian[1]))
-                nowhere = ((found.low > high[:, left]) | (found.high < low[:, left])).any(axis=0)
-                settled[left[nowhere]] = True
+                low[:, left], high[:, left], settled[left], varies[:, left] = self._cut(
+                    low[:, left], high[:, left]
+                )
+            inside, at_face = lie_in_told(low, high, self.faces, self.proved)
+            settled |= inside
+            if self.is_square:
                 settled |= self._beside_proved(low, high, ~settled)
+        cut = np.stack([bisection(np.argmax(varies, axis=0)), bisection(second_axis(varies))])
+        cut[0] = np.where(at_face > 0, at_face, cut[0])
         return Settled(settled, *cut)
+
+    def _cut(self, low: Array, high: Array) -> tuple[Array, Array, Array, Array]:
+        """Return the part of boxes (n, m) that has all their roots, which boxes have none, and how much rows vary along
+        each axis, as a part of the most.
+        """
+        import numpy as np
+
+        roots = [(0.0, 0.0)] * len(self.rows)
+        new_low, new_high, alive, _ = self.holds.contract(low.copy(), high.copy(), roots)
+        low, high = np.where(alive, new_low, low), np.where(alive, new_high, high)
+        none, slopes, varies = ~alive, [], 1e-6 * (high - low)
+        for row in self.rows:
+            found = row.evaluate(low, high, 1)
+            slope = derivatives(found)[0]
+            slopes.append(slope)
+            share = np.maximum(np.abs(slope[0]), np.abs(slope[1])) * (high - low)
+            share = share / share.max(axis=0)
+            varies = np.maximum(varies, np.where(np.isfinite(share).all(axis=0), share, 0.0))
+            center = middle(low, high)
+            ends = first_order(low, high, center, row.evaluate(center, center, 0).value, slope)
+            least, most = np.maximum(found.value[0], ends[0]), np.minimum(found.value[1], ends[1])
+            none |= (least > 0.0) | (most < 0.0) | found.empty
+        if self.is_square:
+            jacobian = tuple(np.array([slope[k] for slope in slopes]) for k in (0, 1))
+            at = self._krawczyk(low, high, (jacobian[0], jacobian[1]))
+            none |= ((at.low > high) | (at.high < low)).any(axis=0)
+            low = np.where(none, low, np.maximum(low, at.low))
+            high = np.where(none, high, np.minimum(high, at.high))
+        return low, high, none, varies
 
     def _krawczyk(self, low: Array, high: Array, jacobian: Pair) -> Krawczyk:
         import numpy as np

@@ -20,8 +20,8 @@ from gdcli.tasks.kept_cover import most_boxes
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
-    from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import IntervalProgram
+    from gdcli.compile.propagation import Propagation
     from gdcli.judge.roots_cover import RootsCover
     from gdcli.language.syntax import Tree
     from gdcli.solve.global_search.root_search import RootSearch, RootState
@@ -31,6 +31,7 @@ _NO_EQUATION = "an equation has two sides with == between them", "for example 'x
 # A box that cannot be decided has sides as short, relative to its place (see RootSearch).
 DEFAULT_TOL = 1e-8
 Teller = Callable[[int, int, int], None]
+Array = Any
 
 
 class RootBox(NamedTuple):
@@ -139,7 +140,7 @@ def _checked(
     """Return the boxes, those that are proved so wide that it can be checked; with ``keep`` the cover that shows it."""
     from gdcli.judge.cover_tree import grown
 
-    cover = cover_of_roots(search.rows, boxes)
+    cover = cover_of_roots(search.rows, search.holds, boxes)
     cover.see()
     seen = tuple(
         RootBox(tuple(map(float, a)), tuple(map(float, b)), bool(one))
@@ -151,7 +152,9 @@ def _checked(
     return seen, grown(search.low, search.high, cover.faces, cover.judge, most)
 
 
-def cover_of_roots(rows: Sequence[Any], boxes: Sequence[RootBox]) -> RootsCover:
+def cover_of_roots(
+    rows: Sequence[IntervalProgram], holds: Propagation, boxes: Sequence[RootBox]
+) -> RootsCover:
     """Return what judges a cover of the bounds by the boxes that are told of the roots of ``rows``."""
     import numpy as np
 
@@ -161,21 +164,25 @@ def cover_of_roots(rows: Sequence[Any], boxes: Sequence[RootBox]) -> RootsCover:
     low, high = (
         np.array([getattr(box, end) for box in boxes]).reshape(-1, n).T.copy() for end in ("low", "high")
     )
-    return RootsCover(rows, low, high, np.array([box.proved for box in boxes], bool))
+    return RootsCover(rows, holds, low, high, np.array([box.proved for box in boxes], bool))
 
 
 class Equations(NamedTuple):
-    """A system as programs on boxes: the ``rows``, and their nodes ``roots`` in a graph."""
+    """A system as programs on boxes ``rows`` and what passes demands on them on; the bounds (n,)."""
 
-    graph: ExactGraph
-    roots: list[int]
     rows: list[IntervalProgram]
+    holds: Propagation
+    low: Array
+    high: Array
 
 
 def equations_of(system: System) -> Equations:
     """Return the programs of a system. Raises UsageError where there are fewer equations than variables."""
+    import numpy as np
+
     from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import interval_program
+    from gdcli.compile.propagation import Propagation
     from gdcli.language.form import vector_builder
 
     graph = ExactGraph()
@@ -189,18 +196,15 @@ def equations_of(system: System) -> Equations:
             "give constants with --set, or as many equations as variables",
         )
     rows = [interval_program(form, 1, node) for form, node in roots]
-    return Equations(graph, [node for _, node in roots], rows)
+    low, high = (np.array([pair[k] for pair in system.bounds.values()], dtype=float) for k in (0, 1))
+    leaves = [graph.scalar(name) for name in system.bounds]
+    return Equations(rows, Propagation(graph, [node for _, node in roots], leaves, (low, high)), low, high)
 
 
 def _search(system: System, tol: float) -> RootSearch:
-    from gdcli.compile.propagation import Propagation
     from gdcli.solve.global_search.root_search import RootSearch
 
-    graph, roots, rows = equations_of(system)
-    leaves = [graph.scalar(name) for name in system.bounds]
-    holds = Propagation(graph, roots, leaves)
-    low, high = ([pair[k] for pair in system.bounds.values()] for k in (0, 1))
-    return RootSearch(rows, holds, low, high, tol)
+    return RootSearch(*equations_of(system), tol)
 
 
 def _run(search: RootSearch, settings: Settings, tell: Teller | None) -> StopReason | None:

@@ -159,11 +159,14 @@ def faults_of_roots(told: Roots) -> list[str]:
         return ["a variable has no bounds, or the one is above the other"]
     if told.status is Status.CONVERGED and told.message != verdict(told.boxes, None)[1]:
         return ["the message is not that of these roots"]
-    if any(not a <= b for box in told.boxes for a, b in zip(box.low, box.high, strict=True)):
-        return ["a box is none"]
+    for box in told.boxes:
+        ends = zip(box.low, box.high, low, high, strict=True)
+        if not all(a <= b and a <= most and b >= least for a, b, least, most in ends):
+            return ["a box is none, or is not within the bounds"]
     if (told.status is Status.CONVERGED) != all(box.proved for box in told.boxes):
         return [f"a search that left boxes undecided does not end as {told.status.value}"]
-    cover = cover_of_roots(equations_of(told.system).rows, told.boxes)
+    equations = equations_of(told.system)
+    cover = cover_of_roots(equations.rows, equations.holds, told.boxes)
     one = cover.has_one_root(cover.low[:, cover.proved], cover.high[:, cover.proved])
     faults = [] if one.all() else ["it does not follow that each box that is proved has exactly one root"]
     return faults + ([NO_COVER] if told.cover is None else faults_of_cover(cover, told.cover, low, high))

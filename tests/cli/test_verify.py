@@ -286,7 +286,7 @@ def test_each_change_of_a_global_minimum_is_noticed(
         at("equations", change=lambda v: [*v, "x - 1"]),
         at("equations", change=lambda v: v[:1]),
         at("constants", "a", change=lambda v: v + 1e-6),
-        at("bounds", "x", change=lambda v: [-3.0, 1.0]),
+        at("bounds", "x", change=lambda v: [-3.0, 0.9]),
         at("bounds", "y", change=lambda v: [None, 3.0]),
         at("status", change=lambda v: "stalled"),
         at("message", change=lambda v: v.replace("2 roots", "3 roots")),

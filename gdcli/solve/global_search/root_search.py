@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.numerics import EPS, TINY
-from gdcli.solve.global_search.box_list import Array, Boxes, Enclosing, halves, known, middle_of, no_boxes
+from gdcli.solve.global_search.box_list import Array, Boxes, halves, known, middle_of, no_boxes
 from gdcli.solve.global_search.branch_and_bound import MOST_AT_ONCE
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
 
 if TYPE_CHECKING:
+    from gdcli.compile.interval_program import IntervalProgram
     from gdcli.compile.propagation import Propagation
 
 # By this part of its sides a box is made larger before Newton's step: a root at a face is inside then.
@@ -53,7 +54,7 @@ class RootSearch:
     """
 
     def __init__(
-        self, rows: Sequence[Enclosing], holds: Propagation, low: Array, high: Array, tol: float
+        self, rows: Sequence[IntervalProgram], holds: Propagation, low: Array, high: Array, tol: float
     ) -> None:
         import numpy as np
 
