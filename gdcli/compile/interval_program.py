@@ -90,6 +90,12 @@ class IntervalProgram:
 
         return IntervalProgram(*changed(self.graph, self.root, self.keys, centre, axes), self.order)
 
+    def sharp_gradient(self, x: Sequence[float]) -> Sequence[tuple[float, float]] | None:
+        """Return bounds of the gradient at a point, by long arithmetic; None where that has no rule."""
+        from gdcli.compile.long_intervals import bounds_at
+
+        return bounds_at(self.graph, self.roots(1)[1:], dict(zip(self.keys, x, strict=False)))
+
     def hessian_work(self) -> int:
         """Return about how many operations the Hessian takes: each of the gradient, by each variable it depends on."""
         graph = self.graph

@@ -46,6 +46,8 @@ class BoxProgram(Protocol):
 
     def one_box(self, box: Sequence[Ends], order: int) -> Any: ...
 
+    def sharp_gradient(self, x: Sequence[float]) -> Sequence[Ends] | None: ...
+
 
 class LocalProof(NamedTuple):
     """Exactly one minimum lies in ``box`` (and within the bounds of the problem), not farther than ``radius`` from the
@@ -118,28 +120,41 @@ def prove(
     at = program.one_box([(v, v) for v in x], 2)
     if not at.defined:
         return Unproved(KINK)
-    ahead = _steps(at, place.free)
-    if isinstance(ahead, Unproved):
-        return ahead
-    r = [2.0 * step + 4.0 * _unit(x[i]) for i, step in zip(place.free, ahead, strict=True)]
+    slopes = [at.gradient[i] for i in place.free]
+    Y = _inverted(part_of(at.hessian, place.free), slopes)
+    if isinstance(Y, Unproved):
+        return Y
+    found = _tried(program, place, distances(Y, slopes))
+    if isinstance(found, Unproved) and found.why in (SINGULAR, NO_BOX) and _is_rounding(slopes):
+        sharp = program.sharp_gradient(x)
+        if sharp is not None:
+            found = _tried(program, place, distances(Y, [sharp[i] for i in place.free]))
+    if isinstance(found, Unproved) or found.unique:
+        return found
+    r = [max(v - found.box[i][0], 2.0 * found.radius) for i, v in enumerate(x) if i in place.free]
+    wider, _ = check(program, x, place.box(r), low, high)
+    return wider if isinstance(wider, LocalProof) and wider.unique else found
+
+
+def _is_rounding(slopes: Sequence[Ends]) -> bool:
+    """Tell whether a slope at the answer is no more than its rounding, of which an ill-conditioned Hessian makes a long
+    way.
+    """
+    return any(radius > abs(middle) for middle, radius in map(middle_and_radius, slopes))
+
+
+def _tried(program: BoxProgram, place: _Place, steps: Sequence[float]) -> LocalProof | Unproved:
+    """Return the proof on one of boxes that grow from the ``steps``, about how far the minimum is in each variable."""
+    r = [2.0 * step + 4.0 * _unit(place.x[i]) for i, step in zip(place.free, steps, strict=True)]
     found: LocalProof | Unproved = Unproved(NO_BOX)
     for k in range(_ROUNDS):
-        found, needed = check(program, x, place.box(r), low, high)
+        found, needed = check(program, place.x, place.box(r), place.low, place.high)
         if isinstance(found, LocalProof):
             break
         if not needed:
             return Unproved(NO_BOX) if k and found.why == KINK else found
         r = [1.5 * k + a for k, a in zip(needed, r, strict=True)]
-    if isinstance(found, Unproved) or found.unique:
-        return found
-    wider, _ = check(program, x, place.box([max(a, 2.0 * found.radius) for a in r]), low, high)
-    return wider if isinstance(wider, LocalProof) and wider.unique else found
-
-
-def _steps(at: Any, free: list[int]) -> list[float] | Unproved:
-    """Return about how far each free variable is from the minimum, by a Newton step."""
-    found = _inverted(part_of(at.hessian, free), [at.gradient[i] for i in free])
-    return found if isinstance(found, Unproved) else distances(found, [at.gradient[i] for i in free])
+    return found
 
 
 def _inverted(H: Any, slopes: Sequence[Ends]) -> list[list[float]] | Unproved:
@@ -168,7 +183,11 @@ def check(
         return Y, []
     inner = [min(x[i] - box[i][0], box[i][1] - x[i]) * (1.0 - EPS) for i in free]
     outer = [max(x[i] - box[i][0], box[i][1] - x[i]) * (1.0 + EPS) for i in free]
-    steps = distances(Y, [at.gradient[i] for i in free])
+    slopes = [at.gradient[i] for i in free]
+    steps = distances(Y, slopes)
+    if not all(step < r for step, r in zip(steps, inner, strict=True)) and _is_rounding(slopes):
+        sharp = program.sharp_gradient(x)
+        steps = steps if sharp is None else distances(Y, [sharp[i] for i in free])
     spread = product_bound(preconditioned(Y, H), outer)
     needed = [(a + b) * (1.0 + EPS) for a, b in zip(steps, spread, strict=True)]
     if not all(k < r for k, r in zip(needed, inner, strict=True)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gdcli.judge.proof import KINK, SINGULAR, LocalProof, LowerBound, Unproved, prove
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.numerics import CLAIM_FLOOR, EPS, FLOOR
+from gdcli.kernel.numerics import CENTRAL_STEP, CLAIM_FLOOR, EPS, FLOOR
 from gdcli.kernel.status import Claim, PointKind, Status
 from gdcli.kernel.vectors import to_list
 
@@ -93,7 +93,7 @@ class _Search:
         self.path: list[list[float]] = []
         self.is_kinked = certificate.kind is PointKind.KINK
         self.ends = ends_of(box, len(self.x))
-        self.sizes = [max(abs(a), abs(a - b)) or 1.0 for a, b in zip(self.x, start, strict=True)]
+        self.sizes = _sizes(self.x, start)
 
     def claimed(self, at_kink: bool, is_level: bool) -> Certificate:
         """Return the certificate with what a claim rests on; ``at_kink``: only a proof makes it one."""
@@ -253,6 +253,16 @@ class _Search:
             notes=(*kept, note),
             not_proved="the run did not end at a minimum",
         )
+
+
+def _sizes(x: Sequence[float], start: Sequence[float]) -> list[float]:
+    """Return lengths by which variables may be measured. What began at 0, and is 0 but for rounding, has the size of
+    the largest.
+    """
+    sizes = [max(abs(a), abs(a - b)) for a, b in zip(x, start, strict=True)]
+    largest = max(sizes, default=0.0) or 1.0
+    known = [b != 0.0 or s > CENTRAL_STEP * largest for s, b in zip(sizes, start, strict=True)]
+    return [s if is_known and s else largest for s, is_known in zip(sizes, known, strict=True)]
 
 
 def ends_of(box: Box | None, size: int) -> tuple[Sequence[float], Sequence[float]]:
