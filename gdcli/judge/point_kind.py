@@ -97,7 +97,7 @@ class DensePoint(NamedTuple):
         model = self.model
         gap: float | None = model.gap if isfinite(model.gap) else None
         off = model.gap + model.rise
-        if not (off <= allowed_gap(self.at.value, self.tol) or self._is_lost(off)):
+        if not off <= allowed_gap(self.at.value, self.tol):
             return PointKind.NOT_STATIONARY, gap
         level_all = False
         if model.negative:
@@ -113,13 +113,6 @@ class DensePoint(NamedTuple):
     @property
     def news(self) -> float:
         return floor_news(self.at, self.start)
-
-    def _is_lost(self, gap: float) -> bool:
-        """Tell whether a ``gap`` is less than what the rounding of the variables changes the value by, and that is
-        nothing beside the fall so far: no numbers are nearer, and rounding hides nothing that counts.
-        """
-        news = self.news
-        return gap <= news and gap <= CLEARLY * rounding_of(self.objective, self.at) <= news
 
     def _of_concave(self, is_concave: bool) -> tuple[PointKind, float | None]:
         """Return the kind of a stationary point with negative curvature, and how much lower the end may be.
@@ -248,8 +241,6 @@ class DensePoint(NamedTuple):
         if objective.is_smooth and sides.fades:
             return PointKind.AT_INFINITY
         doubtful = not sides.rises if has_fled else kind == PointKind.DEGENERATE and sides.lost
-        if doubtful and not has_fled and objective.is_smooth and self._is_lost(abs(at.value)):
-            return kind  # what is 0 but for rounding does not go on falling to 0
         return PointKind.UNKNOWN if doubtful else kind
 
     def _further_on(self) -> PointKind:

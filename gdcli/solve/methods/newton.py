@@ -35,7 +35,6 @@ from gdcli.solve.probe.line_probe import (
     Walk,
     both_ways,
     follow,
-    rises_all_around,
     walk_all,
 )
 from gdcli.solve.probe.newton_decrement import SLOW_RATIO, polish, rounding_of_variables
@@ -230,8 +229,6 @@ class TrustRegionNewton:
             end = self._move_on(objective, at, state, found, "escape")
             if end is not None:
                 return end
-        if model.flat and not rises_all_around(objective, at):
-            return _stay(at, state, StopReason.STATIONARY, passed=False)
         end = _stay(at, state, StopReason.GAP, passed=False)
         return end if doubtful else self._finish(objective, at, state, end)
 
