@@ -37,7 +37,7 @@ def bounds_at(graph: ExactGraph, roots: Sequence[int], leaves: Mapping[Key, floa
         found: dict[int, Any] = {}
         for i in order:
             key = graph.keys[i]
-            value = iv.mpf(leaves[key]) if key in leaves else _value(iv, graph, i, key, found)
+            value = iv.mpf(leaves[key]) if key in leaves else _value(graph, i, key, found)
             if value is None:
                 return None
             found[i] = value
@@ -48,7 +48,9 @@ def bounds_at(graph: ExactGraph, roots: Sequence[int], leaves: Mapping[Key, floa
         iv.prec = digits
 
 
-def _value(iv: Any, graph: ExactGraph, i: int, key: Key, found: Mapping[int, Any]) -> Any:
+def _value(graph: ExactGraph, i: int, key: Key, found: Mapping[int, Any]) -> Any:
+    from mpmath import iv
+
     op = key[0]
     if op == "number":
         ratio = graph.ratio_of(i)
@@ -58,7 +60,7 @@ def _value(iv: Any, graph: ExactGraph, i: int, key: Key, found: Mapping[int, Any
     args = [found[a] for a in key[1:]]
     if op == "pow":
         whole = rules.whole(graph.interval(key[2])) if graph.value_of(key[2]) is not None else None
-        return _by_doubles(iv, op, args) if whole is None else args[0] ** whole
+        return _by_doubles(op, args) if whole is None else args[0] ** whole
     if op == "neg":
         return -args[0]
     if op == "add":
@@ -69,10 +71,12 @@ def _value(iv: Any, graph: ExactGraph, i: int, key: Key, found: Mapping[int, Any
         return args[0] * args[1]
     if op == "div":
         return args[0] / args[1]
-    return getattr(iv, op)(args[0]) if op in _LONG else _by_doubles(iv, op, args)
+    return getattr(iv, op)(args[0]) if op in _LONG else _by_doubles(op, args)
 
 
-def _by_doubles(iv: Any, op: str, args: Sequence[Any]) -> Any:
+def _by_doubles(op: str, args: Sequence[Any]) -> Any:
+    from mpmath import iv
+
     ends = [_ends(a) for a in args]
     low, high = rules.power_of(*ends) if op == "pow" else rules.of_function(op, *ends)
     return iv.mpf((low, high)) if isfinite(low) and isfinite(high) else None
