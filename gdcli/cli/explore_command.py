@@ -22,7 +22,7 @@ def run(options: ExploreOptions, env: Environment) -> int:
     """Write the page, and open it where a person sits before the terminal."""
     from gdcli import __version__
     from gdcli.cli.report_option import mathml
-    from gdcli.render.explore_page import ExplorePage, page
+    from gdcli.render.html_page import ExplorePage, explore_page
     from gdcli.render.tables import is_terminal
 
     path = options.output or USUAL
@@ -30,7 +30,7 @@ def run(options: ExploreOptions, env: Environment) -> int:
         made = _of_data(options, env) if options.files else _of_expression(options, env)
         given = made.given | {"command": " ".join(_command(options, made.given["expression"]))}
         asked = ExplorePage(given["expression"], made.program, given, __version__, mathml(env))
-        stream.write(page(asked))
+        stream.write(explore_page(asked))
     env.stdout.write(f"{path}: a page for any browser; it needs no network\n")
     if is_terminal(env.stdout) and not options.no_open:
         import webbrowser

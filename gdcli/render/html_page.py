@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import harmless
+from gdcli.language import latex
 from gdcli.render.plot_data import Chart, Contours, Picture
 
 FOLDER = Path(__file__).with_name("web")
 LIBRARY = "d3.min.js"
+# Before a formula; a long one is scrolled, also by keys.
+FORMULA = '<div class="formula" tabindex="0" role="region" aria-label="the formula">'
 
 
 def text(words: str) -> str:
@@ -117,3 +121,61 @@ def _stride(places: Sequence[float]) -> int:
 
 def _grid(rows: Sequence[Sequence[float]], across: int, up: int) -> list[list[float]]:
     return [[float(f"{v:.{_DIGITS}g}") for v in row[::across]] for row in rows[::up]]
+
+
+# -- the page of gd explore ------------------------------------------------------------------------------------------
+
+_SCRIPTS = (
+    "chart.js",
+    "linear.js",
+    "descent.js",
+    "rates.js",
+    "plane.js",
+    "command.js",
+    "explore.js",
+    "copy.js",
+)
+_ROWS = '<figure class="board" id="rows"><div class="drawing"></div></figure>\n'
+_BATCHES = (
+    "<fieldset><legend>Rows</legend>\n"
+    '<label>rows in a step <input type="number" id="batch" min="1" max="{rows}" step="1"></label>\n'
+    '<label>schedule <select id="schedule"><option>constant</option><option>decay</option></select></label>\n'
+    '<label>shuffled <input type="checkbox" id="shuffle"></label>\n</fieldset>\n'
+)
+
+
+class ExplorePage(NamedTuple):
+    """``program`` is JavaScript, ``given`` plain data; ``mathml`` sets LaTeX (None: the formula stays as typed)."""
+
+    expression: str
+    program: str
+    given: Mapping[str, Any]
+    version: str
+    mathml: Callable[[str], str] | None = None
+
+
+def explore_page(asked: ExplorePage) -> str:
+    rows = asked.given.get("rows")
+    terms = None if asked.mathml is None else latex.terms(asked.expression)
+    formula = ""
+    if terms and asked.mathml is not None:
+        formula = f"{FORMULA}{asked.mathml(' '.join(terms))}</div>"
+    parts = {
+        "title": text(asked.expression),
+        "formula": formula,
+        "stage": " rows" if rows and asked.given["sides"] else "",
+        "rows": _ROWS if rows and asked.given["sides"] else "",
+        "batches": _BATCHES.format(rows=len(rows)) if rows else "",
+        "version": text(asked.version),
+    }
+    body = asset("explore.html")
+    for name, part in parts.items():
+        body = body.replace(f"{{{name}}}", part, 1)
+    program = f'"use strict";\n{asked.program}'
+    scripts = [library(), program, *map(asset, _SCRIPTS)]
+    return whole(
+        f"{asked.expression} - explore",
+        body + data("given", asked.given),
+        ["page.css", "explore.css"],
+        scripts,
+    )

@@ -12,7 +12,7 @@ from io import StringIO
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import latex
 from gdcli.render.formats import Format, Shape
-from gdcli.render.html_page import asset, data, library, scene, stored, text, whole
+from gdcli.render.html_page import FORMULA, asset, data, library, scene, stored, text, whole
 from gdcli.render.page import LABEL, UNICODE, Column, Line, TableLine
 from gdcli.render.plot_data import Picture
 from gdcli.render.tables import Look
@@ -38,8 +38,6 @@ _HEADINGS = {
     "step": "Steps",
     "adjoint": "Steps backward",
 }
-# A long one is scrolled, also by keys.
-FORMULA = '<div class="formula" tabindex="0" role="region" aria-label="the formula">'
 # The words of a comparison that has no status.
 _VERDICTS = ("best", "of these")
 
