@@ -53,7 +53,6 @@ class AnswerWriter(Protocol):
 
     def finish(self, found: Any) -> None:
         """Write what is left to write, of the record of the answer (a program: of the outcome)."""
-        ...
 
 
 def caps_of(settings: Settings) -> tuple[float | None, float | None, float | None]:

@@ -106,7 +106,6 @@ class PassProgram(Protocol):
 
     def variable(self, place: int) -> str:
         """Return the name of the variable that has this place in the flat vector."""
-        ...
 
 
 class ChunkWriter:

@@ -111,7 +111,6 @@ _CURRENT: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
 def current() -> Budget | None:
-    """Return the budget that is open here, None where nothing is capped."""
     return _CURRENT.get()
 
 

@@ -62,12 +62,10 @@ def identity(like: Vector, factor: float = 1.0) -> Matrix:
 
 
 def outer(u: Vector, v: Vector) -> Matrix:
-    """Return the matrix of all products ``u[i] * v[j]``."""
     return [Vec([a * b for b in v]) for a in u] if isinstance(u, list) else u[:, None] * v[None, :]
 
 
 def plus(A: Matrix, B: Matrix, factor: float = 1.0) -> Matrix:
-    """Return ``A + factor * B``."""
     if isinstance(A, list):
         return [Vec([a + factor * b for a, b in zip(r, s, strict=True)]) for r, s in zip(A, B, strict=True)]
     return A + factor * B

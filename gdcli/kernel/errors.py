@@ -53,8 +53,6 @@ class UsageError(GdError):
 
 
 class DomainError(GdError):
-    """The objective has no finite value at the start."""
-
     status = "domain"
     exit_code = 7
 

@@ -76,7 +76,6 @@ def listing(
 
 
 def amount(count: int, singular: str, plural: str = "") -> str:
-    """Return ``1 value`` or ``3 values``."""
     return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
 

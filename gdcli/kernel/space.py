@@ -68,7 +68,6 @@ class Space:
 
     @property
     def labels(self) -> list[str]:
-        """The name of each component of the flat vector, in their order."""
         return [
             name if length is None else f"{name}[{i}]"
             for name, length in self.lengths.items()

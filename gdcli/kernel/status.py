@@ -160,7 +160,6 @@ class PointKind(StrEnum):
     UNKNOWN = "unknown"
 
     def times(self, sign: int) -> PointKind:
-        """The kind of the same point of ``sign`` times the function."""
         turned = {PointKind.MINIMUM: PointKind.MAXIMUM, PointKind.MAXIMUM: PointKind.MINIMUM}
         return self if sign > 0 else turned.get(self, self)
 

@@ -24,7 +24,6 @@ class Writer(Protocol):
 
     def __call__(self, value: object) -> Any:
         """Return ``value`` as a JSON value. Raises TypeError where it cannot be stored."""
-        ...
 
 
 class Reader(Protocol):
@@ -36,7 +35,6 @@ class Reader(Protocol):
 
     def on(self, objective: object) -> Reader:
         """Return a reader of states of runs on another objective."""
-        ...
 
 
 def stored(tag: str = "", **renamed: str) -> Callable[[Class], Class]:

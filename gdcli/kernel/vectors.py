@@ -85,7 +85,6 @@ def zeros_like(v: Vector) -> Vector:
 
 
 def unit_like(v: Vector, index: int, size: float = 1.0) -> Vector:
-    """Return ``size`` times the unit vector along axis ``index``."""
     unit = zeros_like(v)
     unit[index] = size
     return unit
@@ -193,7 +192,6 @@ def same(u: Vector, v: Vector) -> bool:
 
 
 def along(x: Vector, size: float, direction: Vector) -> Vector:
-    """Return ``x + size * direction``."""
     if isinstance(x, list):
         return Vec([a + size * d for a, d in zip(x, direction, strict=True)])
     return x + size * direction
@@ -226,7 +224,6 @@ def add_in_place(q: Vector, factor: float, v: Vector) -> Vector:
 
 
 def inner_products(u: Vector, v: Vector) -> tuple[float, float, float]:
-    """Return ``(u'v, |u|, |v|)``, of long vectors in one pass through memory."""
     if isinstance(u, list) or len(u) <= _PIECE:
         return dot(u, v), norm(u), norm(v)
     import numpy

@@ -32,7 +32,6 @@ class BatchGradients(Protocol):
 
     def piece(self, columns: Arrays, count: int) -> Callable[[int, int], Gradient]:
         """Return what gives, for the rows lo to hi of a piece, the function x -> mean gradient (arrays)."""
-        ...
 
 
 def batch_gradients(row: RowModel) -> BatchGradients:

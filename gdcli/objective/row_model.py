@@ -322,7 +322,6 @@ class Parts(Protocol):
 
         ``ask`` and ``merge`` are functions of modules, which can be named elsewhere; no answer is None.
         """
-        ...
 
     def each(self, function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]:
         """Yield ``function(item, *args)``, a function of a module, for each of the items, computed anywhere."""

@@ -53,7 +53,6 @@ class Visits(Rows, Protocol):
 
         A piece is a list of the columns' arrays, float64, which may be overwritten by the next piece.
         """
-        ...
 
     def runs(self, epoch: int) -> tuple[list[Any], Any, Any] | None:
         """Return (columns, starts, ends): arrays in memory, and the order of ``epoch`` as runs of neighbours.
@@ -61,7 +60,6 @@ class Visits(Rows, Protocol):
         Run k has the rows starts[k] to ends[k] - 1, int64. None where rows are not in memory, or neighbours in the
         order are not neighbours there: then `visit` brings them together.
         """
-        ...
 
 
 class _Runner(Protocol):

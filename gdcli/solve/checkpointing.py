@@ -32,19 +32,15 @@ class Store(Protocol):
 
     def load(self, number: int, objective: Any) -> Any:
         """Return what was kept of a run on ``objective``: a snapshot, a `RunResult`, or None."""
-        ...
 
     def save(self, number: int, kept: Any, objective: Any) -> None:
         """Keep a snapshot in the place of what was kept of this run before."""
-        ...
 
     def put(self, number: int, kept: Any, objective: Any) -> None:
         """Keep a snapshot or result, but only when anything else is: until then the last one will do."""
-        ...
 
     def write(self) -> None:
         """Keep what was put."""
-        ...
 
 
 class Checkpointer(Rule):

@@ -43,34 +43,27 @@ class Passes(Protocol):
     @property
     def x(self) -> list[float]:
         """The newest point, within an epoch too."""
-        ...
 
     def start(self, x: Sequence[float]) -> None:
         """Begin at ``x`` with a fresh state of the update rule."""
-        ...
 
     def epoch(self, number: int, rate: float, told: Callable[[int], None], done: int = 0) -> None:
         """Go once through all rows in the order of epoch ``number`` (from 0), but for the first ``done``.
 
         ``told`` hears now and then how many rows are done; at those places an epoch can be gone on with.
         """
-        ...
 
     def keep(self) -> Any:
         """Return the newest point and the state of the update rule, to be restored in another process."""
-        ...
 
     def restore(self, kept: Any) -> None:
         """Go on from what was kept, in the place of `start`. Raises DataError where that is not possible."""
-        ...
 
     def mean_loss(self, x: Sequence[float]) -> float:
         """Return the mean loss over the rows; inf where it is not a number."""
-        ...
 
     def held_out_loss(self, x: Sequence[float]) -> float | None:
         """Return the mean loss over rows held out, None without such."""
-        ...
 
 
 @stored()
@@ -258,7 +251,6 @@ class EpochDescent:
     order: int = 0
 
     def start(self, objective: Objective, at: Evaluation) -> EpochState:
-        """Return the state of the run, its passes begun at ``at``."""
         self.begun.passes.start(at.x)
         return self.begun
 

@@ -56,17 +56,14 @@ class Method(Protocol):
     @property
     def order(self) -> int:
         """The order of derivatives needed at each iterate."""
-        ...
 
     def start(self, objective: Objective, at: Evaluation) -> Any:
         """Return the state before the first step from ``at`` (evaluated to ``order``)."""
-        ...
 
     def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
         """Return the next step from ``at``; its point is evaluated to ``order`` unless a
         reason ends the run.
         """
-        ...
 
 
 class FixedRate(NamedTuple):
@@ -102,7 +99,6 @@ class Iterate(NamedTuple):
         return None if self.at.gradient is None else norm(self.at.gradient)
 
     def times(self, k: float) -> Iterate:
-        """Return the same of ``k`` times the function, without its Hessian."""
         at = self.at
         gradient = None if at.gradient is None else at.gradient * k
         return self._replace(at=at._replace(value=at.value * k, gradient=gradient, hessian=None))
@@ -113,7 +109,6 @@ class Observer(Protocol):
 
     def __call__(self, iterate: Iterate) -> None:
         """Take notice of one iterate, in order, the start included."""
-        ...
 
 
 @stored()
@@ -134,6 +129,5 @@ class RunResult:
     seconds: float
 
     def times(self, k: float) -> RunResult:
-        """Return how the run of ``k`` times the function went."""
         start, best, last = (one.times(k) for one in (self.start, self.best, self.last))
         return replace(self, start=start, best=best, last=last)

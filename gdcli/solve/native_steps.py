@@ -45,7 +45,6 @@ class ChunkCode(Protocol):
         steps: int,
     ) -> Chunk:
         """Take up to ``steps`` steps from ``at``; ``lowest`` is the lowest value so far."""
-        ...
 
 
 class Tier(Protocol):
@@ -58,11 +57,9 @@ class Tier(Protocol):
 
         ``watched`` tells that a stop rule looks at the change of the value.
         """
-        ...
 
     def load(self, update: Update | None) -> ChunkCode | None:
         """From now on evaluate by machine code, or return what takes whole steps where there is an ``update``."""
-        ...
 
 
 class StepTrace(Protocol):
@@ -77,8 +74,6 @@ class StepTrace(Protocol):
 
 
 class Switch:
-    """When a run goes on in machine code."""
-
     def __init__(
         self, tier: Tier, rules: Sequence[Rule], observers: Sequence[Observer], trace: StepTrace
     ) -> None:

@@ -237,7 +237,6 @@ def _check_reads(entry: MethodEntry, settings: Iterable[str]) -> None:
 
 
 def _check_solves(entry: MethodEntry, objective: Objective) -> None:
-    """Raise UsageError for an objective that the method cannot solve."""
     if objective.is_constrained and not entry.constraints:
         able = ", ".join(m for m, e in METHODS.items() if e.constraints)
         raise UsageError(f"the method {entry.name} does not know constraints", f"these do: {able}")

@@ -92,12 +92,10 @@ def length_typed(objective: Objective, step: Vector) -> float:
 
 
 def inward(at: Evaluation, units: Units) -> Evaluation:
-    """Return an evaluation of the function as typed as one in ``units``."""
     return converted(at, _by(at.x, _inverse(units)), units)
 
 
 def outward(at: Evaluation, units: Units) -> Evaluation:
-    """Return an evaluation in ``units`` as one of the function as typed."""
     return converted(at, _by(at.x, units), _inverse(units))
 
 
@@ -186,7 +184,6 @@ def _sizes(objective: Objective, at: Evaluation) -> list[float] | float:
 
 
 def _filled(sizes: list[float], at: Evaluation) -> list[float]:
-    """Return ``sizes`` with the natural lengths of those that are 0."""
     if at.gradient is None or at.hessian is None:
         return [s or 1.0 for s in sizes]
     slopes, bends = [abs(float(a)) for a in at.gradient], [abs(float(a)) for a in diagonal(at.hessian)]
@@ -257,8 +254,6 @@ class UnitsState:
 
 @dataclass(frozen=True, slots=True)
 class OwnUnits:
-    """``method`` on the function in units of its own."""
-
     method: Method
 
     @property

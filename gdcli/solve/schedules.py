@@ -17,11 +17,8 @@ BOOK_FACTOR = 0.9
 
 
 class Schedule(Protocol):
-    """The step size of each epoch."""
-
     def rate(self, epoch: int, improved: bool) -> float | None:
         """Return the rate of ``epoch`` (from 0), None to end the run; ``improved``: the loss was never lower."""
-        ...
 
 
 @stored()

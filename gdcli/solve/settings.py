@@ -61,7 +61,6 @@ class EpochSettings(Settings):
 
     @property
     def rule(self) -> str:
-        """The method whose steps are taken."""
         return "sgd" if self.method in ("auto", "gd") else self.method
 
     @property
@@ -71,7 +70,6 @@ class EpochSettings(Settings):
 
     @property
     def most(self) -> int:
-        """The number of epochs at most."""
         if self.epochs is not None:
             return self.epochs
         return BOOK_EPOCHS if self.schedule == "book" else DEFAULT_EPOCHS

@@ -163,8 +163,6 @@ class DistanceMoved(_Limit):
 
 
 class ValueChange(_Limit):
-    """Stop when the last step changed the value by less than ``limit``."""
-
     __slots__ = ()
     reason = StopReason.VALUE
 

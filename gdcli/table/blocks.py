@@ -215,7 +215,6 @@ class Source(Protocol):
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Read what is wanted from the first row on."""
-        ...
 
     def close(self) -> None: ...
 

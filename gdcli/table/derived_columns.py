@@ -48,17 +48,14 @@ class Recipe(Protocol):
     def texts(self) -> tuple[str, ...]: ...
     def of(self, cells: Cells) -> ndarray:
         """Return the column, float64 (rows,); what is not finite is a fault of its row."""
-        ...
 
     def fault(self, cells: Mapping[str, Any]) -> str:
         """Return what is wrong in a row whose number is not finite, by the names of the columns that were read."""
-        ...
 
 
 class Moments(Recipe, Protocol):
     def number(self, cell: str | float) -> float:
         """Return the number that a cell is, nan where it is no such date."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,6 @@ class NamedVectors(Protocol):
 
     def vector(self, flat: Sequence[float]) -> Any:
         """Return flat numbers as the kind of vector it works on."""
-        ...
 
 
 # -- made ready --------------------------------------------------------------------------------------------------------

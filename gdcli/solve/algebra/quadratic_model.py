@@ -93,7 +93,6 @@ class LocalModel:
             self._from_eigenvalues(noise)
 
     def _begin(self, g: Vector, H: Matrix) -> None:
-        """Fill in what holds of a Hessian that is safely positive definite."""
         self.g = g
         self.hessian = H
         self.null: list[Vector] = []

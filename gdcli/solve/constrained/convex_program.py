@@ -116,7 +116,6 @@ class _Search:
         return _Point(p, np.where(q.equal, 0.0, 1.0), slacks, np.ones(len(slacks)))
 
     def parts(self, of: Array) -> tuple[Array, Array, Array]:
-        """Return what belongs to the sides, the lower and the upper bounds."""
         i, j = len(self.rows), len(self.rows) + len(self.low)
         return of[:i], of[i:j], of[j:]
 
@@ -162,7 +161,6 @@ class _Search:
         return None
 
     def better(self, at: _Point, dual: Array, rows: Array, mean: float) -> _Point:
-        """Return the point after a predictor and a corrector step."""
         import numpy as np
 
         t, slacks, prices = at.t, at.slacks, at.prices

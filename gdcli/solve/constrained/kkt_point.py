@@ -143,7 +143,6 @@ class KKTPoint:
 
     @property
     def strict(self) -> bool:
-        """Whether no active multiplier is 0."""
         return bool(self.bent.strong.all())
 
     @property
@@ -153,7 +152,6 @@ class KKTPoint:
 
     @property
     def is_minimum(self) -> bool:
-        """Whether nothing here speaks against a minimum."""
         return self.kind in ("minimum", "degenerate")
 
     @property

@@ -95,7 +95,6 @@ class Scaled:
         return ScaledPoint(y, f / self.units.value, h / self.units.sides)
 
     def with_slopes(self, at: ScaledPoint) -> ScaledPoint | None:
-        """Return the point with its slopes, None where these are not finite."""
         import numpy as np
 
         if at.g is not None:
@@ -136,7 +135,6 @@ class Scaled:
         return float(np.linalg.norm(self.pushed(h)))
 
     def violation(self, at: ScaledPoint) -> float:
-        """Return the violation in the units of `Constrained.violation`."""
         return self.problem.violation(self.typed(at.y), at.h * self.units.sides)
 
     def is_restored(self, at: ScaledPoint) -> bool:

@@ -66,7 +66,6 @@ class StabilisedSQP:
     order = 1
 
     def start(self, objective: Objective, at: Evaluation) -> SqpState:
-        """Return the state at the start, whose value and slopes are finite."""
         import numpy as np
 
         objective = cast(Constrained, objective)
@@ -85,7 +84,6 @@ class StabilisedSQP:
         return SqpState(units, here, nothing, rho, radius, breach, at.value, here.y, here.y, here.y)
 
     def step(self, objective: Objective, at: Evaluation, state: SqpState) -> Step:
-        """Return the next point that is accepted, or how the run ends."""
         import numpy as np
 
         search = _Search(Scaled(cast(Constrained, objective), state.units), replace(state), at)
@@ -97,8 +95,6 @@ class StabilisedSQP:
 
 
 class _Search(Run):
-    """The passes up to the next step."""
-
     def phi(self, at: ScaledPoint) -> float:
         """Return the augmented Lagrangian, inf outside of the domain."""
         import numpy as np

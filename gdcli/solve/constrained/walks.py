@@ -38,8 +38,6 @@ class Found(Enum):
 
 
 class Probe(NamedTuple):
-    """What the walks have found, and where."""
-
     found: Found
     at: ScaledPoint
 
@@ -54,7 +52,6 @@ class Walk(NamedTuple):
 
     @property
     def endless(self) -> Found:
-        """What a walk that fell all the way tells."""
         before, last = self.falls
         return Found.UNBOUNDED if last >= _TO_A_LIMIT * before else Found.LIMIT
 

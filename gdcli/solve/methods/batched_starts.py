@@ -31,15 +31,12 @@ class ManyPoints(Protocol):
 
     def solved(self, x: Array) -> tuple[Array, Array]:
         """Return the points with their best linear parameters, and their values (g,)."""
-        ...
 
     def linearised(self, x: Array) -> tuple[Array, Array]:
         """Return the Jacobian by the bent parameters (q, n, g) in the projected problem, and the residuals (n, g)."""
-        ...
 
     def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which points some residual is infinite on the way from x to y (g,)."""
-        ...
 
 
 def follow(many: ManyPoints, x: Array, signs: Array, told: Callable[[float], None]) -> tuple[Array, Array]:

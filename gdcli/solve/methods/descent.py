@@ -30,13 +30,11 @@ class Direction(Protocol):
     @property
     def stable(self) -> float | None:
         """The factor of the stable range of a fixed step."""
-        ...
 
     def start(self, at: Evaluation) -> Any: ...
 
     def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
         """Return the direction at ``at`` (evaluated to order 1) and the new state."""
-        ...
 
 
 class Steepest(Rule):

@@ -50,7 +50,6 @@ class Written:
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """The values of the constants, in the order of the text."""
         return tuple(getattr(self, name) for name in self.update.constants)
 
     def to_states(self, state: Any) -> States:
@@ -91,7 +90,6 @@ class Rule(Written):
 
     @property
     def response(self) -> Response:
-        """How the rule answers a gradient, for the theory of its noise."""
         return Response()
 
     def start(self, at: Evaluation) -> Any:
@@ -104,8 +102,6 @@ class Rule(Written):
 
 
 class FixedStep(Written):
-    """A step size that does not look at the value."""
-
     __slots__ = ()
 
     def choose(
@@ -169,12 +165,10 @@ class Elementwise(NamedTuple):
     sizes: FixedStep
 
     def states(self, state: Any) -> States:
-        """Return the states of the text from the state of the method."""
         of_direction, of_size = self.towards.to_states(state[0]), self.sizes.to_states(state[1])
         return States([*of_direction.scalars, *of_size.scalars], of_direction.vectors)
 
     def state(self, states: States) -> Any:
-        """Return the state of the method from the states of the text."""
         cut = len(self.towards.update.scalars)
         of_size = self.sizes.from_states(States(states.scalars[cut:], ()))
         return self.towards.from_states(States(states.scalars[:cut], states.vectors)), of_size

@@ -78,8 +78,6 @@ def fit_of(objective: Objective) -> Fit:
 
 @dataclass(slots=True)
 class Here:
-    """A point of the run with its linear model."""
-
     objective: Objective
     fit: Fit
     at: Evaluation
@@ -93,13 +91,11 @@ class Here:
         return self.at.value / total if total > 0.0 else 1.0
 
     def moved(self, step: Vec) -> Any:
-        """Return the point a step away, within the bounds."""
         x = as_like(self.at.x, Vec(self.at.x) + step)
         return x if self.fit.box is None else self.fit.box.clip(x)
 
     @property
     def rounding(self) -> float:
-        """The misfit that the rounding of the parameters makes."""
         return float(rounding_of(self._moves(), self.model.residual_norm))
 
     def _moves(self) -> list[float]:
@@ -112,17 +108,14 @@ class Here:
 
     @property
     def blur(self) -> float:
-        """What rounding may make of the value."""
         floor = residual_floor(self.model.triangle.measured, self._moves())
         return float(self.factor * rounding_of_squares(self.model.total, floor))
 
     def is_close(self) -> bool:
-        """Tell whether the value can no longer judge a step."""
         fall = self.factor * self.model.misfit * self.model.misfit
         return fall <= max(CLOSE * abs(self.at.value), self.blur) or self.is_rounding()
 
     def is_better(self, there: ResidualModel) -> bool:
-        """Tell whether the misfit of another point is clearly less."""
         return there.misfit <= BETTER * self.model.misfit
 
     def last_steps(self) -> Iterator[tuple[Evaluation, float]]:

@@ -58,11 +58,9 @@ class Points(ManyPoints, Protocol):
     @property
     def measured(self) -> float:
         """The sum of squares of what was measured."""
-        ...
 
     def solved(self, x: Vector, used: Sequence[int] | None = None) -> tuple[Any, Any]:
         """Return the points with the best of the linear parameters in use, and their values."""
-        ...
 
     def offset(self, x: Vector) -> Array: ...
 

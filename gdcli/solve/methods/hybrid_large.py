@@ -134,7 +134,6 @@ def _is_near(value: float, state: LargeState) -> bool:
 
 
 def large_method(tol: float, bounded: bool) -> ProjectedThenEscape | QuasiThenNewton:
-    """Return the method for many variables, with or without bounds."""
     return ProjectedThenEscape(tol) if bounded else QuasiThenNewton(tol)
 
 

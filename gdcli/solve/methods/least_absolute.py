@@ -105,12 +105,10 @@ class Polyhedron:
         return np.concatenate([slopes, row[:, None]], axis=1), np.append(offset, high)
 
     def value(self, x: Vector) -> tuple[float, float]:
-        """Return f at x, and how much of it may be rounding."""
         r, doubt = self._residuals(x)
         return self.constant + float(self.np.abs(r).sum()), float(doubt.sum())
 
     def _residuals(self, x: Vector) -> tuple[Any, Any]:
-        """Return r at x, and how much of it may be rounding."""
         np = self.np
         made = np.abs(self.offset) + np.abs(self.slopes).T @ np.abs(x)
         return self.offset + self.slopes.T @ x, blur(len(x) + 2) * made
@@ -131,7 +129,6 @@ class Polyhedron:
         return basis
 
     def by_squares(self) -> Array:
-        """Return the x with the least sum of squares of r."""
         return -self.np.linalg.solve(self.triangle, self.rows @ self.offset)
 
     def vertex(self, basis: list[int]) -> Vertex:
@@ -243,7 +240,6 @@ class EdgeDescent:
         return []
 
     def step(self, objective: Objective, at: Evaluation, state: list[int]) -> Step:
-        """Return the next vertex, at the end the middle of the minimizers."""
         polyhedron = self.polyhedron
         if not state:
             basis = polyhedron.near(polyhedron.by_squares())

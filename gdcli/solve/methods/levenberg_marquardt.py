@@ -169,7 +169,6 @@ class LevenbergMarquardt:
         return _stay(at, state, reason, passed=False)
 
     def _polish(self, here: Here, state: FitState) -> Step | None:
-        """Take a step that clearly shortens the misfit, if there is one."""
         done = here.is_rounding() or here.model.offset <= OFFSET_TOL * self.tol
         if state.polished < fit_ends.MAX_POLISH and not done:
             for there, length in here.last_steps():

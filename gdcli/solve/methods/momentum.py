@@ -58,8 +58,6 @@ class Nesterov(Rule):
 
 @stored()
 class _Last(NamedTuple):
-    """The gradient and the direction of the step before."""
-
     gradient: Vector
     direction: Vector
 

@@ -330,7 +330,6 @@ def _model(at: Evaluation, state: NewtonState) -> LocalModel:
 
 
 def _plain_model(objective: Objective, at: Evaluation, state: NewtonState) -> LocalModel | None:
-    """Return the model of the variables themselves."""
     full = with_hessian(objective, at, state.source)
     return None if full.hessian is None else local_model(full.gradient, full.hessian, NOISE[state.source])
 

@@ -83,7 +83,6 @@ class _Block:
         return cls(rows[0], rows[1], tables[0], tables[1])
 
     def fits(self, like: Vector, limit: int) -> bool:
-        """Tell whether the block is for such vectors and as many pairs."""
         return bool(self.steps.shape == (limit, len(like)))
 
     def keep(self, row: int, count: int, s: Vector, y: Vector) -> tuple[Vector, Vector]:

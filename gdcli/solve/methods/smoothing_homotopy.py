@@ -125,11 +125,9 @@ class Smoothing:
         return large_method(self.tol, self.bounded)
 
     def start(self, objective: Objective, at: Evaluation) -> KinkState:
-        """Begin with the function itself: many a kink is never met."""
         return KinkState(self.method.start(objective, at))
 
     def step(self, objective: Objective, at: Evaluation, state: KinkState) -> Step:
-        """Return a step on the function itself, or on a smoothed one."""
         if state.phase is None:
             values = objective.counts.value
             step = self.method.step(objective, at, state.plain)
