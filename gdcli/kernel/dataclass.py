@@ -169,15 +169,7 @@ else:
             elif one.default is not MISSING:
                 inside[f"_default_{name}"] = one.default
                 value = f"_default_{name}"
-            if frozen:
-                slot = getattr(cls, name, None)
-                direct = hasattr(slot, "__set__")
-                inside[f"_set_{name}"] = slot.__set__ if direct else object.__setattr__
-                lines.append(
-                    f"_set_{name}(self, {value})" if direct else f"_set_{name}(self, {name!r}, {value})"
-                )
-            else:
-                lines.append(f"self.{name} = {value}")
+            lines.append(_setting_frozen(cls, name, value, inside) if frozen else f"self.{name} = {value}")
         if hasattr(cls, "__post_init__"):
             lines.append("self.__post_init__()")
         body = "\n    ".join(lines) or "pass"
@@ -185,6 +177,14 @@ else:
         made = inside["__init__"]
         made.__qualname__ = f"{cls.__qualname__}.__init__"
         return made
+
+    def _setting_frozen(cls, name, value, inside):
+        slot = getattr(cls, name, None)
+        if hasattr(slot, "__set__"):
+            inside[f"_set_{name}"] = slot.__set__
+            return f"_set_{name}(self, {value})"
+        inside[f"_set_{name}"] = object.__setattr__
+        return f"_set_{name}(self, {name!r}, {value})"
 
     def _values(item):
         return tuple(getattr(item, name) for name, one in item.__fields__.items() if one.compare)

@@ -236,15 +236,19 @@ def _check_reads(entry: MethodEntry, settings: Iterable[str]) -> None:
             )
 
 
+def _those(suits: Callable[[MethodEntry], bool]) -> str:
+    return ", ".join(name for name, entry in METHODS.items() if suits(entry))
+
+
 def _check_solves(entry: MethodEntry, objective: Objective) -> None:
     if objective.is_constrained and not entry.constraints:
-        able = ", ".join(m for m, e in METHODS.items() if e.constraints)
+        able = _those(lambda one: one.constraints)
         raise UsageError(f"the method {entry.name} does not know constraints", f"these do: {able}")
     if not objective.is_constrained and not entry.free:
         hint = "gd does the same without; bounds, and what is a bound, need no penalty"
         raise UsageError(f"the method {entry.name} is for constraints, and there are none", hint)
     if objective.box is not None and not entry.bounds:
-        able = ", ".join(m for m, e in METHODS.items() if e.bounds)
+        able = _those(lambda one: one.bounds)
         raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
     if entry.name == "newton" and hessian_source(objective) is CurvatureSource.NONE:
         raise UsageError(

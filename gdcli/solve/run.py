@@ -130,8 +130,7 @@ def run(
         result = trace.result(reason)
         if checkpointer is not None:
             clean = clean and trace.progress.state is not None
-            goes_on = capped and clean and reason is StopReason.GRADIENT
-            _end(checkpointer, result, clean, keeps_result and reason.status is None and not goes_on)
+            _end(checkpointer, result, clean, capped, keeps_result)
         trace.progress.state = None  # whoever still has the progress need not keep the memory of a method
         return result
 
@@ -153,8 +152,9 @@ def _begun(
     return _Trace(RunProgress(at, objective.counts, clock, began))
 
 
-def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, over: bool) -> None:
-    if over:
+def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, capped: bool, keeps: bool) -> None:
+    goes_on = capped and clean and result.reason is StopReason.GRADIENT
+    if keeps and result.reason.status is None and not goes_on:
         checkpointer.end(result)
     elif clean:
         checkpointer.end(None)

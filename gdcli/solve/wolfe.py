@@ -72,21 +72,24 @@ def strong_wolfe(
             slope = dot(trial.gradient, direction)
             end = _End(size, trial.value, slope, trial)
             falls = trial.value <= at.value + fall * size * slope0 and trial.value <= low.value
-            by_slope = trial.value <= at.value + noise and slope <= (2.0 * fall - 1.0) * slope0
-            if (falls or by_slope) and abs(slope) <= -flatten * slope0:
+            falls = falls or (trial.value <= at.value + noise and slope <= (2.0 * fall - 1.0) * slope0)
+            if falls and abs(slope) <= -flatten * slope0:
                 return trial, size
-            if (falls or by_slope) and slope < 0.0:
+            if falls and slope < 0.0:
                 low = end
             else:
                 high = end
         if high is not None and high.size - low.size <= 1e-15 * high.size:
             break
         size = _next_size(low, high)
-    # Not even a sufficient fall: take the end of the interval if it is lower, rather than nothing.
-    if low.at is not None and low.at.value < at.value:
-        return low.at, low.size
-    if high is not None and high.at is not None and high.value < at.value:
-        return high.at, high.size
+    return _lower_end(low, high, at.value)
+
+
+def _lower_end(low: _End, high: _End | None, value: float) -> tuple[Evaluation, float] | None:
+    """Return an end of the interval if it is lower: not even a sufficient fall, but rather that than nothing."""
+    for end in (low, high):
+        if end is not None and end.at is not None and end.value < value:
+            return end.at, end.size
     return None
 
 

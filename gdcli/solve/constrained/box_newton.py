@@ -145,6 +145,12 @@ def _model(H: Array, g: Array, p: Array) -> float:
     return float((g + 0.5 * (H @ p)) @ p)
 
 
+def _next_radius(radius: float, length: float, ratio: float) -> float:
+    if ratio < POOR:
+        return (0.2 if ratio < 0.1 else 0.5) * length
+    return max(radius, 2.0 * length) if ratio > GOOD else radius
+
+
 def box_newton(
     value: Callable[[Array], float],
     derivatives: Callable[[Array], tuple[Array, Array] | None],
@@ -179,10 +185,7 @@ def box_newton(
         y = np.clip(x + p, lower, upper)
         there, length = value(y), _length(p)
         ratio = (f - there) / foretold if isfinite(there) else -np.inf
-        if ratio < POOR:
-            radius = (0.2 if ratio < 0.1 else 0.5) * length
-        elif ratio > GOOD:
-            radius = max(radius, 2.0 * length)
+        radius = _next_radius(radius, length, ratio)
         if ratio > ACCEPTABLE:
             x, f = y, there
             found = derivatives(x)
