@@ -21,11 +21,11 @@ BOUNDS = {
     "circles of imports": 0,
     "file names that stand twice": 0,
     "functions over 50 lines": 0,
-    "functions of complexity over 12": 34,
+    "functions of complexity over 12": 36,
     "functions of more than 7 parameters": 0,
     "parameters and variables that are Any": 192,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 612,
+    "docstrings of at most twelve words": 565,
 }
 
 
