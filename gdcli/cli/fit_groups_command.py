@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.groups import GroupRecorder
+    from gdcli.record.selection import Words
     from gdcli.render.tables import Look
     from gdcli.render.verdicts import Tally
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import RowCount
     from gdcli.tasks.fit.prepare_groups import Grouped
 
+_WALD = "wald"
 # Options that speak of one fit, and why.
 _REFUSED = {
     "plot": "a picture shows one fit",
@@ -97,23 +99,33 @@ def _taken(answers: Iterator[list[GroupFit]], take: Callable[[list[GroupFit]], b
 
 
 def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:
-    from gdcli.record.fit_records import FIT
     from gdcli.record.selection import check_names
     from gdcli.render import group_writers
 
     format, problem, space = options.written_as, found.plan.problem, found.plan.row.space
-    timing = recorder.timing
+    timing, words = recorder.timing, _words(found)
     if options.print:
-        check_names(options.print, problem, FIT)
-        return group_writers.GroupSelected(stream, recorder, options.print, FIT)
+        check_names(options.print, problem, words)
+        return group_writers.GroupSelected(stream, recorder, options.print, words)
     if format.shape is Shape.LINES:
         return group_writers.GroupLines(stream, recorder)
     if format.shape is Shape.OBJECT:
         return group_writers.GroupWhole(stream, recorder, found.columns)
     if format.shape is Shape.ROWS:
-        text = format.load()
-        return group_writers.GroupRows(stream, recorder, found.columns, space.labels, FIT, timing, text)
+        parts = ("", ".se", ".low", ".high") if problem.intervals != _WALD else ("", ".se")
+        names = [f"{name}{part}" for name in (*space.labels, *_derived(found)) for part in parts]
+        return group_writers.GroupRows(stream, recorder, found.columns, names, words, timing, format.load())
     return _table(found, recorder, format.load()(stream))
+
+
+def _derived(found: Grouped) -> list[str]:
+    return [text.partition("=")[0].strip() for text in found.plan.problem.derive]
+
+
+def _words(found: Grouped) -> Words:
+    from gdcli.record.fit_records import FIT, with_derived
+
+    return with_derived(FIT, _derived(found))
 
 
 def _lines(kept: StringIO, recorder: GroupRecorder) -> Any:
@@ -123,7 +135,6 @@ def _lines(kept: StringIO, recorder: GroupRecorder) -> Any:
 
 
 def _table(found: Grouped, recorder: GroupRecorder, look: Look) -> Any:
-    from gdcli.record.fit_records import FIT
     from gdcli.record.fits import RowsRecord, problem_record
     from gdcli.render.group_table import GroupQuestion, GroupTable
 
@@ -131,7 +142,8 @@ def _table(found: Grouped, recorder: GroupRecorder, look: Look) -> Any:
     counted = RowsRecord.of(rows, visited=None)
     plan, groups = found.plan, len(found.keys)
     asked = GroupQuestion(problem_record(plan.problem), space, found.columns, groups, counted, plan.searched)
-    return GroupTable(asked, look, recorder, FIT, recorder.timing)
+    asked = asked._replace(derived=_derived(found), intervals=plan.problem.intervals != _WALD)
+    return GroupTable(asked, look, recorder, _words(found), recorder.timing)
 
 
 def _rows(found: Grouped) -> RowCount:

@@ -200,10 +200,6 @@ def fit_of(entry: FileProblem, options: FitOptions) -> tuple[FitRequest, FitSett
     """Return what is asked of a fit, and how it is to be solved, as the command line does. Raises UsageError."""
     from gdcli.tasks.fit.request import FitRequest, FitSettings
 
-    if options.by and not options.share:
-        raise UsageError(
-            "--by makes an answer of each group, and a problem has one", "add share, or use gd fit"
-        )
     asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions, PartitionsOptions)
     asked |= {"start": entry.start, "let": entry.let, "bounds": entry.bounds, "subject_to": entry.subject_to}
     asked["constants"] = entry.constants

@@ -119,7 +119,7 @@ def _list(options: ShowOptions, record: Record) -> StoredPage:
 def groups(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
     from collections import Counter
 
-    from gdcli.record.fit_records import FIT
+    from gdcli.record.fit_records import FIT, with_derived
     from gdcli.record.fits import RowsRecord
     from gdcli.record.groups import GroupRecorder, stored_group
     from gdcli.render.group_table import GroupQuestion, GroupTable
@@ -131,12 +131,14 @@ def groups(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
     of_rows = ("used", "skipped", "held_back")
     rows = RowsRecord(**{name: sum(getattr(fit.rows, name) for fit in found) for name in of_rows})
     searched = first.problem.search is not None
+    derived = list(first.derived or {})
     asked = GroupQuestion(
-        first.problem, first.problem.space, list(found[0].labels), len(found), rows, searched
+        first.problem, first.problem.space, list(found[0].labels), len(found), rows, searched, derived
     )
+    asked = asked._replace(intervals=first.intervals is not None and first.intervals.kind != "wald")
 
     def write(stream: TextIO, format: Format) -> None:
-        table = GroupTable(asked, format.load()(stream), GroupRecorder(), FIT)
+        table = GroupTable(asked, format.load()(stream), GroupRecorder(), with_derived(FIT, derived))
         table(found)
         table.finish(Counter(fit.status for fit in found))
 

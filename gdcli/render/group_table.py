@@ -33,7 +33,10 @@ _MOST_WIDE = 4
 
 
 class GroupQuestion(NamedTuple):
-    """What is asked of all groups; ``searched``: the start of each is searched for in its own rows."""
+    """What is asked of all groups; ``searched``: the start of each is searched for in its own rows.
+
+    ``derived`` names the quantities that are derived, ``intervals`` tells that these were asked for.
+    """
 
     problem: FitProblemRecord
     space: Space
@@ -41,6 +44,8 @@ class GroupQuestion(NamedTuple):
     groups: int
     rows: RowsRecord
     searched: bool
+    derived: Sequence[str] = ()
+    intervals: bool = False
 
 
 class GroupTable:
@@ -57,7 +62,7 @@ class GroupTable:
         self._asked, self._show, self._width, self._glyphs = asked, look.show, look.width, look.glyphs
         self._recorder, self._words = recorder, words
         self._began = perf_counter() if timing else None
-        self._names = asked.space.labels
+        self._names = [*asked.space.labels, *asked.derived]
         self._plus = "±" if look.glyphs.rule == "─" else "+-"
         self._kept: list[str] = []
         self._left_out: list[str] = []
@@ -167,7 +172,8 @@ class GroupTable:
 
     def _columns(self, some: Sequence[Group]) -> dict[str, Column]:
         """All columns by name: labels, rows, parameters, how good the fit is, status."""
-        wanted = [part for name in self._names for part in (name, f"{name}.se")]
+        parts = ("", ".se", ".low", ".high") if self._asked.intervals else ("", ".se")
+        wanted = [f"{name}{part}" for name in self._names for part in parts]
         found = list(cells(some, [*wanted, "residual_sd", "r_squared"], self._recorder, self._words))
         by_column = [[_number(row[k]) for row in found] for k in range(len(wanted) + 2)]
         columns: dict[str, Column] = {}
@@ -178,13 +184,16 @@ class GroupTable:
             columns[f"by {column}"] = Column(cut(column, _LONGEST_LABEL), texts, left=is_text)
         columns["n"] = Column("rows", [str(fit.rows.used) for fit in some])
         for k, name in enumerate(self._names):
-            values, errors = by_column[2 * k], by_column[2 * k + 1]
+            values, errors, *ends = by_column[len(parts) * k : len(parts) * (k + 1)]
             if name not in self._decimals:
                 self._decimals[name] = usual_decimals(errors)
             blurs = [_blur(fit, k) for fit in some]
             texts = error_cells(values, errors, blurs, self._decimals[name], self._plus)
             # Sums of absolute values have no errors.
             title = name if self._asked.problem.loss == "absolute" else f"{name} {self._plus} error"
+            if ends:
+                title = f"{name} (interval)"
+                texts = [_with_ends(*cells) for cells in zip(values, *ends, strict=True)]
             columns[name] = Column(title, texts, spare=1 if k else 0)
         left = [0.0 if _is_exact(fit) else sd for fit, sd in zip(some, by_column[-2], strict=True)]
         for key, title, values, spare in (
@@ -195,6 +204,13 @@ class GroupTable:
                 columns[key] = Column(title, [_few(value, key) for value in values], spare=spare)
         columns["status"] = Column(pad("status", 10, left=True), [fit.status for fit in some], left=True)
         return columns
+
+
+def _with_ends(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or (low is None and high is None):
+        return "" if value is None else short(value, 4)
+    ends = [f"{side}inf" if end is None else short(end, 4) for side, end in (("-", low), ("", high))]
+    return f"{short(value, 4)} ({ends[0]} to {ends[1]})"
 
 
 def _wide(column: Column) -> Column:
@@ -223,4 +239,4 @@ def _is_exact(fit: Group) -> bool:
 def _blur(fit: Group, k: int) -> float | None:
     """What rounding leaves open of a parameter of a group that the model says exactly; these are solved alone."""
     errors = None if fit.found is None else fit.found.certificate.errors
-    return None if errors is None else errors[k]
+    return None if errors is None or k >= len(errors) else errors[k]

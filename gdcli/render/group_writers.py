@@ -56,9 +56,8 @@ class GroupRows:
         text: RowText,
     ) -> None:
         self._stream, self._recorder, self._words, self._text = stream, recorder, words, text
-        parameters = [part for name in names for part in (name, f"{name}.se")]
         tail = ("value", "residual_sd", "r_squared", "iterations", "status", "message")
-        self._names = ["rows", "skipped", *parameters, *tail, *(["seconds"] if timing else [])]
+        self._names = ["rows", "skipped", *names, *tail, *(["seconds"] if timing else [])]
         stream.write(text.head([*by, *self._names]))
 
     def __call__(self, fits: Sequence[Group]) -> None:

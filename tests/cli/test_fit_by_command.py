@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import WHOLE
 from keep import kept
 
 from gdcli.cli.app import run
@@ -232,6 +233,41 @@ def test_values_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert more[0][4:] == ["minimum", "4", more[0][6]]
     assert fit(LINE, "sites.csv", "--by", "site", "--print", "q") == 2
     assert "--print knows no 'q'" in capsys.readouterr().err
+
+
+def test_intervals_and_derived_quantities_are_those_of_each_fit_alone(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("profile", "wald", *(["bootstrap"] if WHOLE else [])):
+        more = [
+            *START,
+            "--rows",
+            "1:25",
+            "--intervals",
+            kind,
+            *(["--samples", "100"] if kind == "bootstrap" else []),
+            "--derive",
+            "h=log(2)/b",
+        ]
+        names = "b,b.low,b.high,h,h.se,h.low,h.high"
+        assert fit(MODEL, "decays.csv", *more, "--by", "g", "--print", names) == 0
+        for line in capsys.readouterr().out.splitlines():
+            group, *cells = line.split("\t")
+            assert fit(MODEL, "decays.csv", *more, "--rows", f'g == "{group}"', "--print", names) == 0
+            alone = [float(cell) for cell in capsys.readouterr().out.split()]
+            assert [float(cell) for cell in cells] == pytest.approx(alone, rel=1e-6)
+            assert float(cells[1]) < float(cells[0]) < float(cells[2])
+        assert fit(MODEL, "decays.csv", *more, "--by", "g", "--format", "csv") == 0
+        head = capsys.readouterr().out.splitlines()[0]
+        assert ("h,h.se,h.low,h.high," in head) == (kind != "wald")
+        assert fit(MODEL, "decays.csv", *more, "--by", "g", "--format", "jsonl", "--output", "g.jsonl") == 0
+        assert fit(MODEL, "decays.csv", *more, "--by", "g") == 0
+        shown = capsys.readouterr().out
+        assert ("b (interval)" in shown) == (kind != "wald")
+        assert run(["show", "g.jsonl"]) == 0
+        assert capsys.readouterr().out == shown
+    assert fit(MODEL, "decays.csv", *START, "--by", "g", "--share", "b", "--derive", "h=log(2)/b") == 2
+    assert "--derive does not go with --share" in capsys.readouterr().err
 
 
 def test_a_file_for_the_answer(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,10 +174,6 @@ def test_every_option_of_a_fit_is_a_key_that_says_the_same(name: str) -> None:
         **others,
     }
     entry = problem_file.read_line(json.dumps(content).encode(), "f", 1, OPTIONS)
-    if name == "--by":
-        with pytest.raises(UsageError, match="--by makes an answer of each group"):
-            fit_of(entry, options_for(entry))
-        return
     words = [
         w for key, v in {name[2:]: value, **others}.items() for w in [f"--{key}", *([] if v is True else [v])]
     ]

@@ -22,8 +22,8 @@ from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.prepare_groups import Grouped
-from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.fit.solve_fit import LAST_DIGITS, solve
+from gdcli.tasks.fit.request import WALD, FitSettings
+from gdcli.tasks.fit.solve_fit import LAST_DIGITS, answer, solve
 
 if TYPE_CHECKING:
     from gdcli.table.blocks import Label
@@ -107,6 +107,7 @@ def _is_plain(found: Grouped, settings: FitSettings) -> bool:
         and row.space.size <= MOST_PARAMETERS
         and not problem.bounds
         and not found.plan.searched
+        and not _asks_more(found)
         and is_smooth(row)
     )
 
@@ -140,17 +141,24 @@ def of_group(found: Grouped, group: int) -> GroupFit:
 
 def fit_alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
     """Solve one group by itself; what is wrong with it is its answer."""
-    answer = of_group(found, group)
+    known = of_group(found, group)
     try:
         with limited(settings):
             own = found.prepared(group)
-            return answer._replace(alone=replace(solve(own, settings), ranges=ranges_of(own.row, own.data)))
+            if _asks_more(found):
+                return known._replace(alone=answer(own, settings))
+            return known._replace(alone=replace(solve(own, settings), ranges=ranges_of(own.row, own.data)))
     except GdError as fault:
         if fault.exit_code == 2:  # the same for all
             raise
-        return answer._replace(fault=fault)
+        return known._replace(fault=fault)
     except Exception as fault:  # of one group: the others have their answers all the same
-        return answer._replace(fault=internal(fault))
+        return known._replace(fault=internal(fault))
+
+
+def _asks_more(found: Grouped) -> bool:
+    """Tell whether intervals or derived quantities are asked for, beyond what groups have that are solved together."""
+    return bool(found.plan.problem.derive) or found.plan.problem.intervals != WALD
 
 
 def _at_once(

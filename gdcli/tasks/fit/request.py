@@ -184,13 +184,13 @@ class FitRequest:
             raise UsageError(f"--intervals is one of {', '.join(INTERVALS)}, not {self.intervals}", hint)
         self._check_bootstrap()
         self._check_contour()
-        if self.derive and self.by:
-            raise UsageError("--derive is not for fits of groups", "fit one group, or leave out --by")
+        if self.derive and self.share:
+            raise UsageError("--derive does not go with --share", "leave out one of them")
         if self.intervals == WALD:
             return
         asked = f"--intervals {self.intervals}"
-        if self.by:
-            raise UsageError(f"{asked} is not for fits of groups", "fit one group, or leave out --by")
+        if self.share:
+            raise UsageError(f"{asked} does not go with --share", "leave out one of them")
         if self.subject_to:
             raise UsageError(
                 f"{asked} is not for fits within constraints", "leave it out: wald is along what holds"
