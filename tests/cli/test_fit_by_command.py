@@ -346,7 +346,7 @@ def test_a_problem_of_gd_run_has_one_answer(place: Path, capsys: pytest.CaptureF
     problem = {"command": "fit", "expression": LINE, "data": "sites.csv", "by": "site"}
     (place / "problems.jsonl").write_text(json.dumps(problem) + "\n")
     assert run(["run", "problems.jsonl"]) == 2
-    assert "--by makes an answer of each group" in answers(capsys.readouterr().out)[0]["message"]
+    assert "--by has an answer for each group" in answers(capsys.readouterr().out)[0]["message"]
 
 
 # -- receipts ------------------------------------------------------------------------------------------------------
