@@ -184,17 +184,8 @@ class GroupTable:
             columns[f"by {column}"] = Column(cut(column, _LONGEST_LABEL), texts, left=is_text)
         columns["n"] = Column("rows", [str(fit.rows.used) for fit in some])
         for k, name in enumerate(self._names):
-            values, errors, *ends = by_column[len(parts) * k : len(parts) * (k + 1)]
-            if name not in self._decimals:
-                self._decimals[name] = usual_decimals(errors)
-            blurs = [_blur(fit, k) for fit in some]
-            texts = error_cells(values, errors, blurs, self._decimals[name], self._plus)
-            # Sums of absolute values have no errors.
-            title = name if self._asked.problem.loss == "absolute" else f"{name} {self._plus} error"
-            if ends:
-                title = f"{name} (interval)"
-                texts = [_with_ends(*cells) for cells in zip(values, *ends, strict=True)]
-            columns[name] = Column(title, texts, spare=1 if k else 0)
+            of_name = by_column[len(parts) * k : len(parts) * (k + 1)]
+            columns[name] = self._parameter(k, name, of_name, [_blur(fit, k) for fit in some])
         left = [0.0 if _is_exact(fit) else sd for fit, sd in zip(some, by_column[-2], strict=True)]
         for key, title, values, spare in (
             ("residual_sd", "resid. sd", left, 3),
@@ -204,6 +195,21 @@ class GroupTable:
                 columns[key] = Column(title, [_few(value, key) for value in values], spare=spare)
         columns["status"] = Column(pad("status", 10, left=True), [fit.status for fit in some], left=True)
         return columns
+
+    def _parameter(
+        self, k: int, name: str, numbers: Sequence[Sequence[float | None]], blurs: Sequence[float | None]
+    ) -> Column:
+        """The column of a parameter: its values with errors, or with the ends of the intervals asked for."""
+        values, errors, *ends = numbers
+        if ends:
+            texts = [_with_ends(*cells) for cells in zip(values, *ends, strict=True)]
+            return Column(f"{name} (interval)", texts, spare=1 if k else 0)
+        if name not in self._decimals:
+            self._decimals[name] = usual_decimals(errors)
+        texts = error_cells(values, errors, blurs, self._decimals[name], self._plus)
+        # Sums of absolute values have no errors.
+        title = name if self._asked.problem.loss == "absolute" else f"{name} {self._plus} error"
+        return Column(title, texts, spare=1 if k else 0)
 
 
 def _with_ends(value: float | None, low: float | None, high: float | None) -> str:
