@@ -79,7 +79,7 @@ def make_problem(
     element (``"v[0]"``), None for no bound; or texts as after --bounds; or, for a function with a start without names,
     one pair for each element. Raises UsageError and DomainError as :func:`read_problem`.
     """
-    from gdcli.tasks import python_values
+    from gdcli.tasks import python_problem
     from gdcli.tasks.python_problem import function_problem, named, text_of
 
     for name in more.keys() - {"gradient", "hessian", *TEXTS}:
@@ -90,7 +90,7 @@ def make_problem(
         if constants or texts["let"]:
             raise UsageError("a function has no constants to be given", "give them to the function itself")
         plain = function_problem(expression, sense, start, seed=seed, bounds=limits, **more)
-        return python_values.constrained(plain, texts["subject_to"])
+        return python_problem.constrained(plain, texts["subject_to"])
     if any(derivative is not None for derivative in more.values()):
         raise UsageError(
             "only a function comes with derivatives", "those of an expression are exact: leave them out"
@@ -98,8 +98,8 @@ def make_problem(
     text = text_of(expression)
     if start is not None and not isinstance(start, Mapping):
         raise UsageError("a start gives each variable a value by name", 'for example start={"x": 1}')
-    typed = TypedTexts(python_values.typed_bounds(limits), texts["subject_to"], texts["let"])
-    return python_values.make_problem(text, sense, named(start), named(constants), seed, source, typed)
+    typed = TypedTexts(python_problem.typed_bounds(limits), texts["subject_to"], texts["let"])
+    return python_problem.make_problem(text, sense, named(start), named(constants), seed, source, typed)
 
 
 # What is given as texts, one or several.
@@ -241,7 +241,7 @@ def roots(
     ``bounds`` are (lower, upper) by name, ``all`` for every variable; ``constants`` texts as after --set. Raises
     UsageError.
     """
-    from gdcli.tasks.python_values import typed_bounds
+    from gdcli.tasks.python_problem import typed_bounds
     from gdcli.tasks.root_finding import read_system, solve_system
 
     return solve_system(read_system(equations, typed_bounds(bounds), constants), settings)

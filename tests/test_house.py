@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "solve": {"kernel", "compile", "objective"},
     "judge": {"compile", "kernel", "objective", "solve"},
     "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
-    "record": {"kernel", "calculus", "compile", "solve", "judge", "tasks"},
+    "record": {"kernel", "calculus", "solve", "judge", "tasks"},
     "render": {"kernel", "language", "solve", "tasks", "record"},
     "api": {"kernel", "objective", "solve", "tasks"},
     "cli": {"kernel", "language", "table", "solve", "tasks", "record", "render", "api"},

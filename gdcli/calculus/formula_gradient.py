@@ -27,10 +27,7 @@ class Derivative:
         self._known: dict[Atom, Sum] = {}
 
     def of(self, a: Sum) -> Sum:
-        return add(*(scale(self._of_term(m), c) for m, c in a.terms.items()))
-
-    def _of_term(self, monomial: Monomial) -> Sum:
-        return add(*self._parts(monomial)) if monomial else ZERO
+        return add(*(scale(add(*self._parts(m)), c) for m, c in a.terms.items()))
 
     def _parts(self, monomial: Monomial) -> Iterator[Sum]:
         """By the product rule, d(b**n) = n*b**(n-1) db + b**n*log(b) dn."""
@@ -46,7 +43,9 @@ class Derivative:
                 yield mul(rest, mul(exponent, mul(lower, slope)))
             if growth.terms:
                 inner = base.args[0] if base.kind == "sum" else itself
-                log = ONE if base == E_ATOM else log_of(_plain_number(base) or inner)
+                log = (
+                    ONE if base == E_ATOM else log_of(number(base.label) if base.kind == "number" else inner)
+                )
                 yield mul(rest, mul(whole, mul(log, growth)))
 
     def _of_atom(self, base: Atom) -> Sum:
@@ -73,10 +72,6 @@ class Derivative:
         arguments = Elements(ALGEBRA, dict(zip("xy", base.args, strict=False)))
         outer = [arguments.value(tree) for tree in _slopes(base.label)]
         return add(*(mul(o, i) for o, i in zip(outer, inner, strict=True)))
-
-
-def _plain_number(base: Atom) -> Sum | None:
-    return number(base.label) if base.kind == "number" else None
 
 
 def formula(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> Sum:

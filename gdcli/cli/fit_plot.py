@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gdcli.kernel.vectors import np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,8 +92,6 @@ class FitPlot:
         self, found: FitRecord, column: str, places: Sequence[float]
     ) -> list[tuple[str, list[float], list[float]]]:
         """The bands of prediction and of confidence along a column, as far as they are known."""
-        import numpy as np
-
         from gdcli.record.predictions import fitted_answer
         from gdcli.tasks.fit.prediction import CONFIDENCE, PREDICTION, bands
 

@@ -30,7 +30,7 @@ def shaped(*shapes: Shape) -> tuple[str, ...]:
 
 
 def _loss_here(name: str) -> str:
-    from gdcli.tasks.fit.synonyms import loss_here
+    from gdcli.tasks.option_names import loss_here
 
     return loss_here(name)
 

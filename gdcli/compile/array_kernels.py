@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any
 from gdcli.compile import machine_code
 from gdcli.compile.chunks import Output
 from gdcli.compile.indexed_simd import GatherWriter, Unsupported
-from gdcli.compile.runners import numpy, total
+from gdcli.compile.runners import total
 from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements
-from gdcli.compile.strict_scalar import operations_of
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.language.graph import Graph, Key
 
 if TYPE_CHECKING:
@@ -73,7 +72,6 @@ def vector_kernel(
         text, flags = GatherWriter(graph, roots, outputs, offsets, lengths, list(data)).write()
     except Unsupported:
         return None
-    np = numpy()
     call = machine_code.load(text, flags, use_cache)["program"]
     arrays = [np.ascontiguousarray(value, dtype=float) for value in data.values()]
     pointers = [a.ctypes.data for a in arrays]
@@ -102,7 +100,6 @@ class RowsKernel:
     ) -> None:
         written = RowsText(graph, roots, parameters, columns)
         library = machine_code.load(written.text, written.flags, use_cache)
-        self.np = numpy()
         self.count = len(written.roots)
         self._parameters = ctypes.c_double * len(parameters)
         self._sums, self._values = library["sums"], library["values"]
@@ -116,7 +113,7 @@ class RowsKernel:
         arrays = self._arrays(columns)
         rows = len(arrays[0]) if arrays else 0
         blocks = -(-rows // BLOCK)
-        out = self.np.empty((blocks, self.count))
+        out = np.empty((blocks, self.count))
         given = self._parameters(*x)
         pointers = [a.ctypes.data for a in arrays]
         stopped = threading.Event()
@@ -148,7 +145,7 @@ class RowsKernel:
         """Return each root's value for every row, float64 arrays of shape (rows,)."""
         arrays = self._arrays(columns)
         rows = len(arrays[0]) if arrays else 0
-        results = [self.np.empty(rows) for _ in range(self.count)]
+        results = [np.empty(rows) for _ in range(self.count)]
         pointers = [a.ctypes.data for a in (*arrays, *results)]
         given = self._parameters(*x)
         for begin in range(0, rows, _SPAN * BLOCK):
@@ -156,7 +153,7 @@ class RowsKernel:
         return results
 
     def _arrays(self, columns: Sequence[Any]) -> list[Any]:
-        return [self.np.ascontiguousarray(column, dtype=float) for column in columns]
+        return [np.ascontiguousarray(column, dtype=float) for column in columns]
 
 
 # Rows that are summed in the lanes before the lanes are added up: few enough for accuracy, many to be quick.
@@ -175,7 +172,7 @@ class RowsText:
         leaves = {i for i in reached if graph.keys[i] in columns}
         self.varying = graph.depending(self.roots, leaves)
         self.scalar_lines, self.scalars = scalar_statements(graph, self.roots, self.varying, parameters)
-        self.text = helpers(operations_of(graph, self.roots)) + self._sums() + self._values()
+        self.text = helpers(graph.operations(self.roots)) + self._sums() + self._values()
         self.flags = flags("sums", "values")
 
     def _begin(self) -> list[str]:

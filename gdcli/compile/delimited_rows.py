@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.compile import machine_code
-from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -219,7 +219,6 @@ class RowsReader:
     """The machine code, loaded. Raises NoMachineCodeError where there is none."""
 
     def __init__(self, use_cache: bool = True) -> None:
-        self.np = np = numpy()
         if sys.byteorder != "little":
             raise machine_code.NoMachineCodeError(
                 "text is read by machine code only where low bytes come first"
@@ -247,7 +246,6 @@ class RowsReader:
         and lines longer than ``longest`` are not plain. ``room`` is asked for memory for a number of rows, float64 of
         shape (columns, rows) with contiguous rows, and may give None.
         """
-        np = self.np
         bytes_of = np.frombuffer(data, dtype=np.uint8)
         text = bytes_of.ctypes.data
         threads = max(1, min(threads, len(data) // _LEAST))

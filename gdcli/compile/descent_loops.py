@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gdcli.compile.strict_scalar import functions_of, operations_of, statements
+from gdcli.compile.strict_scalar import functions_of, statements
 from gdcli.compile.update_rules import Update, assigned, renamed
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.graph import Graph, Key
@@ -88,7 +88,7 @@ def loop_text(
         "    marks[1] = found_at",
         "    return taken",
     ]
-    operations = operations_of(graph, roots)
+    operations = graph.operations(roots)
     return functions_of(operations) + "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from functools import cache
 
 from gdcli.calculus.elements import by_formula
 from gdcli.compile.scalar_text import ScalarWriter
-from gdcli.compile.strict_scalar import functions_of, operations_of
+from gdcli.compile.strict_scalar import functions_of
 from gdcli.compile.translate import AWK, JAVASCRIPT, C, translate
 from gdcli.compile.update_rules import Update, assigned
 from gdcli.kernel.errors import UsageError
@@ -54,7 +54,7 @@ def function(
 
 def python_functions(graph: Graph, roots: Sequence[int]) -> str:
     """Return what safe programs of these operations call, which never raises."""
-    wanted = operations_of(graph, roots)
+    wanted = graph.operations(roots)
     own = [op for op, row in FUNCTIONS.items() if op in wanted and row.special]
     wanted |= {"floor"} if own and "floor(" in functions_of(wanted) else set()
     plain = {op: row.safe for op, row in FUNCTIONS.items() if op in wanted and not row.special}
@@ -96,11 +96,11 @@ def _awk() -> dict[str, str]:
 
 def c_functions(graph: Graph, roots: Sequence[int]) -> str:
     """Return what programs of these operations call beyond the mathematics of C."""
-    return translate(functions_of(operations_of(graph, roots)), C)
+    return translate(functions_of(graph.operations(roots)), C)
 
 
 def awk_functions(text: str, graph: Graph, roots: Sequence[int]) -> str:
-    own = translate(functions_of(operations_of(graph, roots)), AWK)
+    own = translate(functions_of(graph.operations(roots)), AWK)
     found, needed, pending = _awk(), dict[str, str](), [text + own]
     while pending:
         called = {name for name in re.findall(r"\w+(?=\()", pending.pop()) if name in found} - set(needed)
@@ -124,7 +124,7 @@ _JAVASCRIPT = {
 
 def javascript_functions(graph: Graph, roots: Sequence[int]) -> str:
     """Return what programs of these operations call beyond the mathematics of JavaScript."""
-    wanted = operations_of(graph, roots)
+    wanted = graph.operations(roots)
     own = translate(functions_of(wanted), JAVASCRIPT)
     called = {"power": "pow" in wanted, "copysign": "copysign(" in own}
     return "".join(text for name, text in _JAVASCRIPT.items() if called[name]) + own

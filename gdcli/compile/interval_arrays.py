@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 from gdcli.calculus import interval_rules
 from gdcli.calculus.interval_scalars import INF, LESS, MORE, UNDERFLOW
-from gdcli.compile.runners import array_function, numpy
+from gdcli.compile.runners import array_function
 from gdcli.kernel.numerics import EPS, LARGEST, SMALLEST
+from gdcli.kernel.vectors import np
 from gdcli.language.functions import FUNCTIONS
 
 # An array of numpy, or a number.
@@ -24,7 +25,6 @@ _OTHERS = {"power": "power"}
 @cache
 def array_rules() -> dict[str, Any]:
     """Return the functions of :mod:`gdcli.calculus.interval_rules` by name, made to work on arrays of ends."""
-    np = numpy()
 
     def down(v: Array) -> Array:
         return np.minimum(np.minimum(v * LESS, v * MORE), LARGEST)
@@ -68,7 +68,7 @@ def _function(name: str) -> Array:
     row = FUNCTIONS.get(name)
     if row is not None and row.special:
         return array_function(name)
-    return getattr(numpy(), _OTHERS[name] if row is None else row.numpy.removeprefix("np."))
+    return getattr(np, _OTHERS[name] if row is None else row.numpy.removeprefix("np."))
 
 
 def _computed(name: str, *args: Array) -> Array:
@@ -76,8 +76,6 @@ def _computed(name: str, *args: Array) -> Array:
 
 
 def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Array]:
-    import numpy as np  # loaded by then: `numpy` looks at the environment, too
-
     products: tuple[Array, ...]
     if al is ah or bl is bh:  # numbers, of data for example
         products = (al * bl, al * bh) if al is ah else (al * bl, ah * bl)
@@ -96,8 +94,6 @@ def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Ar
 
 
 def _extremes(products: tuple[Array, ...]) -> tuple[Array, Array]:
-    import numpy as np  # loaded by then: `numpy` looks at the environment, too
-
     if len(products) == 2:
         return np.minimum(*products), np.maximum(*products)
     p, q, r, s = products

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST, TINY
+from gdcli.kernel.vectors import np
 
 Array = Any
 Pair = tuple[Array, Array]
@@ -29,15 +30,11 @@ class BoundedFunction(Protocol):
 
 
 def middle(low: Array, high: Array) -> Array:
-    import numpy as np
-
     return np.clip(0.5 * low + 0.5 * high, low, high)
 
 
 def outward(low: Array, high: Array, least: Array, most: Array) -> Pair:
     """Return the boxes with the next number on each side, within ``least`` to ``most`` (n,)."""
-    import numpy as np
-
     return (
         np.maximum(np.nextafter(low, -np.inf), least[:, None]),
         np.minimum(np.nextafter(high, np.inf), most[:, None]),
@@ -48,8 +45,6 @@ def widened(low: Array, high: Array) -> Pair:
     """Return the boxes about twice as wide, by a few of their last digits at least; no side is far below the others,
     with whose rounding it is mixed.
     """
-    import numpy as np
-
     sides = high - low
     room = 0.5 * sides + 4.0 * EPS * np.maximum(np.abs(low), np.abs(high)) + TINY
     room = room + _LEAST_SIDE * sides.max(axis=0, initial=0.0)
@@ -58,8 +53,6 @@ def widened(low: Array, high: Array) -> Pair:
 
 def derivatives(found: Any) -> tuple[Pair, Pair | None]:
     """Return gradient and Hessian of an enclosure, infinite where nothing is known of them."""
-    import numpy as np
-
     gradient, hessian = (
         pair and (np.where(found.defined, pair[0], -np.inf), np.where(found.defined, pair[1], np.inf))
         for pair in (found.gradient, found.hessian)
@@ -69,8 +62,6 @@ def derivatives(found: Any) -> tuple[Pair, Pair | None]:
 
 def first_order(low: Array, high: Array, center: Array, value: Pair, slope: Pair) -> Pair:
     """Return what holds the values on boxes by the mean value theorem: value(center) + slope(box) * (box - center)."""
-    import numpy as np
-
     rules = array_rules()
     total = value
     with np.errstate(all="ignore"):
@@ -84,8 +75,6 @@ def second_order(low: Array, high: Array, center: Array, value: Pair, slope: Pai
     """Return what holds the values on boxes by Taylor's theorem, with ``slope`` at the centre, ``hessian`` on the
     box.
     """
-    import numpy as np
-
     rules = array_rules()
     total = value
     half = np.array(0.5), np.array(0.5)
@@ -105,8 +94,6 @@ def _entry(matrix: Pair, i: int, j: int) -> Pair:
 
 
 def _known(total: Pair) -> Pair:
-    import numpy as np
-
     return np.where(np.isnan(total[0]), -np.inf, total[0]), np.where(np.isnan(total[1]), np.inf, total[1])
 
 
@@ -120,8 +107,6 @@ def middle_radius(pair: Pair) -> tuple[Array, Array, Array]:
 
     Those of others are 0.
     """
-    import numpy as np
-
     with np.errstate(all="ignore"):
         mid = 0.5 * pair[0] + 0.5 * pair[1]
         rad = np.maximum(pair[1] - mid, mid - pair[0]) * (1.0 + 2.0 * EPS) + SMALLEST
@@ -134,8 +119,6 @@ def is_positive_definite(low: Array, high: Array, hessian: Pair) -> Array:
     single numbers: the middle with the sums of the radii taken off its diagonal is (Gershgorin), seen in units in which
     its diagonal is 1.
     """
-    import numpy as np
-
     n = len(low)
     mid, rad, finite = middle_radius(hessian)
     free = low < high
@@ -158,8 +141,6 @@ def is_positive_definite(low: Array, high: Array, hessian: Pair) -> Array:
 
 def is_negative_somewhere(hessian: Pair, inner: Array) -> Array:
     """Return on which boxes (m,) v'Hv < 0 for one vector v of the axes ``inner`` (n, m) and all matrices H."""
-    import numpy as np
-
     both = inner[:, None] & inner[None, :]
     mid, rad, finite = middle_radius(hessian)
     mid, rad = (np.where(both, a, 0.0).transpose(2, 0, 1) for a in (mid, rad))
@@ -189,8 +170,6 @@ def krawczyk(low: Array, high: Array, center: Array, values: Pair, jacobian: Pai
     Axes that are single numbers are left out, with the functions of the same places. Krawczyk, Computing 4 (1969) 187;
     Neumaier, Interval Methods for Systems of Equations, 1990, chapter 5.
     """
-    import numpy as np
-
     n = len(low)
     free = low < high
     both = free[:, None] & free[None, :]
@@ -222,8 +201,6 @@ def krawczyk(low: Array, high: Array, center: Array, values: Pair, jacobian: Pai
 
 def _inverses(matrices: Array, free: Array, usable: Array) -> tuple[Array, Array]:
     """Return about the inverses (m, n, n) in the ``free`` axes (m, n), 0 in others, and where there is one."""
-    import numpy as np
-
     n = matrices.shape[1]
     each = np.arange(n)
     found = matrices.copy()
@@ -240,8 +217,6 @@ def lowest_of_quadratics(
     low: Array, high: Array, slope: Array, hessian: Array, start: Array | None = None
 ) -> Array:
     """Return points (n, m) near the least of quadratic functions on boxes, by Newton's steps in what is free."""
-    import numpy as np
-
     n = len(low)
     center = middle(low, high) if start is None else start
     point = center.copy()

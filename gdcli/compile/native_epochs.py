@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING
 
 from gdcli.compile import machine_code
 from gdcli.compile.per_sample import DescentWriter, ParameterBox, RowGradient
-from gdcli.compile.runners import numpy
 from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements
-from gdcli.compile.strict_scalar import functions_of, operations_of
+from gdcli.compile.strict_scalar import functions_of
 from gdcli.compile.update_rules import UpdateRule
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -61,7 +60,7 @@ def epoch_text(gradient: RowGradient, rule: UpdateRule, box: ParameterBox | None
     columns = [f'c{i}: "float*"' for i in range(len(gradient.columns))]
     buffers = ["rate", 'x: "float*"', 'state: "float*"']
     kept = descent.kept()
-    operations = operations_of(gradient.graph, gradient.roots)
+    operations = gradient.graph.operations(gradient.roots)
     lines = [
         f"def epoch({', '.join([*ints, *buffers, *columns])}) -> None:",
         *(f"    {name} = {place}" for name, place in kept),
@@ -169,7 +168,6 @@ class EpochKernel:
         self.size = size
         text = epoch_text(gradient, rule, box, size > 1)
         self._epoch = machine_code.load(text, flags("epoch") if size > 1 else None, use_cache)["epoch"]
-        self.np = numpy()
         nodes = len(gradient.graph.reach(tuple(gradient.roots)))
         self._most = self._batches(FIRST // nodes)
 
@@ -183,7 +181,6 @@ class EpochKernel:
 
         ``told`` hears after each call how many rows are done. The first ``skip`` rows are passed over.
         """
-        np = self.np
         columns = [np.ascontiguousarray(column, dtype=float) for column in runs.columns]
         starts, ends = (np.ascontiguousarray(a, dtype=np.int64) for a in (runs.starts, runs.ends))
         if not len(starts):
@@ -207,8 +204,8 @@ class EpochKernel:
         """Return (run, row): where the rows begin that come after the first ``skip``."""
         if not skip:
             return 0, int(starts[0])
-        reached = self.np.cumsum(ends - starts)
-        run = int(self.np.searchsorted(reached, skip, side="right"))
+        reached = np.cumsum(ends - starts)
+        run = int(np.searchsorted(reached, skip, side="right"))
         if run == len(starts):
             return run, 0
         return run, int(ends[run] - (reached[run] - skip))

@@ -214,8 +214,7 @@ class RowDescent:
         self, gradient: RowGradient, rule: UpdateRule, box: ParameterBox | None, batches: bool
     ) -> None:
         self.gradient, self.rule, self.box, self.batches = gradient, rule, box, batches
-        keys = gradient.graph.keys
-        self.operations = {keys[i][0] for i in gradient.graph.reach(tuple(gradient.roots))}
+        self.operations = gradient.graph.operations(gradient.roots)
         self.bare = self._compile(False)
         self._safe: Descend | None = None
 

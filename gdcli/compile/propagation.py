@@ -16,6 +16,7 @@ from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.compile.univariate_ranges import grouped, ranges_of
 from gdcli.kernel.numerics import EPS
+from gdcli.kernel.vectors import np
 from gdcli.language.graph import LEAVES, arguments
 
 # An array of numpy; a pair (low, high) has the ends of intervals.
@@ -58,8 +59,6 @@ class Propagation:
         ``low`` and ``high`` have shape (n, m) and are changed; the third array, of shape (m,), tells which boxes have
         such a part.
         """
-        import numpy as np
-
         with np.errstate(all="ignore"):
             values = self._forward(low, high)
             found = [values[root] for root in self.roots]
@@ -74,8 +73,6 @@ class Propagation:
         return low, high, alive, found
 
     def values(self, low: Array, high: Array) -> list[Interval]:
-        import numpy as np
-
         with np.errstate(all="ignore"):
             values = self._forward(low, high)
         return [values[root] for root in self.roots]
@@ -120,8 +117,6 @@ class Propagation:
         return values
 
     def _applied(self, i: int, values: dict[int, Interval]) -> Interval:
-        import numpy as np
-
         key, rules = self.graph.keys[i], self.rules
         found: Interval
         if i in self.powers:
@@ -165,8 +160,6 @@ class Propagation:
         return rules["neg"](found) if product.negative else found
 
     def _backward(self, values: dict[int, Interval], alive: Array) -> None:
-        import numpy as np
-
         keys = self.graph.keys
         for i in self.backward:
             key, value = keys[i], values[i]
@@ -192,8 +185,6 @@ class Propagation:
 
     def _cuts(self, op: str, value: Interval, args: list[Interval]) -> Cuts:
         """Return what the arguments of an operation may be, given what its value may be; None: anything."""
-        import numpy as np
-
         if op == "pow":
             low, high = args[1]
             return (
@@ -205,8 +196,6 @@ class Propagation:
         return () if rule is None else rule(self.rules, value, args)
 
     def _root(self, v: Interval, old: Interval, exponent: float) -> Interval:
-        import numpy as np
-
         if exponent < 0:
             v, exponent = self.rules["inverse"](v), -exponent
         if exponent == 2:
@@ -222,8 +211,6 @@ class Propagation:
 
 
 def _part(whole: Interval, cut: Interval) -> Interval:
-    import numpy as np
-
     return np.fmax(whole[0], cut[0]), np.fmin(whole[1], cut[1])
 
 
@@ -250,8 +237,6 @@ _INVERSES = {
 
 def _quotient(rules: Rules, over: Interval, under: Interval, old: Interval) -> Interval:
     """What x with x*u = o may be, for some u of ``under`` and o of ``over``; of two half-lines what meets ``old``."""
-    import numpy as np
-
     whole = rules["div"](over, under)
     spans = (under[0] <= 0) & (under[1] >= 0)
     free = spans & (over[0] <= 0) & (over[1] >= 0)
@@ -269,15 +254,11 @@ def _quotient(rules: Rules, over: Interval, under: Interval, old: Interval) -> I
 
 
 def _not_negative(v: Interval) -> Interval:
-    import numpy as np
-
     return np.maximum(v[0], 0.0), np.maximum(v[1], 0.0)
 
 
 def _even_root(v: Interval, old: Interval, root: Callable[[Interval], Interval]) -> Interval:
     """What x with an even power of x in ``v`` may be: between two roots, or at one side of the gap between them."""
-    import numpy as np
-
     inner, outer = root(_not_negative(v))
     low = np.where(old[0] > -inner, inner, -outer)
     high = np.where(old[1] < inner, -inner, outer)
@@ -285,8 +266,6 @@ def _even_root(v: Interval, old: Interval, root: Callable[[Interval], Interval])
 
 
 def _hypotenuse(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
-    import numpy as np
-
     square, sub = rules["square"], rules["sub"]
     whole = square((np.maximum(v[0], 0.0), v[1]))
     others = [sub(whole, square(args[1 - k])) for k in (0, 1)]
@@ -294,8 +273,6 @@ def _hypotenuse(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
 
 
 def _sine(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
-    import numpy as np
-
     quarter = np.pi / 2
     low, high = _angle(v, (args[0][0] - quarter, args[0][1] - quarter))
     return ((low + quarter, high + quarter),)
@@ -303,8 +280,6 @@ def _sine(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
 
 def _angle(v: Interval, old: Interval) -> Interval:
     """What of the angles ``old`` may have a cosine in ``v``: both ends are moved inward to the next that has."""
-    import numpy as np
-
     slack = 1e-14 * (8 + np.maximum(np.abs(old[0]), np.abs(old[1])))  # turns are counted in rounded numbers
     # Before angles are compared, too: one that has such a cosine but for rounding is not sent to the next that has.
     near = np.maximum(np.arccos(np.clip(v[1], -1, 1)) - slack, 0.0)
@@ -315,8 +290,6 @@ def _angle(v: Interval, old: Interval) -> Interval:
 
 def _next_angle(start: Array, near: Array, far: Array) -> Array:
     """The first angle not below ``start`` that is turns away from between ``near`` and ``far``, or from minus that."""
-    import numpy as np
-
     turned = start - 2 * np.pi * np.floor((start + np.pi) / (2 * np.pi))
     inside = np.where((turned > -near) & (turned < near), near, turned)
     ahead = np.where(turned < -far, -far, np.where(turned > far, 2 * np.pi - far, inside))

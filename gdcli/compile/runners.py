@@ -7,12 +7,12 @@ raises. `vector_function` and `batch_function` compile numpy programs; only they
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.compile.scalar_text import ScalarWriter, bare_namespace, function_text, safe_namespace
 from gdcli.kernel import sums
+from gdcli.kernel.vectors import np, one_thread
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
@@ -63,7 +63,7 @@ class ScalarFunction:
         self.leaves = leaves
         self.layout = layout
         self.text = self._write(safe=False)
-        self.operations = {graph.keys[i][0] for i in graph.reach(tuple(roots))}
+        self.operations = graph.operations(roots)
         self.bare = compile_function(self.text, "program", bare_namespace(self.operations))
         self._safe: Callable[..., Any] | None = None
 
@@ -83,15 +83,8 @@ class ScalarFunction:
         return self._safe(x)
 
 
-def one_thread() -> None:
-    """Have numpy, when it is imported, start no threads of its matrix library, which only cost time here."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
 def numpy() -> Any:
     one_thread()
-    import numpy as np
-
     return np
 
 
@@ -188,7 +181,7 @@ def batch_function(
     return compile_function(
         BatchWriter(graph, roots, rows).write(),
         "batch",
-        array_namespace(graph.keys[i][0] for i in graph.reach(tuple(roots))),
+        array_namespace(graph.operations(roots)),
     )
 
 

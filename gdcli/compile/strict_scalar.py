@@ -34,10 +34,6 @@ def functions_of(operations: Iterable[str]) -> str:
     return "".join(texts)
 
 
-def operations_of(graph: Graph, roots: Sequence[int]) -> set[str]:
-    return {graph.keys[i][0] for i in graph.reach(tuple(roots))}
-
-
 def statements(
     graph: Graph, roots: Sequence[int], leaves: Mapping[Key, str], indent: int = 1
 ) -> tuple[list[str], list[str]]:

@@ -14,6 +14,7 @@ from typing import Any
 from gdcli.calculus.exact_graph import ExactGraph
 from gdcli.compile.interval_forms import derivatives, first_order, middle
 from gdcli.compile.interval_program import IntervalProgram
+from gdcli.kernel.vectors import np
 from gdcli.language.graph import arguments
 
 Array = Any
@@ -27,8 +28,6 @@ class UnivariateRange:
     """What a node of a graph, which depends on one leaf, is on parts of the bounds ``low`` to ``high`` of that."""
 
     def __init__(self, graph: ExactGraph, node: int, leaf: int, low: float, high: float) -> None:
-        import numpy as np
-
         program = IntervalProgram(graph, node, [graph.keys[leaf]], 1)
         self.leaf = leaf
         self.edges = np.linspace(low, high, _CELLS + 1)
@@ -42,8 +41,6 @@ class UnivariateRange:
 
     def over(self, low: Array, high: Array) -> Interval | None:
         """Return the ends (m,) of the range on parts ``low`` to ``high`` (m,); None where all are within one cell."""
-        import numpy as np
-
         first, last, known = self._cells(low, high)
         if not (last > first).any():
             return None
@@ -57,8 +54,6 @@ class UnivariateRange:
         """Return what of parts ``low`` to ``high`` (m,) can have a ``value`` (m,), but for cells that are cut; the ends
         are in wrong order where there is none.
         """
-        import numpy as np
-
         low, high = low.copy(), high.copy()
         first, last, known = self._cells(low, high)
         wide = np.flatnonzero(known & (last > first))
@@ -73,8 +68,6 @@ class UnivariateRange:
 
     def _cells(self, low: Array, high: Array) -> tuple[Array, Array, Array]:
         """Return the first and the last cell that parts meet, and which of them lie within the bounds."""
-        import numpy as np
-
         first = np.clip(np.searchsorted(self.edges, low, "right") - 1, 0, _CELLS - 1)
         last = np.clip(np.searchsorted(self.edges, high, "left") - 1, first, _CELLS - 1)
         return first, last, (low >= self.edges[0]) & (high <= self.edges[-1])
@@ -82,8 +75,6 @@ class UnivariateRange:
 
 def _table(values: Array, join: Callable[[Array, Array], Array]) -> Array:
     """Return what ``join`` gives of 1, 2, 4, ... neighbours from each place on, (levels, cells)."""
-    import numpy as np
-
     rows, step = [values], 1
     while 2 * step <= _CELLS:
         longer = rows[-1].copy()

@@ -14,10 +14,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gdcli.compile.runners import compile_function, numpy
+from gdcli.compile.runners import compile_function
 from gdcli.compile.scalar_text import number_text
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.vectors import Vec, Vector
+from gdcli.kernel.vectors import Vec, Vector, np
 
 
 class Update(NamedTuple):
@@ -102,7 +102,6 @@ _OF_LISTS = {"sqrt": math.sqrt, "fabs": math.fabs, "max": max, "Vec": Vec, "zip"
 
 
 def _of_arrays() -> dict[str, Any]:
-    np = numpy()
     own = {"sqrt": np.sqrt, "fabs": np.abs, "max": np.maximum, "type": type}
     return own | {"minimum": np.minimum, "maximum": np.maximum}
 
@@ -188,5 +187,4 @@ def array_update(rule: UpdateRule, lower: Vector | None = None, upper: Vector | 
 
 
 def array_state(rule: UpdateRule, size: int) -> tuple[Any, ...]:
-    np = numpy()
     return (*(np.zeros(size) for _ in rule.slots), *(value for _, value in rule.common))

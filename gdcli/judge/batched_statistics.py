@@ -25,7 +25,7 @@ from gdcli.kernel.batched_linear import (
 )
 from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
 from gdcli.kernel.status import CurvatureSource, PointKind
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.solve.algebra.residual_model import residual_floor, rounding_of_squares
 from gdcli.solve.methods.batched_fits import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE
@@ -49,8 +49,6 @@ def examine(
     ``measured`` is the (weighted) sum of squares of the measured values (g,); ``hessians(which, x)`` gives the Hessians
     of some of the problems at x.
     """
-    import numpy as np
-
     with np.errstate(all="ignore"):
         H = ends.hessian
         gradient = 2.0 * einsum("kig,kg->ig", ends.R, ends.target)
@@ -82,8 +80,6 @@ def examine(
 
 def _or_one(size: Array) -> Array:
     """Return the sizes, and 1 where they are 0, for want of anything else."""
-    import numpy as np
-
     return np.where(size > 0.0, size, 1.0)
 
 
@@ -91,8 +87,6 @@ def _is_steady(
     ends: BatchedFits, which: Array, v: Array, newton: Array, hessians: Callable[[Array, Array], Array]
 ) -> Array:
     """Tell where the smallest curvature is the same a little further on; see `gdcli.solve.probe.null_curvature`."""
-    import numpy as np
-
     x, H = ends.x[:, which], ends.hessian[..., which]
     least = _ASIDE * _or_one(abs(x).max(axis=0))
     aside = (newton * v).sum(axis=0)
@@ -120,8 +114,6 @@ def statistics(
     logarithms of the weights; ``kind`` is one of ERROR_KINDS. ``about_zero`` is that sum of squares about zero, where
     R squared is to be told so too.
     """
-    import numpy as np
-
     p, rss, known = len(ends.x), ends.value, kind == "sigma"
     with np.errstate(all="ignore"):
         inverse = inverse_upper(ends.R / ends.columns)
@@ -166,8 +158,6 @@ def _correlations(inverse: Array, roots: Array) -> Array:
 
 def _quantiles(dof: Array, known: bool, level: float) -> Array | float:
     """The quantile of Student's t for each of the degrees of freedom."""
-    import numpy as np
-
     if known:
         return student_t_quantile(level, inf)
     distinct, inverse = np.unique(dof, return_inverse=True)
@@ -176,8 +166,6 @@ def _quantiles(dof: Array, known: bool, level: float) -> Array | float:
 
 
 def _tails(rss: Array, dof: Array, sound: Array) -> Array:
-    import numpy as np
-
     found = np.full(len(rss), np.nan)
     for k in np.flatnonzero(sound).tolist():
         found[k] = chi_square_tail(float(rss[k]), float(dof[k]))

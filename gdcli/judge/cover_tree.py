@@ -12,6 +12,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import TINY
+from gdcli.kernel.vectors import np
 
 # An array of numpy; ends of boxes are (n, m), n variables in m boxes.
 Array = Any
@@ -43,8 +44,6 @@ def bisection(axis: Array) -> Array:
 
 def second_axis(sizes: Array) -> Array:
     """Return along which axis to cut the halves of boxes that are cut where ``sizes`` (n, m) are largest."""
-    import numpy as np
-
     left = sizes.copy()
     left[np.argmax(sizes, axis=0), np.arange(sizes.shape[1])] *= 0.5
     axis: Array = np.argmax(left, axis=0)
@@ -60,8 +59,6 @@ def lie_in_told(low: Array, high: Array, faces: Sequence[Face], proved: Array) -
     """Return which boxes (n, m) lie in one that is told, and how to cut those that meet one at its faces, 0 where none
     is met; those that are ``proved`` (k,) are left whole.
     """
-    import numpy as np
-
     n, m = low.shape
     found, cut = np.zeros(m, bool), np.zeros(m, int)
     for k, (a, b) in enumerate(faces):
@@ -81,8 +78,6 @@ def hulls_with_nearest(low: Array, high: Array, a: Array, b: Array) -> tuple[Arr
     """Return which boxes (n, m) are no farther than their size from the nearest of the boxes ``a`` to ``b`` (n, k), and
     the least boxes around each of these and that.
     """
-    import numpy as np
-
     apart = np.maximum(a[:, None] - high[:, :, None], low[:, :, None] - b[:, None])
     distance = (apart / np.maximum(high - low, TINY)[:, :, None]).max(axis=0)
     nearest = np.argmin(distance, axis=1)
@@ -95,8 +90,6 @@ def grown(low: Array, high: Array, faces: Sequence[Face], judge: Judge, most: in
     """Return the tree of the box ``low`` to ``high`` (n,) whose leaves ``judge`` settles; None where that takes more
     than ``most`` boxes.
     """
-    import numpy as np
-
     boxes = low[:, None].copy(), high[:, None].copy()
     levels: list[Array] = []
     count = 0
@@ -120,8 +113,6 @@ def grown(low: Array, high: Array, faces: Sequence[Face], judge: Judge, most: in
 
 def judged(judge: Judge, low: Array, high: Array) -> Settled:
     """Return what ``judge`` says of many boxes, which it is asked for in parts."""
-    import numpy as np
-
     parts = [
         judge(low[:, k : k + _AT_ONCE], high[:, k : k + _AT_ONCE]) for k in range(0, low.shape[1], _AT_ONCE)
     ]
@@ -130,8 +121,6 @@ def judged(judge: Judge, low: Array, high: Array) -> Settled:
 
 def leaves(text: str, low: Array, high: Array, faces: Sequence[Face]) -> tuple[Array, Array]:
     """Return the leaves (n, m) of a stored tree. Raises ValueError for a text that is none of the box."""
-    import numpy as np
-
     numbers = _numbers(text)
     boxes = low[:, None].copy(), high[:, None].copy()
     found: list[tuple[Array, Array]] = []
@@ -154,8 +143,6 @@ def leaves(text: str, low: Array, high: Array, faces: Sequence[Face]) -> tuple[A
 
 def _points(numbers: Array, low: Array, high: Array, faces: Sequence[Face]) -> tuple[Array, Array] | None:
     """Return the axes and the places (m,) of the cuts, whatever of leaves; None where one does not make two boxes."""
-    import numpy as np
-
     n, m = low.shape
     each = np.arange(m)
     at_face = np.maximum(numbers - 1 - n, 0)
@@ -172,8 +159,6 @@ def _points(numbers: Array, low: Array, high: Array, faces: Sequence[Face]) -> t
 
 
 def _halves(numbers: Array, low: Array, high: Array, axis: Array, place: Array) -> tuple[Array, Array]:
-    import numpy as np
-
     cut = numbers > 0
     low, high, axis, place = low[:, cut], high[:, cut], axis[cut], place[cut]
     each = np.arange(low.shape[1])
@@ -192,8 +177,6 @@ def _text(numbers: Array) -> str:
 def _numbers(text: str) -> Array:
     import zlib
     from base64 import b64decode
-
-    import numpy as np
 
     try:
         unpacked = zlib.decompressobj()

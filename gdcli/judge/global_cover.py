@@ -45,6 +45,7 @@ from gdcli.judge.cover_tree import (
 )
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.numerics import EPS
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from gdcli.compile.propagation import Propagation
@@ -122,8 +123,6 @@ class GlobalCover:
 
     def judge(self, low: Array, high: Array) -> Settled:
         """Return which boxes (n, m) are as they should be, and how to cut others."""
-        import numpy as np
-
         m = low.shape[1]
         settled = np.zeros(m, bool)
         width = high - low
@@ -144,8 +143,6 @@ class GlobalCover:
 
     def _is_told(self, boxes: _Boxes, cut: Array) -> Array:
         """Return which boxes lie in one that is told and have no value below the least; others are cut at its faces."""
-        import numpy as np
-
         found = np.zeros(len(boxes.at), bool)
         near = np.flatnonzero(boxes.bound >= self.told.lower)
         found[near], at_face = lie_in_told(
@@ -157,8 +154,6 @@ class GlobalCover:
     # -- values and slopes ---------------------------------------------------------------------------------------------
 
     def _valued(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
-        import numpy as np
-
         found = self.function.evaluate(boxes.low, boxes.high, 0)
         boxes.bound, done = found.value[0], np.array(found.empty)
         if self.holds is not None:  # what is cut off has values above, or a constraint does not hold there
@@ -181,8 +176,6 @@ class GlobalCover:
         return outward(boxes.low, boxes.high, self.low, self.high)
 
     def _sloped(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
-        import numpy as np
-
         found = [one.evaluate(*self._around(boxes), 1) for one in self.bounding]
         slopes = [derivatives(one)[0] for one in found]
         slope = slopes[0]
@@ -201,8 +194,6 @@ class GlobalCover:
 
     def _prefer(self, boxes: _Boxes, slope: Pair, cut: Array) -> None:
         """Cut boxes along the axis along which the value may vary most, where that is known."""
-        import numpy as np
-
         width = boxes.high - boxes.low
         varies = width * np.maximum(np.abs(slope[0]), np.abs(slope[1])) + 1e-9 * width
         known = np.isfinite(varies).all(axis=0) & (varies > 0.0).any(axis=0)
@@ -214,8 +205,6 @@ class GlobalCover:
     # -- curvature -----------------------------------------------------------------------------------------------------
 
     def _curved(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
-        import numpy as np
-
         n = len(boxes.low)
         hessian = derivatives(self.function.evaluate(*self._around(boxes), 2))[1]
         assert hessian is not None
@@ -238,8 +227,6 @@ class GlobalCover:
         return boxes, done | self._beside_proved(boxes)
 
     def _convex_bound(self, boxes: _Boxes, one: BoundedFunction, hessian: Pair | None, slope: Pair) -> None:
-        import numpy as np
-
         if hessian is None:
             hessian = derivatives(one.evaluate(boxes.low, boxes.high, 2))[1]
             center = middle(boxes.low, boxes.high)
@@ -264,8 +251,6 @@ class GlobalCover:
 
     def _beside_proved(self, boxes: _Boxes) -> Array:
         """Return which boxes, high enough, have together with a proved one no other minimum than that."""
-        import numpy as np
-
         found = np.zeros(len(boxes.at), bool)
         places = np.flatnonzero(self.told.proved)
         near = np.flatnonzero((boxes.bound >= self.told.lower) & boxes.free)
@@ -284,8 +269,6 @@ class GlobalCover:
         return found
 
     def _surely_free(self, low: Array, high: Array) -> Array:
-        import numpy as np
-
         free = np.ones(low.shape[1], bool)
         for one in self.demands:
             found = one.function.evaluate(low, high, 0)
@@ -300,8 +283,6 @@ class GlobalCover:
         At a bound of the whole box the slope has one sign; in the other axes there is a stationary point, and the
         function is strictly convex.
         """
-        import numpy as np
-
         if not low.shape[1]:
             return np.zeros(0, bool)
         with np.errstate(all="ignore"):
@@ -321,8 +302,6 @@ class GlobalCover:
 
     def widened(self, low: Array, high: Array) -> tuple[Array, Array, Array]:
         """Return boxes around those (n, k) that have one minimum, and of which of them that is seen."""
-        import numpy as np
-
         low, high = low.copy(), high.copy()
         seen = self.has_one_minimum(low, high)
         for _ in range(WIDENINGS):
@@ -336,8 +315,6 @@ class GlobalCover:
 
     def give_room(self) -> None:
         """Make the boxes that are told and not proved a little larger: what lies at their faces is decided then."""
-        import numpy as np
-
         low, high, proved = self.told.low, self.told.high, self.told.proved
         size = np.maximum(np.abs(low), np.abs(high))
         room = _ROOM * (high - low) + 4.0 * EPS * size + _LEAST_ROOM * (self.high - self.low)[:, None]

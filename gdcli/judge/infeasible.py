@@ -15,7 +15,7 @@ from copy import copy
 from fractions import Fraction
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
 from gdcli.solve.constrained.scaled_problem import Scaled, units_at
@@ -62,7 +62,6 @@ def conflict(
 def _candidates(
     objective: Constrained, x: Vector, texts: Sequence[str], labels: Sequence[str]
 ) -> list[_Item]:
-    np = objective.np
     _, h = objective.values(x)
     near = objective.broken(h) > 0.0
     near |= objective.equal | (h >= -_REACHED * np.maximum(objective.side_sizes, objective.terms(x)))
@@ -74,18 +73,16 @@ def _candidates(
             items.append(_Item(text, sides))
     unit = objective.units(x)
     nothing = np.zeros(objective.sides, bool)
-    for i in np.flatnonzero(
-        (x - objective.lower <= _REACHED * unit) | (objective.upper - x <= _REACHED * unit)
-    ):
-        for side, (sign, ends) in enumerate(((">=", objective.lower), ("<=", objective.upper))):
-            if abs(x[i] - ends[i]) <= _REACHED * unit[i]:
-                items.append(_Item(f"{labels[i]} {sign} {ends[i]:.12g}", nothing, ((int(i), side),)))
+    reached = (x - objective.lower <= _REACHED * unit) | (objective.upper - x <= _REACHED * unit)
+    for i in map(int, np.flatnonzero(reached)):
+        for side, (sign, bounds) in enumerate(((">=", objective.lower), ("<=", objective.upper))):
+            if abs(x[i] - bounds[i]) <= _REACHED * unit[i]:
+                items.append(_Item(f"{labels[i]} {sign} {bounds[i]:.12g}", nothing, ((i, side),)))
     return items
 
 
 def _reduced(objective: Constrained, items: Sequence[_Item], x: Vector) -> Scaled:
     """Return the problem of these constraints and bounds alone, in units as they are at ``x``."""
-    np = objective.np
     kept = np.zeros(objective.sides, bool)
     alone = copy(objective)
     alone.lower, alone.upper = np.full(objective.size, -np.inf), np.full(objective.size, np.inf)
@@ -121,7 +118,6 @@ def _is_proved(objective: Constrained, items: Sequence[_Item], x: Vector, start:
     """Look for Farkas' multipliers of linear constraints, in rational numbers."""
     if not _is_linear(objective, items):
         return False
-    np = objective.np
     problem = _reduced(objective, items, x)
     y, _ = problem.least_violation(x / problem.units.x)
     t = problem.pushed(problem.at(y).h)

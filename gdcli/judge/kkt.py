@@ -16,7 +16,7 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.number_format import short
 from gdcli.kernel.numerics import CLEARLY, HOLDS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.end_game import examined
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
@@ -177,7 +177,7 @@ def _states(
     objective: Constrained, x: Vector, texts: tuple[str, ...], point: KKTPoint | None, sign: int | None
 ) -> tuple[ConstraintState, ...]:
     """Return the constraints at ``x``; ``sign`` is that of the sense, None where multipliers say nothing."""
-    np, rows = objective.np, objective.constraints
+    rows = objective.constraints
     values, lower, upper = rows.values(x), np.array(rows.lower), np.array(rows.upper)
     slack = np.where(lower == upper, -abs(values - upper), np.minimum(upper - values, values - lower)) + 0.0
     multipliers, active = None, np.zeros(rows.count, bool)

@@ -29,7 +29,7 @@ from math import isfinite, sqrt
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import NEGLIGIBLE_VARIANCE
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.solve.methods.elementwise import Response
 
 # The answer is in the cloud of the noise when its gap is at most so many deviations above the mean of the cloud.
@@ -73,8 +73,6 @@ def noise_of_steps(
     ``hessian`` and ``spread`` (S above), shape (p, p), are those of the mean loss and of single rows; ``scale`` are
     factors of the rate for each parameter, shape (p,), positive. None where the Hessian is not that of a minimum.
     """
-    import numpy as np
-
     H, S = np.array(hessian), np.array(spread)
     root = np.ones(len(H)) if scale is None else np.sqrt(np.array(scale, dtype=float))
     if not (np.isfinite(H).all() and np.isfinite(S).all() and np.isfinite(root).all()):
@@ -101,8 +99,6 @@ def gap_to_minimum(hessian: Matrix, gradient: Vector) -> float | None:
     None where the Hessian is not that of a minimum. Directions without curvature are left out, in units in which each
     parameter has the curvature 1: else one in large numbers, as years are, would hide the others.
     """
-    import numpy as np
-
     H, g = np.array(hessian), np.array(gradient)
     if not (np.isfinite(H).all() and np.isfinite(g).all()):
         return None
@@ -122,8 +118,6 @@ def _covariance(
     per_row: Array, values: Array, rates: Sequence[float], batch: int, rows: int, response: Response
 ) -> Array:
     """The covariance of the deviations after the last epoch, in the eigenbasis, shape (p, p)."""
-    import numpy as np
-
     size = len(values)
     C = np.zeros((2 * size, 2 * size))  # of the deviations and of the velocities
     if batch < rows:
@@ -138,8 +132,6 @@ class _Modes:
     """The modes of the recursion of a rule at one rate: two for each eigenvalue of the Hessian."""
 
     def __init__(self, values: Array, rate: float, response: Response) -> None:
-        import numpy as np
-
         keep, weight, ahead, direct = response
         now = rate * (ahead * weight + direct)
         matrices = np.empty((len(values), 2, 2), dtype=complex)
@@ -158,8 +150,6 @@ class _Modes:
         self.vectors, self.inverse = _spread_out(vectors), _spread_out(inverse)
 
     def after(self, C: Array, per_row: Array, epochs: int, batch: int, rows: int) -> Array:
-        import numpy as np
-
         steps = -(-rows // batch)
         rest = rows - batch * (steps - 1)  # in the last batch, whose step is the last
         pairs = self.powers[:, None] * self.powers.conj()
@@ -175,13 +165,9 @@ class _Modes:
 
 def _geometric(ratio: Array, count: int) -> Array:
     """1 + ratio + ... + ratio**(count - 1)."""
-    import numpy as np
-
     return np.where(ratio == 1.0, float(count), (1.0 - ratio**count) / (1.0 - ratio))
 
 
 def _spread_out(blocks: Array) -> Array:
     """The matrix over all first and then all second components, from 2 x 2 blocks."""
-    import numpy as np
-
     return np.block([[np.diag(blocks[:, i, j]) for j in (0, 1)] for i in (0, 1)])

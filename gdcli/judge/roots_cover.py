@@ -30,6 +30,7 @@ from gdcli.judge.cover_tree import (
     second_axis,
 )
 from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from gdcli.compile.propagation import Propagation
@@ -61,8 +62,6 @@ class RootsCover:
 
     def judge(self, low: Array, high: Array) -> Settled:
         """Return which boxes (n, m) are as they should be, and how to cut others."""
-        import numpy as np
-
         low, high, settled = low.copy(), high.copy(), np.zeros(low.shape[1], bool)
         varies = high - low
         with np.errstate(all="ignore"):
@@ -83,8 +82,6 @@ class RootsCover:
         """Return the part of boxes (n, m) that has all their roots, which boxes have none, and how much rows vary along
         each axis, as a part of the most.
         """
-        import numpy as np
-
         roots = [(0.0, 0.0)] * len(self.rows)
         new_low, new_high, alive, _ = self.holds.contract(low.copy(), high.copy(), roots)
         low, high = np.where(alive, new_low, low), np.where(alive, new_high, high)
@@ -109,23 +106,17 @@ class RootsCover:
         return low, high, none, varies
 
     def _krawczyk(self, low: Array, high: Array, jacobian: Pair) -> Krawczyk:
-        import numpy as np
-
         center = middle(low, high)
         found = [row.evaluate(center, center, 0) for row in self.rows]
         values = tuple(np.array([np.where(f.defined, f.value[k], np.nan) for f in found]) for k in (0, 1))
         return krawczyk(low, high, center, (values[0], values[1]), jacobian)
 
     def _jacobian(self, low: Array, high: Array) -> Pair:
-        import numpy as np
-
         slopes = [derivatives(row.evaluate(low, high, 1))[0] for row in self.rows]
         return np.array([slope[0] for slope in slopes]), np.array([slope[1] for slope in slopes])
 
     def _beside_proved(self, low: Array, high: Array, asked: Array) -> Array:
         """Return which boxes have together with a proved one no other root than that."""
-        import numpy as np
-
         found = np.zeros(low.shape[1], bool)
         places, left = np.flatnonzero(self.proved), np.flatnonzero(asked)
         if not len(places) or not len(left):
@@ -137,8 +128,6 @@ class RootsCover:
 
     def has_one_root(self, low: Array, high: Array) -> Array:
         """Return of which boxes (n, k) it is proved that exactly one root lies in each."""
-        import numpy as np
-
         if not self.is_square or not low.shape[1]:
             return np.zeros(low.shape[1], bool)
         with np.errstate(all="ignore"):

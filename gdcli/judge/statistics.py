@@ -27,7 +27,7 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Entry, Matrix, congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular, triangle
 from gdcli.kernel.numerics import NULL_EIGENVALUE
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Vec, np
 from gdcli.objective.protocol import QRSystem
 
 if TYPE_CHECKING:
@@ -220,9 +220,7 @@ def logarithm(of: Entry) -> Entry:
     """Return the natural logarithm of a positive number, or of an array of such."""
     if not hasattr(of, "tolist"):
         return log(of)
-    import numpy
-
-    return numpy.log(of)
+    return np.log(of)
 
 
 def _too_few(rows: int, parameters: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gdcli.kernel.dense import Factors, diagonalised, positive_solve
 from gdcli.kernel.numerics import NEGLIGIBLE_ROTATION
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 
 # Up to this size eigenvalues come from Jacobi's rotations, above from LAPACK.
 _ROTATED = 4
@@ -19,8 +19,6 @@ _ROTATED = 4
 
 def einsum(subscripts: str, *operands: Array) -> Array:
     """Return sums of products as :func:`numpy.einsum` does, of which no processor changes the order."""
-    import numpy as np
-
     found: Array = np.einsum(subscripts, *operands)
     return found
 
@@ -42,8 +40,6 @@ def triangles(J: Array, r: Array, dependent: float = 0.0) -> tuple[Array, Array,
     with the residuals as one more column, which is as accurate as Householder's reflections (Bjorck, BIT 7, 1967). A
     column of which the ones before it leave no more than the part ``dependent`` counts as zero.
     """
-    import numpy as np
-
     p, _, g = J.shape
     R, target = np.zeros((p, p, g)), np.empty((p, g))
     least = [dependent * lengths(column) for column in J] if dependent else [0.0] * p
@@ -67,8 +63,6 @@ def transposed_product(R: Array, v: Array) -> Array:
 
 def solve_upper(R: Array, b: Array) -> Array:
     """Return the solution of ``R d = b``; 0 for what stands at a zero of the diagonal."""
-    import numpy as np
-
     d = np.empty_like(b)
     for i in reversed(range(len(b))):
         left = b[i] - (R[i, i + 1 :] * d[i + 1 :]).sum(axis=0)
@@ -77,8 +71,6 @@ def solve_upper(R: Array, b: Array) -> Array:
 
 
 def solve_transposed(R: Array, b: Array) -> Array:
-    import numpy as np
-
     d = np.empty_like(b)
     for i in range(len(b)):
         d[i] = (b[i] - (R[:i, i] * d[:i]).sum(axis=0)) / R[i, i]
@@ -87,8 +79,6 @@ def solve_transposed(R: Array, b: Array) -> Array:
 
 def inverse_upper(R: Array) -> Array:
     """Return the inverse of upper triangles, (p, p, g)."""
-    import numpy as np
-
     inverse = np.zeros_like(R)
     for j in range(len(R)):
         inverse[j, j] = 1.0 / R[j, j]
@@ -99,8 +89,6 @@ def inverse_upper(R: Array) -> Array:
 
 def positive_solves(A: Array, b: Array, shift: Array | float = 0.0) -> tuple[Array, Any]:
     """Return the solutions z (p, g) of ``(A + shift I) z = b``, and the factors."""
-    import numpy as np
-
     solved = positive_solve(list(A), b, shift, None)
     assert solved is not None
     return np.array(solved.z), solved.factors
@@ -111,8 +99,6 @@ def least_pivots(A: Array, factors: Factors) -> Array:
 
     It is nan or not positive where the matrix is not positive.
     """
-    import numpy as np
-
     diagonal = A[range(len(A)), range(len(A))]
     least: Array = (np.array(factors[0]) / np.where(diagonal > 0.0, diagonal, np.nan)).min(axis=0)
     return least
@@ -120,8 +106,6 @@ def least_pivots(A: Array, factors: Factors) -> Array:
 
 def eigen(A: Array) -> tuple[Array, Array]:
     """Return the eigenvalues (p, g), ascending, and the eigenvectors (p, p, g) as rows, of symmetric matrices."""
-    import numpy as np
-
     if len(A) > _ROTATED:
         finite = np.isfinite(A).all(axis=(0, 1))
         values, vectors = np.linalg.eigh(np.moveaxis(np.where(finite, A, 0.0), -1, 0))
@@ -136,8 +120,6 @@ def eigen(A: Array) -> tuple[Array, Array]:
 
 def _rotation(a: Array, c: Array, d: Array) -> tuple[Array, Array, Array] | None:
     """As for one matrix in :mod:`gdcli.kernel.dense`; None where all are diagonal."""
-    import numpy as np
-
     still = abs(a) <= NEGLIGIBLE_ROTATION * (abs(c) + abs(d))
     if still.all():
         return None

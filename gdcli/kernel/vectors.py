@@ -3,11 +3,12 @@
 A method is mathematics: ``x - step * gradient``. For few variables the fastest vector in Python is a list (no
 import, no call overhead of an array library), for many it is a numpy array. `Vec` gives a list the arithmetic
 of an array, and the functions below do for both what operators cannot say. So every method is written once,
-and numpy is imported only where a caller brings an array, which means that it is loaded already.
+and numpy is loaded only where something of it is used: `np` is numpy for every module.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from math import copysign, fsum, hypot, isfinite, log, nan, sqrt
 from operator import add, mul, sub, truediv
@@ -16,11 +17,33 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from gdcli.kernel import sums
 
 if TYPE_CHECKING:
+    import numpy
     from numpy.typing import NDArray
+
+    np = numpy
+else:
+
+    class _Numpy:
+        """numpy, loaded when something of it is first used: that takes longer than many a command."""
+
+        def __getattr__(self, name: str) -> Any:
+            one_thread()
+            import numpy
+
+            found = self.__dict__[name] = getattr(numpy, name)
+            return found
+
+    np = _Numpy()
 
 Vector = Any
 # What is an array of numpy for certain.
 Array: TypeAlias = "NDArray[Any]"
+
+
+def one_thread() -> None:
+    """Have numpy, when it is imported, start no threads of its matrix library, which only cost time here."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 # Squares of numbers outside this range overflow or lose digits to underflow; then a norm is computed scaled.
 _SQUARE_MIN, _SQUARE_MAX = 1e-280, 1e280
@@ -71,17 +94,13 @@ def as_like(template: Vector, values: Iterable[float]) -> Vector:
     """Return ``values`` as the kind of vector that ``template`` is (a `Vec`, or a numpy array)."""
     if isinstance(template, list):
         return Vec(map(float, values))
-    import numpy
-
-    return numpy.array(values, dtype=float)
+    return np.array(values, dtype=float)
 
 
 def zeros_like(v: Vector) -> Vector:
     if isinstance(v, list):
         return Vec([0.0] * len(v))
-    import numpy
-
-    return numpy.zeros(len(v))
+    return np.zeros(len(v))
 
 
 def unit_like(v: Vector, index: int, size: float = 1.0) -> Vector:
@@ -107,9 +126,7 @@ def norm(v: Vector) -> float:
     """Return the Euclidean norm; entries like 1e200 or 1e-200 neither overflow nor vanish."""
     if isinstance(v, list):
         return hypot(*v)
-    import numpy
-
-    with numpy.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         square = dot(v, v)
     if _SQUARE_MIN < square < _SQUARE_MAX:
         return sqrt(square)
@@ -133,10 +150,8 @@ def positive_logs(v: Vector) -> tuple[int, float]:
     if isinstance(v, list):
         found = [log(a) for a in v if a > 0.0]
         return len(found), fsum(found)
-    import numpy
-
     positive = v[v > 0.0]
-    return len(positive), float(numpy.log(positive).sum())
+    return len(positive), float(np.log(positive).sum())
 
 
 def extremes(v: Vector) -> tuple[float, float]:
@@ -156,10 +171,8 @@ def split_near(v: Vector, size: float) -> tuple[list[int], Vector]:
         return [i for i, a in enumerate(v) if abs(a) <= size], Vec(
             [0.0 if abs(a) <= size else copysign(1.0, a) for a in v]
         )
-    import numpy
-
     near = abs(v) <= size
-    return numpy.flatnonzero(near).tolist(), numpy.where(near, 0.0, numpy.sign(v))
+    return np.flatnonzero(near).tolist(), np.where(near, 0.0, np.sign(v))
 
 
 def max_abs(v: Vector) -> float:
@@ -178,9 +191,7 @@ def is_finite(v: Vector) -> bool:
     if isinstance(v, list):
         # One sum is cheaper than n questions; it is in doubt only when finite numbers overflow together.
         return isfinite(sum(v)) or all(map(isfinite, v))
-    import numpy
-
-    return bool(numpy.isfinite(v).all())
+    return bool(np.isfinite(v).all())
 
 
 def is_zero(v: Vector) -> bool:
@@ -226,10 +237,8 @@ def add_in_place(q: Vector, factor: float, v: Vector) -> Vector:
 def inner_products(u: Vector, v: Vector) -> tuple[float, float, float]:
     if isinstance(u, list) or len(u) <= _PIECE:
         return dot(u, v), norm(u), norm(v)
-    import numpy
-
     uv = uu = vv = 0.0
-    with numpy.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         for begin in range(0, len(u), _PIECE):
             a, b = u[begin : begin + _PIECE], v[begin : begin + _PIECE]
             uv += float(a @ b)
@@ -257,9 +266,7 @@ def roots(v: Vector) -> Vector:
     """Return the square roots component by component; no component may be negative."""
     if isinstance(v, list):
         return Vec(map(sqrt, v))
-    import numpy
-
-    return numpy.sqrt(v)
+    return np.sqrt(v)
 
 
 def raised(v: Vector, amount: float) -> Vector:
@@ -271,9 +278,7 @@ def clipped(x: Vector, lower: Vector, upper: Vector) -> Vector:
     """Return the point nearest to ``x`` of the box ``lower <= x <= upper`` (infinite entries: no bound)."""
     if isinstance(x, list):
         return Vec([lo if a < lo else hi if a > hi else a for a, lo, hi in zip(x, lower, upper, strict=True)])
-    import numpy
-
-    return numpy.clip(x, lower, upper)
+    return np.clip(x, lower, upper)
 
 
 def main_part(v: Vector, part: float) -> Vector:
@@ -281,9 +286,7 @@ def main_part(v: Vector, part: float) -> Vector:
     least = part * max_abs(v)
     if isinstance(v, list):
         return Vec([a if abs(a) >= least else 0.0 for a in v])
-    import numpy
-
-    return numpy.where(abs(v) >= least, v, 0.0)
+    return np.where(abs(v) >= least, v, 0.0)
 
 
 def is_bent(asked: Vector, found: Vector, begun: Vector) -> bool:

@@ -175,7 +175,9 @@ def _side(tree: Tree | None, constants: Mapping[str, Any]) -> Side:
         return None
     if tree.root.op == "number":  # as most are, and of many constraints all
         return tree.root.value
-    form.build_vector(tree, {}, constants)  # what is wrong with it is told as for any expression
+    form.vector_builder({}, constants, False, Graph())(
+        tree
+    )  # what is wrong with it is told as for any expression
     value = interpreter.any_value(tree, constants)
     if not all(map(math.isfinite, value if isinstance(value, list) else [value])):
         raise tree.error(tree.root, "this side is not a finite number")

@@ -69,10 +69,9 @@ class Form:
 
     def kinks(self) -> tuple[str, ...]:
         """Return the names of functions in use whose derivative jumps somewhere."""
-        used = {self.graph.keys[i][0] for i in self.graph.reach((self.root,))}
         kinked = [
             name
-            for name in used
+            for name in self.graph.operations((self.root,))
             if (name in FUNCTIONS and FUNCTIONS[name].kink) or name in ("where", "largest", "smallest")
         ]
         return tuple(sorted({{"largest": "max", "smallest": "min"}.get(name, name) for name in kinked}))
@@ -102,17 +101,6 @@ def build(
         )
     assert isinstance(root, int)
     return Form(tree, builder.graph, root, dict(lengths), {} if expand else builder.data, expand)
-
-
-def build_vector(
-    tree: Tree,
-    lengths: Mapping[str, int | None],
-    constants: Mapping[str, Constant],
-    expand: bool = False,
-    graph: Graph | None = None,
-) -> Form:
-    """Build the Form of an expression that is a number or a vector; otherwise as :func:`build`."""
-    return vector_builder(lengths, constants, expand, Graph() if graph is None else graph)(tree)
 
 
 def vector_builder(

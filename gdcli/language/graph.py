@@ -310,6 +310,10 @@ class Graph:
                 stack.extend(arguments(self.keys[i]) if below is None else below(i))
         return sorted(seen)
 
+    def operations(self, roots: Iterable[int]) -> set[str]:
+        """Return what nodes the roots depend on are: operations, functions and leaves."""
+        return {self.keys[i][0] for i in self.reach(roots)}
+
     def needed_first(self, i: int) -> tuple[int, ...]:
         """Return the arguments of a node that it needs in any case: of a ``where`` those of its condition."""
         key = self.keys[i]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gdcli.kernel.errors import Span, UsageError
+from gdcli.kernel.vectors import np
 
 # Larger constants are numpy arrays.
 LIST_SIZE = 1000
@@ -79,9 +80,7 @@ def compact(value: object) -> Any:
     )
     if count <= LIST_SIZE:
         return value
-    import numpy
-
-    return numpy.asarray(value, dtype=float)
+    return np.asarray(value, dtype=float)
 
 
 def _json(text: str, path: str, span: Span) -> Any:

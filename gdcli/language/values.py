@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
+from gdcli.kernel.vectors import np
 from gdcli.language import syntax
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Tree, postorder
@@ -268,16 +269,14 @@ def _fill(name: str, numbers: list[float]) -> float:
 
 def _long(name: str, numbers: list[float], n: int, draws: Iterator[float]) -> Any:
     """The same numbers as an array, without a list of them on the way."""
-    import numpy
-
     if name == "linspace":
         first, last = numbers[0], numbers[1]
-        made = first + (last - first) / (n - 1) * numpy.arange(n)
+        made = first + (last - first) / (n - 1) * np.arange(n)
         made[-1] = last
         return made
     if name != "random":
-        return numpy.full(n, _fill(name, numbers))
-    made = numpy.empty(n)
+        return np.full(n, _fill(name, numbers))
+    made = np.empty(n)
     for start in range(0, n, _PIECE):
         budget.check()
         stop = min(start + _PIECE, n)

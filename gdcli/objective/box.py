@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.vectors import Vec, clipped, same
+from gdcli.kernel.vectors import Vec, clipped, np, same
 
 # A point or gradient, and a symmetric matrix; see `gdcli.objective.protocol`.
 Vector = Any
@@ -47,9 +47,7 @@ class Box:
 def free_part(v: Vector, held: Vector) -> Vector:
     if isinstance(v, list):
         return Vec([0.0 if h else a for a, h in zip(v, held, strict=True)])
-    import numpy
-
-    return numpy.where(held, 0.0, v)
+    return np.where(held, 0.0, v)
 
 
 def of_the_free(H: Matrix, held: Vector) -> Matrix:

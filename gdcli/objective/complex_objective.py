@@ -59,7 +59,7 @@ class ComplexObjective(EstimatedGradient):
                     "--gradient autodiff is exact and costs no more than a few evaluations",
                 )
             scalar = form.build(scalar.tree, base.space.lengths, constants, expand=True)
-        in_use = {scalar.graph.keys[i][0] for i in scalar.graph.reach((scalar.root,))}
+        in_use = scalar.graph.operations((scalar.root,))
         missing = [name for name in UNSUPPORTED if name in in_use]
         if missing:
             raise UsageError(
@@ -94,7 +94,7 @@ class ComplexFunction:
     def __init__(self, graph: Graph, root: int, leaves: Mapping[Key, str]) -> None:
         lines, (result,) = _ComplexWriter(graph, [root], leaves.__getitem__, safe=True).write()
         self.text = function_text("program", list(leaves.values()), lines, result)
-        used = {graph.keys[i][0] for i in graph.reach((root,))}
+        used = graph.operations((root,))
         names = ["div", "power", *COMPARISONS.values(), *(name for name in used if name in FUNCTIONS)]
         space = {"inf": float("inf"), "nan": float("nan"), **functions(tuple(names))}
         self.program = compile_function(self.text, "program", space)

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from math import frexp, inf, ldexp
 from typing import Any
 
-from gdcli.compile.runners import numpy
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.constraints import Constraint
 from gdcli.objective.box import Box
 from gdcli.objective.constraint_rows import ConstraintRows
@@ -42,7 +41,6 @@ class Constrained(Objective):
         box: Box,
         expanded: Sequence[Constraint] = (),
     ) -> None:
-        self.np = np = numpy()
         self.inner = objective
         self.constraints = constraints
         self.box = self.bounds = box
@@ -97,7 +95,7 @@ class Constrained(Objective):
 
     def whole(self, x: Vector) -> Any:
         """Return a point of the loop as the array that the solver has of it."""
-        return self.np.array(x, dtype=float)
+        return np.array(x, dtype=float)
 
     def value_at(self, x: Vector, value: float) -> float:
         """Return the value of the user's objective at a point of the loop, where the solver has found ``value``."""
@@ -121,8 +119,9 @@ class Constrained(Objective):
         key = x.tobytes()
         if self._values is None or self._values[0] != key:
             value = self.inner.evaluate(self.inner.vector(x)).value
-            h = self._sides_of(self.constraints.values(x) if self.constraints.count else self.np.zeros(0))
-            self._values = key, inf if self.np.isnan(h).any() else value, h
+            c = self.constraints.values(x) if self.constraints.count else np.zeros(0)
+            h = self.sign * (c[self.row] - self.end)
+            self._values = key, inf if np.isnan(h).any() else value, h
         return self._values[1:]
 
     def measure(self, start: Array) -> None:
@@ -130,7 +129,7 @@ class Constrained(Objective):
 
         A variable is small where its start and its bounds are; one of which all that is 0 is as large as the others.
         """
-        np, found = self.np, self.slopes(start)
+        found = self.slopes(start)
         typed = np.stack(
             [start, *(np.where(np.isfinite(ends), ends, 0.0) for ends in (self.lower, self.upper))]
         )
@@ -152,16 +151,13 @@ class Constrained(Objective):
 
     def units(self, x: Array) -> Any:
         """Return the size (n,) of each variable at ``x``, the unit in which changes of it are measured."""
-        return self.np.maximum(self.least_units, abs(x))
+        return np.maximum(self.least_units, abs(x))
 
     def _sizes_at(self, x: Array, unit: Array) -> Any:
         """Return how large terms and slopes of the sides are, (s,), inf where they are not finite."""
         steep = abs(self.constraints.jacobian(x)[self.row] * unit).max(axis=1, initial=0.0)
-        sizes = self.np.maximum(steep, self.terms(x))
-        return self.np.where(self.np.isfinite(sizes), sizes, inf)
-
-    def _sides_of(self, c: Array) -> Any:
-        return self.sign * (c[self.row] - self.end)
+        sizes = np.maximum(steep, self.terms(x))
+        return np.where(np.isfinite(sizes), sizes, inf)
 
     def slopes(self, x: Vector) -> tuple[Any, Any] | None:
         """Return the gradient of the value, shape (n,), and the Jacobian of the sides, (s, n); None if not finite."""
@@ -172,16 +168,15 @@ class Constrained(Objective):
             J = (
                 self.constraints.jacobian(x)[self.row] * self.sign[:, None]
                 if self.constraints.count
-                else self.np.zeros((0, self.size))
+                else np.zeros((0, self.size))
             )
-            finite = g is not None and self.np.isfinite(g).all() and self.np.isfinite(J).all()
-            self._slopes = key, self.np.array(g, dtype=float) if finite else None, J
+            finite = g is not None and np.isfinite(g).all() and np.isfinite(J).all()
+            self._slopes = key, np.array(g, dtype=float) if finite else None, J
         _, g, J = self._slopes
         return None if g is None else (g, J)
 
     def curvature(self, x: Vector, weights: Vector, of_value: float = 1.0) -> Array | None:
         """Return the Hessian of ``of_value * value + weights @ h``, shape (n, n); None where it is not finite."""
-        np = self.np
         H = np.zeros((self.size, self.size))
         if of_value:
             known = self.slopes(x)
@@ -196,27 +191,27 @@ class Constrained(Objective):
 
     def per_row(self, weights: Vector) -> Any:
         """Return weights of the sides as weights of the rows, shape (m,)."""
-        found = self.np.zeros(self.constraints.count)
-        self.np.add.at(found, self.row, self.sign * weights)
+        found = np.zeros(self.constraints.count)
+        np.add.at(found, self.row, self.sign * weights)
         return found
 
     def terms(self, x: Vector) -> Any:
         """Return the size of what each side compares: the largest of its terms and its end, shape (s,)."""
         if not self.sides:
-            return self.np.zeros(0)
-        return self.np.maximum(self.constraints.terms(x)[self.row], abs(self.end))
+            return np.zeros(0)
+        return np.maximum(self.constraints.terms(x)[self.row], abs(self.end))
 
     def broken(self, h: Vector) -> Any:
         """Return by how much each side does not hold, shape (s,): 0 where it holds."""
-        return self.np.where(self.equal, abs(h), self.np.maximum(h, 0.0))
+        return np.where(self.equal, abs(h), np.maximum(h, 0.0))
 
     def violation(self, x: Vector, h: Array) -> float:
         """Return by how much the worst side does not hold, as a part of what it compares."""
         broken = self.broken(h)
         if not broken.any():
             return 0.0
-        with self.np.errstate(invalid="ignore"):
-            parts = broken / self.np.maximum(self.side_sizes, self.terms(x))
+        with np.errstate(invalid="ignore"):
+            parts = broken / np.maximum(self.side_sizes, self.terms(x))
         worst = float(parts.max())
         return worst if worst == worst else inf
 

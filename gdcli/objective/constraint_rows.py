@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.compile.runners import ScalarFunction, numpy
+from gdcli.compile.runners import ScalarFunction
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.language.constraints import Constraint
 from gdcli.language.graph import Graph, Key
 from gdcli.objective.expression import leaves_of, row
@@ -32,7 +32,6 @@ class ConstraintRows:
     """
 
     def __init__(self, constraints: Sequence[Constraint], space: Space) -> None:
-        self.np = numpy()
         self.graph = graph = constraints[0].form.graph if constraints else Graph()
         self.roots, self.firsts = list[int](), list[int]()
         self.lower, self.upper = list[float](), list[float]()
@@ -55,20 +54,20 @@ class ConstraintRows:
 
     def terms(self, x: Vector) -> Any:
         """Return for each row the size of the largest of the terms that it adds up, shape (m,)."""
-        np, (program, firsts) = self.np, self._term_program
+        (program, firsts) = self._term_program
         return np.maximum.reduceat(np.abs(self._numbers(program, x)), firsts)
 
     def jacobian(self, x: Vector) -> Any:
         """Return the derivatives of the rows by the variables, shape (m, n); not finite where they have none."""
         program, rows, columns = self._jacobian_program
-        J = self.np.zeros((self.count, self.size))
+        J = np.zeros((self.count, self.size))
         J[rows, columns] = self._numbers(program, x)
         return J
 
     def curvature(self, x: Vector, weights: Array) -> Any:
         """Return the Hessian of ``weights @ c``, shape (n, n)."""
         program, rows, columns = self._hessian_program
-        H = self.np.zeros((self.size, self.size))
+        H = np.zeros((self.size, self.size))
         H[rows, columns] = H[columns, rows] = self._numbers(program, [*x, *weights])
         return H
 
@@ -82,7 +81,7 @@ class ConstraintRows:
         ]
 
     def _numbers(self, program: Callable[[Sequence[float]], Any], x: Vector) -> Any:
-        return self.np.array(program(x.tolist() if hasattr(x, "tolist") else x), dtype=float)
+        return np.array(program(x.tolist() if hasattr(x, "tolist") else x), dtype=float)
 
     def function(self, roots: Sequence[int], extra: Sequence[Key] = ()) -> ScalarFunction:
         """Return the program of nodes of the graph at a point, with leaves of ``extra`` keys after its numbers."""

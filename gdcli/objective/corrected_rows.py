@@ -12,7 +12,7 @@ from typing import Any
 
 from gdcli.kernel.batched_linear import dots, least_pivots, lengths, positive_solves
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_programs import programs_of
 
@@ -38,8 +38,6 @@ class CorrectedRows:
     lists = parts = None
 
     def __init__(self, data: Rows, row: RowModel) -> None:
-        import numpy as np
-
         assert row.errors is not None
         self.data, self.errors, self.rows = data, row.errors, data.rows
         self.names = (*data.names, *row.errors.names)
@@ -54,8 +52,6 @@ class CorrectedRows:
 
     def settle(self, x: Sequence[float]) -> None:
         """Move every row to its nearest point of the curve that the parameters ``x`` (flat) make."""
-        import numpy as np
-
         if self._at == tuple(x):
             return
         for first, arrays in self.data.chunks(PIECE):
@@ -72,8 +68,6 @@ def nearest(
 
     ``program`` has the nodes under ``correction``; see `errors_in_columns`. A row without a finite value stays at 0.
     """
-    import numpy as np
-
     problem = _Rows(program, [float(a) for a in x], list(columns))
     with np.errstate(all="ignore"):
         u, value = _solved(problem, np.zeros_like(before))
@@ -108,8 +102,6 @@ class _Rows(NamedTuple):
         return self._replace(columns=[column[which] for column in self.columns])
 
     def at(self, u: Array) -> _Local:
-        import numpy as np
-
         m, n = u.shape
         e, *found = (np.broadcast_to(v, n) for v in self.program([*self.x, *self.columns, *u]))
         first, second = np.array(found[:m]), iter(found[m:])
@@ -125,8 +117,6 @@ class _Rows(NamedTuple):
 
 def _solved(problem: _Rows, u: Array) -> tuple[Array, Array]:
     """Return the corrections at a least value, from ``u`` (m, n), and the values (n,)."""
-    import numpy as np
-
     u, here = u.copy(), problem.at(u)
     value = here.value.copy()
     active = np.flatnonzero(np.isfinite(value))
@@ -161,8 +151,6 @@ def _step(here: _Local, shift: Array) -> tuple[Array, Array]:
     Where e changes far faster than u, the way to the nearest point is a narrow valley: a step is bent along it by the
     second derivative of e, as in `gdcli.solve.methods.levenberg_marquardt`.
     """
-    import numpy as np
-
     m = len(here.slope)
     safe = here.safe
     _, factors = positive_solves(here.whole, here.slope)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.finite_differences import FORWARD_STEP, central_quotients, forward_gradient, steps_of
-from gdcli.compile.runners import batch_function, numpy
+from gdcli.compile.runners import batch_function
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import Vector, as_like
+from gdcli.kernel.vectors import Vector, as_like, np
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective
 from gdcli.objective.protocol import Evaluation, Objective
 
@@ -114,7 +114,6 @@ class PointBatch:
         if self._program is None:
             rows = {key: i for i, key in enumerate(base.leaves)}
             self._program = batch_function(base.form.graph, [base.root], rows)
-        np = numpy()
         with np.errstate(all="ignore"):
             (found,) = self._program(np.array(points).T)
         base.counts.value += len(points)

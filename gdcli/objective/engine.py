@@ -90,7 +90,7 @@ class ScalarTier:
     def _write(self, update: Update | None, watched: bool) -> str:
         """Write the text: a loop, or the programs in use that are long enough to gain by it."""
         from gdcli.compile.descent_loops import loop_text
-        from gdcli.compile.strict_scalar import functions_of, operations_of, program_text
+        from gdcli.compile.strict_scalar import functions_of, program_text
 
         objective = self.objective
         graph, leaves = objective.form.graph, objective.leaves
@@ -111,7 +111,7 @@ class ScalarTier:
         if self._programs:
             operations: set[str] = set()
             for program in self._programs.values():
-                operations |= operations_of(graph, program.nodes)
+                operations |= graph.operations(program.nodes)
             texts = (program_text(name, graph, p.nodes, p.leaves) for name, p in self._programs.items())
             self._text = functions_of(operations) + "".join(texts)
         return self._text

@@ -12,7 +12,7 @@ from typing import Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import ACTIVE
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, Vector, to_list
+from gdcli.kernel.vectors import Array, Vector, np, to_list
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
 from gdcli.language.graph import Graph
@@ -58,7 +58,7 @@ class InEpigraph(Constrained):
     def whole(self, x: Vector) -> Any:
         known = [*to_list(x), *[0.0] * (self.size - len(x))]  # the kinks do not depend on their own variables
         known[len(x) :] = self._kinks(known)
-        return self.np.array(known, dtype=float)
+        return np.array(known, dtype=float)
 
     def vector(self, flat: Vector) -> Vector:
         return self._plain.vector(flat[: self._plain.size])
@@ -66,7 +66,7 @@ class InEpigraph(Constrained):
     def is_at_a_kink(self, x: Array, active: Array) -> bool:
         if not self._left.owners:
             return False
-        np, rows = self.np, self._left.rows
+        rows = self._left.rows
         away = np.linalg.norm(rows.jacobian(x) * self.units(x), axis=1)
         near = ~(abs(rows.values(x)) > ACTIVE * away)
         return bool((near & np.isin(self._left.owners, [-1, *self.row[active]])).any())

@@ -166,20 +166,12 @@ def _linear(b: _Blocks) -> list[int]:
     return [*_jacobian(b), graph.div(measured, b.spread())]
 
 
-def _spread(b: _Blocks) -> list[int]:
-    return [b.spread()]
-
-
-def _sigmas(b: _Blocks) -> list[int]:
-    return list(b.errors.sigmas)
-
-
-_NODES = {
+_NODES: dict[str, Callable[[_Blocks], list[int]]] = {
     "correction": _correction,
     "jacobian": _jacobian,
     "gradient": _gradient,
     "hessian": _hessian,
     "linear": _linear,
-    "spread": _spread,
-    "input_sigma": _sigmas,
+    "spread": lambda b: [b.spread()],
+    "input_sigma": lambda b: list(b.errors.sigmas),
 }

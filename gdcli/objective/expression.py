@@ -79,8 +79,8 @@ class FormObjective(Objective):
 
     @cached_property
     def divides(self) -> bool:
-        keys = (self.form.graph.keys[i][0] for i in self.form.graph.reach((self.form.root,)))
-        return any(op in ("div", "pow") or (op in FUNCTIONS and FUNCTIONS[op].divisor) for op in keys)
+        operations = self.form.graph.operations((self.form.root,))
+        return any(op in ("div", "pow") or (op in FUNCTIONS and FUNCTIONS[op].divisor) for op in operations)
 
     def _values_of(self, nodes: Sequence[int]) -> Callable[[Any], Sequence[Any]]:
         """Return what gives the values of nodes of the graph at a point."""

@@ -14,6 +14,7 @@ from typing import Any
 from gdcli.compile.interval_forms import BoundedFunction, derivatives, krawczyk, widened
 from gdcli.compile.interval_program import IntervalProgram
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import np
 
 Array = Any
 Sides = Sequence[tuple[float, float]]
@@ -52,8 +53,6 @@ def _solved(
     point: Array, rows: Sequence[IntervalProgram], sides: Sides, bounds: tuple[Array, Array], gain: float
 ) -> tuple[Array, Array] | None:
     """Return the box; inequalities gain ``gain`` of their sides, at least of 1: some depend on others, but for that."""
-    import numpy as np
-
     with np.errstate(all="ignore"):
         chosen = _system(point, rows, sides, bounds, gain)
         box = _proved(chosen, rows, _moved(chosen, rows, point)) if chosen else None
@@ -66,8 +65,6 @@ def _solved(
 
 def _moved(chosen: Sequence[_Row], rows: Sequence[IntervalProgram], point: Array) -> Array:
     """Return a point at which the chosen constraints are as near to their sides as rounding lets them."""
-    import numpy as np
-
     center, places = point.copy(), [row.variable for row in chosen]
     for _ in range(_NEWTON_STEPS):
         values, jacobian = _enclosed(chosen, rows, center, center)
@@ -109,8 +106,6 @@ def _system(
 
     Each has a variable of its own, of those that are not at a bound, by elimination with the largest pivots.
     """
-    import numpy as np
-
     at, free = point[:, None], (point > bounds[0]) & (point < bounds[1])
     left: list[tuple[int, float, Array]] = []
     for place, (row, pair) in enumerate(zip(rows, sides, strict=True)):
@@ -129,8 +124,6 @@ def _system(
 
 def _independent(left: list[tuple[int, float, Array]], sides: Sides) -> list[_Row] | None:
     """Return rows (place, side, slope) with a variable for each; inequalities that depend on others are left out."""
-    import numpy as np
-
     chosen: list[_Row] = []
     for k, (place, side, slope) in enumerate(left):
         variable = int(np.argmax(np.abs(slope)))
@@ -153,8 +146,6 @@ def _enclosed(
     """Return what is left of the chosen constraints on a box, (n, 1), and their slopes, (n, n, 1), each at the place of
     its variable.
     """
-    import numpy as np
-
     n = len(low)
     values, jacobian = np.zeros((2, n, 1)), np.zeros((2, n, n, 1))
     for row in chosen:
@@ -172,8 +163,6 @@ def _proved(
     chosen: Sequence[_Row], rows: Sequence[IntervalProgram], center: Array
 ) -> tuple[Array, Array] | None:
     """Return a box around ``center``, flat in the variables of no row, with a solution; None: none is seen."""
-    import numpy as np
-
     free = np.isin(np.arange(len(center)), [row.variable for row in chosen])
     at = center[:, None]
     low, high = at, at

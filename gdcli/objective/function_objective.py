@@ -17,7 +17,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import CENTRAL_STEP, CLEARLY, FLOOR, PRODUCT_STEP, SECOND_STEP
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec, Vector, along, as_like, dot, is_finite, same, unit_like
+from gdcli.kernel.vectors import Vec, Vector, along, as_like, dot, is_finite, np, same, unit_like
 from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, NOTE_GRADIENT, NOTE_NONE
 from gdcli.objective.protocol import Evaluation, Objective, new_counts
 
@@ -95,15 +95,13 @@ class FunctionObjective(Objective):
 
     def _called(self, function: Callable[[Any], Any], name: str, x: Sequence[float], shape: Any) -> Any:
         """Return what ``function`` returns at a copy of x, as an array of this shape that nobody else has."""
-        import numpy
-
-        with numpy.errstate(all="ignore"):
-            at = numpy.array(x, dtype=float)
-            found = function(numpy.clip(at, self.lower, self.upper) if self.is_bounded else at)
+        with np.errstate(all="ignore"):
+            at = np.array(x, dtype=float)
+            found = function(np.clip(at, self.lower, self.upper) if self.is_bounded else at)
         try:
-            if numpy.iscomplexobj(found) or found is None:
+            if np.iscomplexobj(found) or found is None:
                 raise TypeError
-            made = numpy.array(found, dtype=float)
+            made = np.array(found, dtype=float)
         except (TypeError, ValueError):
             kind = type(found).__name__
             what = "a number" if shape == () else "an array of numbers"
@@ -157,11 +155,9 @@ class FunctionObjective(Objective):
 
     def _matrix(self, x: Vector, rows: object) -> Any:
         """Return the symmetric part of a matrix of the kind that goes with x, None where it is not finite."""
-        import numpy
-
         if rows is None:
             return None
-        found = numpy.array(rows)
+        found = np.array(rows)
         found = 0.5 * (found + found.T)
         if not is_finite(found.ravel()):
             return None
@@ -232,9 +228,7 @@ class FunctionObjective(Objective):
     def vector(self, flat: Sequence[float]) -> Any:
         if self.size <= EXPAND_SIZE:
             return Vec(map(float, flat))
-        import numpy
-
-        return numpy.array(flat, dtype=float)
+        return np.array(flat, dtype=float)
 
     # -- are they derivatives of this function? --------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_programs import RowPrograms
 
 # What a filled up row counts.
@@ -30,8 +30,6 @@ class GroupedResiduals:
 
     def linear(self, x: Array) -> tuple[Array, Array]:
         """Return the Jacobians (p, n, g) and the residuals (n, g) at x (p, g)."""
-        import numpy as np
-
         found = self._values("jacobian", x)
         J = np.empty((self.size, self.rows, self.groups))
         for k, values in enumerate(found[:-1]):
@@ -44,16 +42,12 @@ class GroupedResiduals:
 
     def bends(self, x: Array, v: Array) -> Array:
         """Return the second derivatives of the residuals along the directions v (p, g), shape (n, g)."""
-        import numpy as np
-
         (found,) = self._values("bend", [*x, *v])
         found = np.broadcast_to(found, (self.rows, self.groups))
         return found if self.counts is None else found * self.counts
 
     def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which groups a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
-        import numpy as np
-
         crossed = np.zeros(self.groups, dtype=bool)
         if self.programs.nodes("divisors"):
             for here, there in zip(self.values("divisors", x), self.values("divisors", y), strict=True):
@@ -62,8 +56,6 @@ class GroupedResiduals:
 
     def has_pole(self, x: Array) -> Array:
         """Tell which groups have a pole among their rows at x (p, g), shape (g,)."""
-        import numpy as np
-
         found = np.zeros(self.groups, dtype=bool)
         if self.programs.nodes("divisors"):
             for values in self.values("divisors", x):
@@ -72,8 +64,6 @@ class GroupedResiduals:
 
     def hessians(self, x: Array) -> Array:
         """Return the Hessians of the sums of the losses, (p, p, g)."""
-        import numpy as np
-
         found = iter(self._values("hessian", x))
         H = np.empty((self.size, self.size, self.groups))
         for j in range(self.size):
@@ -83,14 +73,10 @@ class GroupedResiduals:
 
     def values(self, name: str, x: Array) -> list[Array]:
         """Return what is under ``name`` in the row's programs at x (p, g), shape (n, g) each."""
-        import numpy as np
-
         return [np.broadcast_to(v, (self.rows, self.groups)) for v in self._values(name, x)]
 
     def total(self, values: Array) -> Array:
         """Return the sums over the rows that count, (g,)."""
-        import numpy as np
-
         values = np.broadcast_to(values, (self.rows, self.groups))
         if self.counts is not None:
             values = np.where(self.counts > 0.0, values, _NOTHING)
@@ -98,7 +84,5 @@ class GroupedResiduals:
         return found
 
     def _values(self, name: str, x: Iterable[Array]) -> tuple[Array, ...]:
-        import numpy as np
-
         with np.errstate(all="ignore"):
             return self.programs.by_row(name)([*x, *self.columns])

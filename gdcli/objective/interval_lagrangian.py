@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdcli.compile.interval_program import IntervalProgram
+from gdcli.kernel.vectors import np
 
 # A constraint is active at a point where it is as near to its side as this, relative to that.
 _ACTIVE = 1e-6
@@ -28,8 +29,6 @@ def lagrangian_of(
 
     All programs are of one graph; ``low`` to ``high`` (n,) are the bounds of the variables.
     """
-
-    import numpy as np
 
     def made(point: Array) -> IntervalProgram | None:
         with np.errstate(all="ignore"):
@@ -63,8 +62,6 @@ def lagrangian_of(
 
 def _multipliers(slope: Array, matrix: Array) -> Array:
     """Return multipliers, none negative, with which ``slope + matrix @ m`` is small; the least of all are taken out."""
-    import numpy as np
-
     weights = np.zeros(matrix.shape[1])
     kept = np.arange(matrix.shape[1])
     while len(kept):
@@ -88,8 +85,6 @@ def _squares(
 
     With r large the sum has a minimum at ``at`` also across the equations, and boxes around it are done early.
     """
-    import numpy as np
-
     graph, found = function.graph, list[int]()
     hessian = function.evaluate(at, at, 2).hessian
     size = float(np.abs(0.5 * (hessian[0] + hessian[1])[:, :, 0]).sum(axis=1).max())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gdcli.compile.chunks import Output
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.graph import Graph, Key, arguments
 
 # Values of nodes that do not depend on the variables of the maps, as arrays.
@@ -35,8 +35,6 @@ class _Map(NamedTuple):
 
     def whole(self, length: int, n: int) -> Array:
         """Return the map as one matrix."""
-        import numpy as np
-
         found = np.zeros((length, n)) if self.dense is None else self.dense.copy()
         np.add.at(found, (self.rows, self.columns), self.entries)
         return found
@@ -74,8 +72,6 @@ class LinearMaps:
 
     def matrix(self, size: int, values: Values) -> Array | None:
         """Return the matrix (size, n) of the outputs, None where a node is not made of sums, factors and matrices."""
-        import numpy as np
-
         known = dict(zip(self.factors, values(self.factors), strict=True)) if self.factors else {}
         maps: dict[int, _Map] = {}
         for i in self.order:
@@ -98,8 +94,6 @@ class LinearMaps:
         return total
 
     def _leaf(self, key: Key) -> _Map:
-        import numpy as np
-
         first, step, length = (
             (0, 1, 1) if key[0] == "scalar" else (key[2], 1, 1) if key[0] == "element" else key[2:]
         )
@@ -126,8 +120,6 @@ class LinearMaps:
 
     def _spread(self, map_: _Map, length: int) -> _Map:
         """Return the map of a scalar that stands for all elements of a vector."""
-        import numpy as np
-
         return _Map(*_no_entries(), np.repeat(map_.whole(1, self.n), length, axis=0))
 
     def _as_long(self, map_: _Map, node: int, length: int | None) -> _Map:
@@ -135,8 +127,6 @@ class LinearMaps:
         return self._spread(map_, length or 1) if scalar else map_
 
     def _sum(self, key: Key, length: int | None, parts: Sequence[_Map | None]) -> _Map | None:
-        import numpy as np
-
         signs = (1.0, 1.0 if key[0] == "add" else -1.0)
         made = [
             _times(self._as_long(part, node, length), sign)
@@ -166,14 +156,10 @@ class LinearMaps:
         return self._as_long(part, key[1 + k], length).times(factor if key[0] == "mul" else 1.0 / factor)
 
     def _total(self, map_: _Map, length: int) -> _Map:
-        import numpy as np
-
         dense = None if map_.dense is None else map_.dense.sum(axis=0)[None, :]
         return _Map(np.zeros_like(map_.rows), map_.columns, map_.entries, dense)
 
     def _times_matrix(self, key: Key, map_: _Map) -> _Map:
-        import numpy as np
-
         _, name, _, _, turned = self.graph.keys[key[1]]
         A = np.asarray(self.data[name])
         A = A.T if turned else A
@@ -194,6 +180,4 @@ def _times(map_: _Map, sign: float) -> _Map:
 
 
 def _no_entries() -> tuple[Array, Array, Array]:
-    import numpy as np
-
     return np.zeros(0, int), np.zeros(0, int), np.zeros(0)

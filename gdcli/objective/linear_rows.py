@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
-from gdcli.compile.runners import numpy
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.language.constraints import Constraint
 from gdcli.language.graph import Graph
 
@@ -25,7 +24,6 @@ class LinearRows:
     """The rows ``A x + b``, shape (m,), of constraints that are numbers; as `ConstraintRows`."""
 
     def __init__(self, constraints: Sequence[Constraint], lines: Sequence[Line], space: Space) -> None:
-        self.np = np = numpy()
         self.count, self.size = len(constraints), space.size
         self.lower, self.upper = [one.lower for one in constraints], [one.upper for one in constraints]
         self.firsts, self.vectors = list(range(self.count)), [False] * self.count
@@ -40,7 +38,7 @@ class LinearRows:
 
     def terms(self, x: Vector) -> Any:
         """Return the size of the largest term of each row, shape (m,)."""
-        return self.np.maximum(abs(self.A * x).max(axis=1, initial=0.0), abs(self.b))
+        return np.maximum(abs(self.A * x).max(axis=1, initial=0.0), abs(self.b))
 
     def jacobian(self, x: Vector) -> Any:
         """Return the derivatives of the rows by the variables, shape (m, n)."""
@@ -48,7 +46,7 @@ class LinearRows:
 
     def curvature(self, x: Vector, weights: Vector) -> Any:
         """Return the Hessian of ``weights @ c``, shape (n, n), which is 0."""
-        return self.np.zeros((self.size, self.size))
+        return np.zeros((self.size, self.size))
 
 
 def linear_rows(constraints: Sequence[Constraint], space: Space) -> LinearRows | None:

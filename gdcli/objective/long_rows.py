@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
 from gdcli.objective.protocol import Evaluation
@@ -45,33 +45,32 @@ class LongRows:
         both = Space(space.lengths | {_WEIGHTS: self.count})
         data = {name: value for one in constraints for name, value in one.form.data.items()}
         self.function = VectorObjective(Form(first.tree, graph, total, both.lengths, data, False), both)
-        self.np = self.function.np
         self.linear = [self.function.is_linear_in(space.lengths)] * self.count
         self._jacobian: Array | None = None
 
     def _at(self, x: Vector, weights: Vector) -> Any:
         """Return the derivatives of ``weights @ c`` by x and by the weights; not finite where there are none."""
-        found = self.function.evaluate(self.np.concatenate((x, weights)), 1).gradient
-        return self.np.full(self.size + self.count, self.np.nan) if found is None else found
+        found = self.function.evaluate(np.concatenate((x, weights)), 1).gradient
+        return np.full(self.size + self.count, np.nan) if found is None else found
 
     def values(self, x: Vector) -> Any:
-        return self._at(x, self.np.zeros(self.count))[self.size :]
+        return self._at(x, np.zeros(self.count))[self.size :]
 
     def terms(self, x: Vector) -> Any:
         """Return the size of the largest term of each row, shape (m,): of a linear one, else that of its value."""
         values = abs(self.values(x))
         if not self.linear[0]:
             return values
-        return self.np.maximum(values, abs(self.jacobian(x) * x).max(axis=1, initial=0.0))
+        return np.maximum(values, abs(self.jacobian(x) * x).max(axis=1, initial=0.0))
 
     def jacobian(self, x: Vector) -> Any:
         """Return the derivatives of the rows by the variables, shape (m, n)."""
         if self._jacobian is not None:
             return self._jacobian
-        both = self.np.concatenate((x, self.np.zeros(self.count)))
+        both = np.concatenate((x, np.zeros(self.count)))
         transposed = self.function.derivatives_by([_WEIGHTS], both)
         if transposed is not None:
-            J = self.np.ascontiguousarray(transposed[: self.size].T)
+            J = np.ascontiguousarray(transposed[: self.size].T)
         else:
             few = self.size < self.count and self.function.has_product
             J = self._by_columns(x) if few else self._by_rows(x)
@@ -80,12 +79,11 @@ class LongRows:
         return J
 
     def _by_rows(self, x: Vector) -> Any:
-        axes = self.np.eye(self.count)
-        return self.np.array([self._at(x, axis)[: self.size] for axis in axes]).reshape(self.count, self.size)
+        axes = np.eye(self.count)
+        return np.array([self._at(x, axis)[: self.size] for axis in axes]).reshape(self.count, self.size)
 
     def _by_columns(self, x: Vector) -> Any:
         """The Jacobian column by column: the mixed second derivatives of ``t'c`` by t and by one variable."""
-        np = self.np
         nothing = np.zeros(self.count)
         at = Evaluation(np.concatenate((x, nothing)), 0.0)
         found = [self.function.product(at, np.concatenate((axis, nothing))) for axis in np.eye(self.size)]
@@ -94,7 +92,7 @@ class LongRows:
 
     def curvature(self, x: Vector, weights: Vector) -> Any:
         """Return the Hessian of ``weights @ c``, shape (n, n)."""
-        np, n = self.np, self.size
+        n = self.size
         if self.linear[0]:
             return np.zeros((n, n))
         both = np.concatenate((x, weights))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from gdcli.compile.descent_loops import HISTORY, LIMITS, ROOM, LoopLayout
 from gdcli.compile.update_rules import Update
 from gdcli.kernel.vectors import Vec
+from gdcli.objective.expression import ScalarObjective
 from gdcli.objective.native_chunk import Chunk, ChunkIterate
 from gdcli.objective.protocol import Counts, Evaluation
 
 if TYPE_CHECKING:
     from gdcli.compile.machine_code import Library
-    from gdcli.objective.expression import ScalarObjective
 
 INF = float("inf")
 

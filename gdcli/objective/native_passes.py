@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import np
 from gdcli.objective.engine import A_NODE, COMPILED, KEPT, MOST_NODES
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ class NativeRunner:
 
     def __init__(self, kernel: EpochKernel, x: Sequence[float], state: Sequence[float]) -> None:
         self.kernel = kernel
-        self.x = kernel.np.array(x, dtype=float)
+        self.x = np.array(x, dtype=float)
         # One number more, so that there is an address where a rule keeps nothing.
-        self.state = kernel.np.array([*state, 0.0], dtype=float)
+        self.state = np.array([*state, 0.0], dtype=float)
 
     def epoch(self, pieces: Iterable[Runs], rate: float, told: Callable[[int], None], done: int = 0) -> None:
         """Go through ``pieces``, each of whole batches but the last; ``told`` hears how many rows are done.
@@ -116,7 +117,7 @@ class NativeRunner:
         """
         before = 0
         for runs in pieces:
-            rows = int((self.kernel.np.subtract(runs.ends, runs.starts)).sum())
+            rows = int((np.subtract(runs.ends, runs.starts)).sum())
             if before + rows > done:
                 self._piece(runs, rate, before, told, max(0, done - before))
             before += rows

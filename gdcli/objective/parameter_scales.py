@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from math import isfinite, log, pi
 from typing import TYPE_CHECKING, Any
 
-from gdcli.compile.runners import batch_function, numpy
+from gdcli.compile.runners import batch_function
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, arguments
 from gdcli.objective.row_model import RowModel
@@ -94,7 +94,6 @@ class Guesses:
         assert row.response is not None
         assert row.fitted is not None
         self.row, self.bent, self.lower, self.upper = row, list(bent), lower, upper
-        self.np = numpy()
         self._nodes = {row.parameters[i]: k for k, i in enumerate(self.bent)}
         self._read = _Read()
         self._sizes: dict[int, Size | None] = {}
@@ -190,7 +189,7 @@ class Guesses:
         nodes = sorted(wanted)
         if not nodes:
             return {}
-        np, found = self.np, {}
+        found = {}
         columns = {key: k for k, key in enumerate(self.row.column_leaves)}
         with np.errstate(all="ignore"):
             values = batch_function(self.row.graph, nodes, columns)(list(arrays))
@@ -204,7 +203,7 @@ class Guesses:
         return found
 
     def _solve(self) -> None:
-        np, equations = self.np, self._read.equations
+        equations = self._read.equations
         M = np.zeros((len(equations), len(self.bent)))
         for k, (size, _) in enumerate(equations):
             for j, factor in size.parameters.items():
@@ -216,7 +215,6 @@ class Guesses:
 
     def draw(self, rng: Generator, count: int, signs: Vector) -> Any:
         """Return draws of the bent parameters (q, count); ``signs`` (q,) are 1 or -1 where they are known, else 0."""
-        np = self.np
         sizes = np.exp(np.clip(self._logarithms(rng, count), -600.0, 600.0))
         side = np.where(rng.random((len(self.bent), count)) < NEGATIVE, -1.0, 1.0)
         x = sizes * np.where(signs[:, None] != 0.0, signs[:, None], side)
@@ -228,7 +226,6 @@ class Guesses:
         return self._within(rng, x)
 
     def _logarithms(self, rng: Generator, count: int) -> Any:
-        np = self.np
         right = np.zeros((len(self._read.equations), count))
         known = self._values
         whole = rng.random(count) < 0.5
@@ -253,7 +250,6 @@ class Guesses:
 
     def _placed(self, rng: Generator, count: int, places: Sequence[tuple[int, bool]]) -> Any:
         """Values of what a parameter is added to, or between them, so that it cancels them or is as large."""
-        np = self.np
         node, cancels = places[int(rng.integers(len(places)))]
         values = self._values[node][2]
         of_rows = values[rng.integers(len(values), size=count)]
@@ -265,7 +261,6 @@ class Guesses:
 
     def _within(self, rng: Generator, x: Vector) -> Any:
         """Draws within the bounds; between two of them half of the draws lie evenly."""
-        np = self.np
         if self.lower is None:
             return x
         low, high = self.lower[self.bent][:, None], self.upper[self.bent][:, None]

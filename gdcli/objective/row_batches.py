@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.compile.runners import batch_function, numpy, rows_function
-from gdcli.kernel.vectors import Vector
+from gdcli.compile.runners import batch_function, rows_function
+from gdcli.kernel.vectors import Vector, np
 from gdcli.language.graph import LEAVES, Graph, Key, arguments
 from gdcli.objective.linear_predictor import (
     WAIST,
@@ -49,7 +49,6 @@ class AnyLoss:
     def __init__(self, row: RowModel, nodes: Sequence[int]) -> None:
         self.row = row
         self.nodes = nodes
-        self.np = numpy()
         self._programs: dict[int, Callable[..., tuple[float, ...]]] = {}
 
     def _program(self, length: int) -> Callable[..., tuple[float, ...]]:
@@ -61,7 +60,6 @@ class AnyLoss:
         return found
 
     def piece(self, columns: Arrays, count: int) -> Callable[[int, int], Gradient]:
-        np = self.np
 
         def batch(lo: int, hi: int) -> Gradient:
             program = self._program(hi - lo)
@@ -78,7 +76,6 @@ class LinearWaist:
     """
 
     def __init__(self, row: RowModel, predictor: LinearPredictor) -> None:
-        self.np = numpy()
         self.size = row.space.size
         places: dict[Key, int] = {key: i for i, key in enumerate(row.column_leaves)}
         graph = Graph()
@@ -100,7 +97,7 @@ class LinearWaist:
         self.slope = batch_function(bare, [root], keys)
 
     def piece(self, columns: Arrays, count: int) -> Callable[[int, int], Gradient]:
-        np, slope, is_number = self.np, self.slope, self.is_number
+        slope, is_number = self.slope, self.is_number
         *partials, offset = self.features(columns)
         features = np.empty((self.size, count))
         for k, partial in enumerate(partials):

@@ -8,7 +8,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.dense import Matrix
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import RowObjective
 
@@ -56,7 +56,6 @@ def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
 
 
 def _row_curvature_here(objective: RowObjective, x: Sequence[float]) -> float:
-    np = objective.np
     largest = 0.0
     for _, (bend, square) in objective.quick_pieces("own_step", x):
         with np.errstate(all="ignore"):
@@ -70,7 +69,6 @@ def _row_curvature_here(objective: RowObjective, x: Sequence[float]) -> float:
 
 
 def _mean_curvature(objective: RowObjective, x: Vector) -> float | None:
-    np = objective.np
     objective = _thinned(objective)
     at = objective.evaluate(x, 2)
     if at.hessian is not None:
@@ -82,7 +80,6 @@ def _mean_curvature(objective: RowObjective, x: Vector) -> float | None:
 
 def _by_powers(objective: RowObjective, at: Any) -> float | None:
     """The largest absolute eigenvalue of the Hessian by power iteration, from below."""
-    np = objective.np
     direction = np.random.default_rng(0).normal(size=objective.size)
     found = 0.0
     for _ in range(POWER_STEPS):
@@ -111,7 +108,7 @@ def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -
     means of such blocks vary more than those of as many single rows, and so do the ends of runs: then the covariance
     is that of the means of blocks, times their length. Of many rows a part is looked at, evenly taken.
     """
-    np, size = objective.np, objective.size
+    size = objective.size
     part = _thinned(objective)
     rows = part.data.rows
     hessian = part.evaluate(part.vector(x), 2).hessian
@@ -136,7 +133,7 @@ _Gradients = tuple[
 
 
 def _gradients(part: RowObjective, x: Sequence[float], together: int) -> _Gradients:
-    np, size = part.np, part.size
+    size = part.size
     total, squares = np.zeros(size), np.zeros((size, size))
     sums: list[Any] = []
     for _, values in part.quick_pieces("gradient", x):

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdcli.calculus.smoothing import can_smooth, smooth
-from gdcli.compile.runners import numpy, total
+from gdcli.compile.runners import total
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.factors import triangle
-from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, norm
+from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, norm, np
 from gdcli.objective.divisors import DivisorSigns
 from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
 from gdcli.objective.row_model import Ask, Merge, RowModel, Rows
@@ -70,11 +70,6 @@ class RowObjective(Objective):
         self._last: tuple[Any, list[float]] = None, []  # what was asked for last, and the answer
         self.of_some_rows: RowObjective | None = None  # see `curvature`
         self.sides: DivisorSigns | None = None
-
-    @property
-    def np(self) -> Any:
-        """numpy, which few rows do without."""
-        return numpy()
 
     def between_poles(self, x: Vector) -> RowObjective:
         """Return this objective, from now on infinite beyond the poles around x, which no descent crosses."""
@@ -134,7 +129,7 @@ class RowObjective(Objective):
         if kernel is not None:
             return self._summed(kernel, x)
         parts: list[tuple[float, ...]] = []
-        with self.np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             for _, arrays in self.data.chunks(BLOCK):
                 program = self.programs.summing(names, len(arrays[0]))
                 parts.append(program(x, [arrays[k] for k in self.order]))
@@ -165,7 +160,7 @@ class RowObjective(Objective):
 
         ``wide`` computes them with the longest floats there are, of 64 bits of precision or more on most machines.
         """
-        np, kind = self.np, self.np.longdouble if wide else float
+        kind = np.longdouble if wide else float
         self._settled(x)
         with np.errstate(all="ignore"):
             program = self.programs.by_row(name)
@@ -185,8 +180,8 @@ class RowObjective(Objective):
 
     def all_rows(self, name: str, x: Sequence[float]) -> Array:
         """Return the values of `pieces` of all rows, (nodes, rows), which have room in memory."""
-        pieces = [self.np.array(values) for _, values in self.pieces(name, x)]
-        found: Array = self.np.concatenate(pieces, axis=1)
+        pieces = [np.array(values) for _, values in self.pieces(name, x)]
+        found: Array = np.concatenate(pieces, axis=1)
         return found
 
     def quick_pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
@@ -247,7 +242,7 @@ class RowObjective(Objective):
         return result if is_finite(result) else None
 
     def vector(self, flat: Sequence[float]) -> Any:
-        return Vec(map(float, flat)) if self.has_hessian else self.np.array(flat, dtype=float)
+        return Vec(map(float, flat)) if self.has_hessian else np.array(flat, dtype=float)
 
     # -- sums of squares -----------------------------------------------------------------------------------
 
@@ -289,7 +284,7 @@ class RowObjective(Objective):
 
     def _reduced(self, x: Vector, wide: bool) -> tuple[list[Vec], float, Vec] | None:
         """The triangle of [J r], the length of what was measured, and J'r; None where they are not finite."""
-        np, size = self.np, self.size
+        size = self.size
         factor, length, slope = self.over(_triangle, _stacked, tuple(x), wide)
         if not np.isfinite(factor).all():
             return None
@@ -322,13 +317,13 @@ _Triangle = tuple[Any, float, Any]  # see `RowObjective._reduced`; the factor ma
 
 
 def _triangle(objective: RowObjective, x: Sequence[float], wide: bool) -> _Triangle:
-    np, size = objective.np, objective.size
+    size = objective.size
     factor, length, slope = np.zeros((0, size + 1)), 0.0, np.zeros(size)
     for _, values in objective.pieces("linear", x, wide):
         block = np.stack(values[:-1], axis=1).astype(float)
         if not np.isfinite(block).all():
             return np.full((1, size + 1), np.nan), length, slope
-        factor = np.linalg.qr(np.vstack((factor, block)), mode="r")
+        factor = np.array(np.linalg.qr(np.vstack((factor, block)), mode="r"))
         length = math.hypot(length, norm(values[-1].astype(float)))
         if wide:
             slope = slope + [(column * values[-2]).sum() for column in values[:-2]]
@@ -336,7 +331,6 @@ def _triangle(objective: RowObjective, x: Sequence[float], wide: bool) -> _Trian
 
 
 def _stacked(one: _Triangle, other: _Triangle) -> _Triangle:
-    np = numpy()
     for found in (one, other):
         if not np.isfinite(found[0]).all():
             return found

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.per_sample import ParameterBox, RowDescent, RowGradient
-from gdcli.compile.runners import numpy
 from gdcli.compile.update_rules import PLAIN, UpdateRule, array_state, array_update
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.linear_predictor import factored_gradient
 from gdcli.objective.native_passes import NativeRunner, Work, native_kernel, one_run
 from gdcli.objective.row_batches import batch_gradients, in_order
@@ -240,7 +239,6 @@ class _Arrays:
     kind = "arrays"
 
     def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
-        self.np = np = numpy()
         self.batch = passes.batch
         self.gradients = batch_gradients(passes.row)
         self.x = np.array(x, dtype=float)
@@ -249,7 +247,7 @@ class _Arrays:
 
     def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
         x, state, update = self.x, self.state, self.update
-        with self.np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             batch = self.gradients.piece(columns, count)
             for lo in range(0, count, self.batch):
                 gradient = batch(lo, min(lo + self.batch, count))
@@ -263,15 +261,14 @@ class _Whole:
     kind = "whole"
 
     def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
-        self.np = np = numpy()
         self.objective = passes.objective
         self.x = np.array(x, dtype=float)
         self.state = array_state(passes.rule, len(self.x))
         self.update = array_update(passes.rule, *_bounds(passes.box))
 
     def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
-        with self.np.errstate(all="ignore"):
-            gradient = self.np.array(self.objective.sums(("gradient",), self.x.tolist())) / count
+        with np.errstate(all="ignore"):
+            gradient = np.array(self.objective.sums(("gradient",), self.x.tolist())) / count
             self.x, self.state = self.update(self.x, gradient, rate, self.state)
 
 
@@ -282,7 +279,6 @@ def _numbers(state: Any) -> Any:
 
 def _like(state: Any, kept: Any) -> Any:
     """What `_numbers` made, in the form that ``state`` has."""
-    np = numpy()
     if isinstance(state, np.ndarray):
         return np.array(kept, dtype=float)
     parts = [
@@ -293,5 +289,4 @@ def _like(state: Any, kept: Any) -> Any:
 
 
 def _bounds(box: ParameterBox | None) -> tuple[Any, Any]:
-    np = numpy()
     return (None, None) if box is None else (np.array(box.lower, float), np.array(box.upper, float))

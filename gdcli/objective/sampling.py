@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from gdcli.compile.runners import batch_function, numpy
+from gdcli.compile.runners import batch_function
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.build import Exact
 from gdcli.objective.difference_objective import PointBatch
 from gdcli.objective.expression import ScalarObjective, leaves_of
@@ -94,7 +94,6 @@ class SlackSampler:
         Where the slack is negative the constraint is broken; that of an equation is its left side less its right one.
         A vector has that of its worst component.
         """
-        np = numpy()
         points = np.repeat(np.array(base, dtype=float)[:, None], len(places), axis=1)
         points[list(which)] = np.array(places, dtype=float).T
         with np.errstate(all="ignore"):

@@ -22,6 +22,7 @@ from gdcli.compile.interval_forms import lowest_of_quadratics, middle, second_or
 from gdcli.compile.interval_program import Enclosed, IntervalProgram
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST
+from gdcli.kernel.vectors import np
 
 Array = Any
 Pair = tuple[Array, Array]
@@ -43,8 +44,6 @@ class SquaresOnBoxes:
         self.keys = residual.keys[: residual.size]
 
     def evaluate(self, low: Array, high: Array, order: int) -> Enclosed:
-        import numpy as np
-
         parts = [self._enclosed(low[:, part], high[:, part], order) for part in self._parts(low)]
         joined = [np.concatenate(ends, axis=-1) for ends in zip(*parts, strict=True)]
         value, defined, empty = (joined[0], joined[1]), joined[2], joined[3]
@@ -60,8 +59,6 @@ class SquaresOnBoxes:
         return (slice(k, k + size) for k in range(0, max(low.shape[1], 1), size))
 
     def _enclosed(self, low: Array, high: Array, order: int) -> list[Array]:
-        import numpy as np
-
         n, m = low.shape
         rules = array_rules()
         found, defined, empty = self._residuals(low, high, order)
@@ -91,8 +88,6 @@ class SquaresOnBoxes:
 
     def _residuals(self, low: Array, high: Array, order: int) -> tuple[list[Pair], Array, Array]:
         """Return the residual, its gradient, the triangle of its Hessian, each (rows, boxes)."""
-        import numpy as np
-
         leaves = [(a[None, :], b[None, :]) for a, b in zip(low, high, strict=True)]
         found, defined, empty = self.residual.at([*leaves, *self.columns], order)
         shape = (self.rows, low.shape[1])
@@ -101,8 +96,6 @@ class SquaresOnBoxes:
 
     def _tangent_bound(self, low: Array, high: Array) -> Array:
         """Return the lower bounds (m,) by the tangent planes; see the text of the module."""
-        import numpy as np
-
         rules = array_rules()
         with np.errstate(all="ignore"):
             known, center, q, value, slope, hessian = self._tangents(low, high)
@@ -112,8 +105,6 @@ class SquaresOnBoxes:
         return np.where(known & (least > 0.0) & (size > 0.0) & ~np.isnan(bound), bound, 0.0)
 
     def _tangents(self, low: Array, high: Array) -> _Tangents:
-        import numpy as np
-
         n, m = low.shape
         rules = array_rules()
         center = middle(low, high)
@@ -158,8 +149,6 @@ def _twice(pair: Pair) -> Pair:
 
 def _sum(pair: Pair) -> Pair:
     """Return what holds the sums over the rows of what intervals hold."""
-    import numpy as np
-
     count = len(pair[0])
     low, high = pair[0].sum(axis=0), pair[1].sum(axis=0)
     slack = [count * (EPS * np.abs(end).sum(axis=0) + SMALLEST) for end in pair]

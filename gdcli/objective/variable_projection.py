@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdcli.compile.runners import batch_function, numpy
+from gdcli.compile.runners import batch_function
 from gdcli.kernel.batched_linear import solve_upper, triangles
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
 
@@ -41,7 +41,6 @@ class SeparableResiduals:
         self.bent = [i for i in range(self.size) if i not in set(linear)]
         self.lower, self.upper = lower, upper
         self.rows = len(self.arrays[0])
-        self.np = numpy()
         self._columns = [array[:, None] for array in self.arrays]
         programs, graph = programs_of(row), row.graph
         nodes = programs.nodes("jacobian")
@@ -61,7 +60,7 @@ class SeparableResiduals:
         return SeparableResiduals(self.row, few, self.linear, self.lower, self.upper)
 
     def _values(self, program: Program, x: Array) -> list[Array]:
-        np, shape = self.np, (self.rows, x.shape[1])
+        shape = (self.rows, x.shape[1])
         with np.errstate(all="ignore"):
             return [np.broadcast_to(v, shape) for v in program([*x, *self._columns])]
 
@@ -69,7 +68,7 @@ class SeparableResiduals:
         """Return points (p, g) within the bounds."""
         if self.lower is None or self.upper is None:
             return x
-        inside: Array = self.np.clip(x, self.lower[:, None], self.upper[:, None])
+        inside: Array = np.clip(x, self.lower[:, None], self.upper[:, None])
         return inside
 
     def offset(self, x: Array) -> Array:
@@ -83,7 +82,6 @@ class SeparableResiduals:
 
         Of the linear parameters only those ``used`` (None: all) may differ from 0.
         """
-        np = self.np
         x = self.clipped(x.copy())
         x[self.linear] = 0.0
         *basis, r = self._values(self._basis, x)
@@ -97,7 +95,6 @@ class SeparableResiduals:
 
     def _with_linear(self, x: Array, r: Array, basis: Sequence[Array], places: Sequence[int]) -> Array:
         """Points with the linear parameters that leave the least of r; once more where bounds hold some of them."""
-        np = self.np
         free = {k: np.ones(x.shape[1]) for k in places}
         for _ in range(1 if self.lower is None else 1 + len(places)):
             left = r.copy()
@@ -120,7 +117,6 @@ class SeparableResiduals:
 
         That is Kaufman's Jacobian of the projected problem (BIT 15, 1975).
         """
-        np = self.np
         slopes = np.stack(self._values(self._slopes, x))
         bare = x.copy()
         bare[self.linear] = 0.0
@@ -136,14 +132,14 @@ class SeparableResiduals:
         return slopes, r
 
     def _is_free(self, x: Array, i: int) -> Array:
-        free: Array = self.np.ones(x.shape[1])
+        free: Array = np.ones(x.shape[1])
         if self.lower is not None and self.upper is not None:
             free *= (x[i] > self.lower[i]) & (x[i] < self.upper[i])
         return free
 
     @property
     def measured(self) -> float:
-        np, row = self.np, self.row
+        row = self.row
         places = {key: k for k, key in enumerate([*row.parameter_leaves, *row.column_leaves])}
         program = batch_function(row.graph, [i for i in (row.response,) if i is not None], places)
         (values,) = self._values(program, np.zeros((self.size, 1)))
@@ -151,7 +147,6 @@ class SeparableResiduals:
 
     def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which points a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
-        np = self.np
         crossed: Array = np.zeros(x.shape[1], dtype=bool)
         for here, there in zip(self._values(self._divisors, x), self._values(self._divisors, y), strict=True):
             crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)

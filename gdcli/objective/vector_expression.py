@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
-from gdcli.compile.runners import numpy, vector_function
+from gdcli.compile.runners import vector_function
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, is_finite
+from gdcli.kernel.vectors import Array, is_finite, np
 from gdcli.language.form import Form
 from gdcli.objective.expression import INF, NOTE_NONE, FormObjective
 from gdcli.objective.protocol import Evaluation, Vector
@@ -31,7 +31,6 @@ class VectorObjective(FormObjective):
     ) -> None:
         super().__init__(form, space, sign)
         graph = form.graph
-        self.np = numpy()
         self._derivatives = Derivatives(graph, frozenset(form.data))
         self._programs: dict[str, Callable[..., tuple[float, ...]]] = {}
         self.engine = "numpy"
@@ -147,7 +146,7 @@ class VectorObjective(FormObjective):
         self.counts.value += 1
         if order:
             return self._with_gradient(x, None)
-        with self.np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             (value,) = self._program("value")(x, None)
         return Evaluation(x, value if value == value else INF)
 
@@ -162,8 +161,8 @@ class VectorObjective(FormObjective):
         program = vector_function(self.form.graph, [], outputs, dict(self.space.offsets), self.form.data)
 
         def values(x: Vector) -> list[Any]:
-            found = self.np.empty(end)
-            with self.np.errstate(all="ignore"):
+            found = np.empty(end)
+            with np.errstate(all="ignore"):
                 program(x, found)
             return [found[o.start : o.start + (o.length or 1)] for o in outputs]
 
@@ -176,8 +175,8 @@ class VectorObjective(FormObjective):
 
     def _with_gradient(self, x: Vector, known: float | None) -> Evaluation:
         self.counts.gradient += 1
-        gradient = self.np.empty(self.size)
-        with self.np.errstate(all="ignore"):
+        gradient = np.empty(self.size)
+        with np.errstate(all="ignore"):
             (value,) = self._program("gradient")(x, gradient)
             value = known if known is not None else value if value == value else INF
             if not is_finite(gradient):
@@ -189,9 +188,9 @@ class VectorObjective(FormObjective):
         if not self.has_product:
             return None
         self.counts.product += 1
-        result = self.np.empty(self.size)
-        with self.np.errstate(all="ignore"):
-            self._program("product")(self.np.concatenate((at.x, direction)), result)
+        result = np.empty(self.size)
+        with np.errstate(all="ignore"):
+            self._program("product")(np.concatenate((at.x, direction)), result)
             return result if is_finite(result) else None
 
     def whole_hessian(self, at: Evaluation) -> Any:
@@ -200,7 +199,6 @@ class VectorObjective(FormObjective):
         """
         if self._hessian is not None:
             return self._hessian
-        np = self.np
         columns = self.derivatives_by(list(self.space.lengths), at.x, products=True)
         if columns is not None:
             self.counts.product += self.size
@@ -236,9 +234,9 @@ class VectorObjective(FormObjective):
             self._maps[key] = LinearMaps(
                 self.form.graph, self._outputs(adjoints), offsets, count, self.form.data
             )
-        with self.np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             found = self._maps[key].matrix(self.size, lambda nodes: self._values_of(nodes)(x))
-        return found if found is not None and self.np.isfinite(found).all() else None
+        return found if found is not None and np.isfinite(found).all() else None
 
     def vector(self, flat: Sequence[float]) -> Any:
-        return self.np.array(flat, dtype=float)
+        return np.array(flat, dtype=float)

@@ -16,9 +16,9 @@ from contextlib import suppress
 from errno import EINVAL
 from typing import Any, BinaryIO, Protocol
 
-from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
+from gdcli.kernel.vectors import np
 from gdcli.record.codec import Decoder, Encoder
 from gdcli.solve.iteration import RunResult
 
@@ -123,7 +123,6 @@ def _text(document: Mapping[str, Any]) -> str:
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, array: object) -> None:
-    np = numpy()
     with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
         np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
@@ -187,7 +186,6 @@ def _document(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> Any:
     from tokenize import TokenError
 
-    np = numpy()
     with archive.open(info) as member:
         try:
             array = np.lib.format.read_array(member, allow_pickle=False)

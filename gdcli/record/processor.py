@@ -12,6 +12,8 @@ from binascii import crc32
 from functools import cache
 from typing import Any
 
+from gdcli.kernel.vectors import np
+
 # Kernels of the C library have no names: they are told apart by the bits of what they compute. They are good to half a
 # unit and a little, so that two differ in one of some thousand numbers; but every other time at these, whose values lie
 # within a thousandth of a unit of the middle between two numbers. Each is to be divided by 1024.
@@ -54,9 +56,7 @@ def _of_math() -> str:
 
 def _of_numpy() -> str:
     """The instruction sets that numpy has kernels for and uses."""
-    import numpy
-
-    sets: dict[str, list[str]] = numpy.show_config(mode="dicts").get("SIMD Extensions", {})  # type: ignore[assignment]
+    sets: dict[str, list[str]] = np.show_config(mode="dicts").get("SIMD Extensions", {})  # type: ignore[assignment]
     return " ".join([*sets.get("baseline", []), *sets.get("found", [])])
 
 
@@ -82,9 +82,7 @@ def _libraries() -> list[str]:
     """The matrix libraries that come with numpy (its wheels have them beside the package), or that it has loaded."""
     from pathlib import Path
 
-    import numpy
-
-    package = Path(numpy.__file__).parent
+    package = Path(np.__file__).parent
     folders = (package.with_name("numpy.libs"), package / ".dylibs")
     found = [str(file) for folder in folders if folder.is_dir() for file in sorted(folder.glob("*openblas*"))]
     maps = Path("/proc/self/maps")

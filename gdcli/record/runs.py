@@ -15,6 +15,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.stored import stored
+from gdcli.kernel.vectors import np
 from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signed
 
 if TYPE_CHECKING:
@@ -388,8 +389,6 @@ def evidence_of(found: RunRecord) -> GlobalEvidence:
 
 def cover_boxes(found: RunRecord) -> list[GlobalBox]:
     """Return the boxes of the cover of the bounds, none where none is kept. Raises ValueError for one that is none."""
-    import numpy as np
-
     from gdcli.judge.cover_tree import leaves
     from gdcli.tasks.outcome import GlobalBox
 

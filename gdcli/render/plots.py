@@ -15,6 +15,7 @@ from math import isfinite, isnan, log10
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import np
 from gdcli.render import lettering
 from gdcli.render.plot_data import BLACK, GRAY, Contours, Panel, Picture, Series
 
@@ -266,13 +267,11 @@ def _legend(figure: Figure, columns: float) -> None:
 
 def _edges(axes: Axes, picture: Contours) -> None:
     """Shade what constraints do not allow, and draw their edges; those that the answer lies on are strong."""
-    import numpy
-
     for edge in picture.edges:
-        slacks = numpy.ma.masked_invalid(numpy.array(edge.slacks, dtype=float))
+        slacks = np.ma.masked_invalid(np.array(edge.slacks, dtype=float))
         if not edge.equation and float(slacks.min()) < 0.0:
             axes.contourf(
-                picture.xs, picture.ys, slacks, levels=[-numpy.inf, 0.0], colors=GRAY, alpha=0.45, zorder=2.0
+                picture.xs, picture.ys, slacks, levels=[-np.inf, 0.0], colors=GRAY, alpha=0.45, zorder=2.0
             )
         if float(slacks.min()) < 0.0 < float(slacks.max()):
             width = 2.0 if edge.active else 0.9

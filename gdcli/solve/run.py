@@ -20,7 +20,7 @@ from gdcli.kernel.errors import DomainError, Terminated
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import distance, is_finite
+from gdcli.kernel.vectors import distance, is_finite, np
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import ANSWERS, BROKEN_OFF, Iterate, Method, Observer, RunResult
 from gdcli.solve.stopping import Rule, RunProgress
@@ -46,9 +46,7 @@ def quiet(x: Vector) -> AbstractContextManager[Any]:
     """Return a context in which numpy computes infinities and nans without warnings, as plain floats do."""
     if isinstance(x, list):
         return nullcontext()
-    import numpy
-
-    return numpy.errstate(all="ignore")
+    return np.errstate(all="ignore")
 
 
 @stored()

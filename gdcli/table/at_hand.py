@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gdcli.kernel.errors import DataError
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Kept, KeptRows, RowBlock, Wanted
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label, as_number
@@ -59,8 +60,6 @@ class AtHand:
 
 
 def _listed(name: str, column: object) -> list[Any]:
-    import numpy as np
-
     try:
         array = np.asarray(column)
     except ValueError as fault:

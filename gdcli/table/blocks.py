@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -185,8 +186,6 @@ class KeptRows:
             self._used.append(kept is not None)
 
     def block(self) -> RowBlock:
-        import numpy as np
-
         numbers, labels, text = range(len(self._wanted.numbers)), self._wanted.labels, self._wanted.text
         table = np.array([row.values for row in self._kept], dtype=np.float64).reshape(
             len(self._kept), len(numbers)
@@ -220,8 +219,6 @@ class Source(Protocol):
 
 
 def coded(keys: Iterable[Label | None]) -> Labels:
-    import numpy as np
-
     index: dict[Label | None, int] = {}
     codes = [index.setdefault(key, len(index)) for key in keys]
     return Labels(list(index), np.array(codes, dtype=np.int64))

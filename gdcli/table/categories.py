@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.kernel.vectors import np
 from gdcli.language.category_calls import Category, Levels
 from gdcli.table.derived_columns import Cells
 from gdcli.table.number_cells import label, shown
@@ -33,8 +34,6 @@ class Codes:
         self.found: dict[Label, int] = {}
 
     def of(self, cells: Cells) -> ndarray:
-        import numpy as np
-
         labels = cells.texts[self.texts[0]]
         met = set(labels.codes.tolist())
         numbers = np.full(len(labels.values), np.nan)
@@ -64,8 +63,6 @@ class Indicator:
     numbers: tuple[str, ...] = ()
 
     def of(self, cells: Cells) -> ndarray:
-        import numpy as np
-
         labels = cells.texts[self.texts[0]]
         known = [float(value == self.level) if value in self.levels else np.nan for value in labels.values]
         return np.array([*known, np.nan])[labels.codes] if len(labels.codes) else np.zeros(0)
@@ -133,8 +130,6 @@ def with_indicators(data: Columns, contrasts: Mapping[str, Contrasts], spool: st
 
     They are kept as `spool.gather` keeps columns; ``data`` are closed.
     """
-    import numpy as np
-
     from gdcli.table.spool import Rows
 
     names = [

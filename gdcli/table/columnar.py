@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Labels, RowBlock, Skip, Wanted, coded
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label
@@ -104,7 +105,6 @@ class Columnar:
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""
-        import numpy as np
         import polars as pl
 
         labels, text = wanted.labels, wanted.text
@@ -185,8 +185,6 @@ def _has_label(key: Labels) -> ndarray:
 
 def _labels_of(column: Any) -> Labels:
     """Return a polars column of labels, looked at run by run; what says that a value is missing is None."""
-    import numpy as np
-
     runs = column.rle().struct
     found = coded(as_label(value) for value in runs.field("value").to_list())
     return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))

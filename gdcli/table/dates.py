@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import Span, UsageError
+from gdcli.kernel.vectors import np
 from gdcli.table.number_cells import shown
 
 if TYPE_CHECKING:
@@ -115,8 +116,6 @@ class Dated:
     numbers: tuple[str, ...] = ()
 
     def of(self, cells: Cells) -> ndarray:
-        import numpy as np
-
         labels = cells.texts[self.texts[0]]
         known = [np.nan if value is None else self.number(value) for value in labels.values]
         return np.array([*known, np.nan])[labels.codes] if len(labels.codes) else np.zeros(0)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from gdcli.kernel.errors import DataError
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import PLAIN, KeptRows, Labels, Layout, RowBlock, Wanted
 from gdcli.table.cell_faults import never_closed
 from gdcli.table.header import read_header
@@ -104,8 +105,6 @@ class Text:
 
     def _decided(self, block: bytes, first: int, numbers: Numbers, quick: Quick) -> RowBlock:
         """Return the rows of a block of which the csv module decides the doubtful ones."""
-        import numpy as np
-
         texts, text = _texts(block), numbers.wanted.text
         used = np.ones(len(texts), dtype=bool)
         columns = [np.array(column) for column in quick.columns]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.kernel.vectors import np
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import RELATIONS
 from gdcli.language.row_condition import Compared, Joined, Said, Test, parts_of
@@ -72,8 +73,6 @@ class Expression:
         return _expression_of, (self.text, self.numbers, self.constants)
 
     def of(self, cells: Cells) -> ndarray:
-        import numpy as np
-
         with np.errstate(all="ignore"):
             (found,) = self.program([cells.numbers[name] for name in self.numbers])
         whole: ndarray = np.broadcast_to(np.asarray(found, dtype=np.float64), cells.rows).copy()
@@ -171,8 +170,6 @@ class Condition:
 
 
 def _compared(symbol: str, left: ndarray, right: ndarray | float) -> Verdict:
-    import numpy as np
-
     known = ~(np.isnan(left) | np.isnan(right))
     holds: ndarray = RELATIONS[symbol](left, right)
     return holds & known, ~holds & known
@@ -196,8 +193,6 @@ def _check_said(test: Said, columns: Sequence[str], date: Moments | None) -> Non
 
 
 def _said(test: Said, cells: Cells) -> Verdict:
-    import numpy as np
-
     labels, wanted = cells.texts[test.column], label(test.text)
     alike = np.array([value == wanted for value in labels.values], dtype=bool)
     # Whether a cell is missing can be told of every cell: group != "NA".

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Label, Labels, RowBlock, Skip, coded
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.derived_columns import Cells, Condition, Recipe
@@ -112,15 +113,11 @@ class DerivedRows:
 
     def rest(self) -> None:
         """Tell of the rows that came after the last part of a source."""
-        import numpy as np
-
         if self._waiting:
             self._judge(np.zeros(0, dtype=np.int64))
 
     def of(self, part: RowBlock) -> RowBlock:
         """Return the rows of a part that are kept, with the columns wanted."""
-        import numpy as np
-
         lines = part.lines + np.arange(part.rows) if isinstance(part.lines, int) else part.lines
         numbers = [np.asarray(column, dtype=np.float64) for column in part.columns]
         cells = self._cells(numbers, part.labels, part.rows)
@@ -162,8 +159,6 @@ class DerivedRows:
 
     def _judge(self, lines: ndarray) -> ndarray:
         """Count the rows of these lines and those that wait, tell of the latter, and return which are in all ranges."""
-        import numpy as np
-
         waiting, self._waiting = self._waiting, []
         held = np.array([each.line for each in waiting], dtype=np.int64)
         order = np.argsort(np.concatenate([lines, held]), kind="stable")
@@ -180,8 +175,6 @@ class DerivedRows:
 
     def _tell(self, waiting: Sequence[_LeftOut], inside: ndarray) -> None:
         """Skip, or raise what is wrong with, those rows that wait and are not told to be dropped."""
-        import numpy as np
-
         if not waiting:
             return
         fails = ~inside

@@ -24,6 +24,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import LISTED, SWAPPED, SWAPPED_BYTES, Labels, Room, coded
 from gdcli.table.cell_faults import SPACES
 from gdcli.table.number_cells import label
@@ -241,16 +242,12 @@ def _has_long_line(data: bytes) -> bool:
 
 def _labelled(texts: Labels) -> Labels:
     """Return the labels that cells say; a missing one is None."""
-    import numpy as np
-
     found = coded(None if text is None else label(str(text)) for text in texts.values)
     codes = found.codes[texts.codes] if len(found.codes) else np.zeros(0, dtype=np.int64)
     return Labels(found.values, codes)
 
 
 def _missing(labels: Sequence[Labels], rows: int) -> ndarray:
-    import numpy as np
-
     found = np.zeros(rows, dtype=bool)
     for column in labels:
         if None in column.values:
@@ -260,7 +257,6 @@ def _missing(labels: Sequence[Labels], rows: int) -> ndarray:
 
 def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
     """Return the wanted columns as polars reads them, None where it refuses the block."""
-    import numpy as np
     import polars as pl
 
     if set(wanted) & set(labels):  # a column has one type here
@@ -292,8 +288,6 @@ def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ())
 
 def _runs(column: Any) -> Labels:
     """Return a polars column of text; rows of a group often stand together, so it is looked at run by run."""
-    import numpy as np
-
     runs = column.rle().struct
     found = coded(runs.field("value").to_list())
     return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
@@ -317,8 +311,6 @@ def with_split(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) 
     if not labels and block.rows <= LISTED:
         finite = all(isfinite(a) for column in read.values() for a in column)
         return Quick([read[i] for i in wanted], (), []) if finite else None
-    import numpy as np
-
     found = {i: np.array(column, dtype=np.float64) for i, column in read.items()}
     if not all(np.isfinite(column).all() for column in found.values()):
         return None

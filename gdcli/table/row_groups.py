@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -61,8 +62,6 @@ class Groups:
 
     def of(self, labels: Sequence[Labels], source: int, line: Callable[[int], int]) -> ndarray:
         """Return the group number (int64) of each row of a part; ``line`` gives that of a row's index."""
-        import numpy as np
-
         codes, count = labels[0].codes, len(labels[0].values)
         if len(labels) > 1:
             for column in labels[1:]:

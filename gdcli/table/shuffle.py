@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -54,8 +55,6 @@ def split(total: int, fraction: float, seed: int) -> tuple[RowChoice, RowChoice]
     Both have at least one row and none in common. Raises UsageError where ``fraction`` is not between 0 and 1,
     or the table has fewer than two rows.
     """
-    import numpy as np
-
     if not 0 < fraction < 1:
         raise UsageError(f"the share of rows for validation must be between 0 and 1, not {fraction:g}")
     if total < 2:
@@ -85,8 +84,6 @@ class Order(NamedTuple):
 
     def pieces(self, size: int) -> Iterator[ndarray]:
         """Yield the row numbers (int64) of the order in pieces of ``size``, the last one shorter."""
-        import numpy as np
-
         held: list[ndarray] = []
         length = 0
         for found in self._numbers():
@@ -107,8 +104,6 @@ class Order(NamedTuple):
         A run is a unit, or the whole table where it is gone through as it stands; a true permutation (``full``) of a
         table in larger units has none and is a ValueError.
         """
-        import numpy as np
-
         total, unit, units = self.rows
         if self.shuffle == "none" and units is None:
             return np.zeros(1, np.int64), np.full(1, total, np.int64)
@@ -118,15 +113,11 @@ class Order(NamedTuple):
         return starts, np.minimum(starts + unit, total)
 
     def _units(self, generator: Generator) -> ndarray:
-        import numpy as np
-
         total, unit, units = self.rows
         order = np.arange(-(-total // unit)) if units is None else units
         return order if self.shuffle == "none" else generator.permutation(order)
 
     def _numbers(self) -> Iterator[ndarray]:
-        import numpy as np
-
         total, unit, _ = self.rows
         generator = _generator(self.seed, _EPOCH, self.epoch)
         if self.shuffle == "full" and unit > 1:
@@ -159,6 +150,4 @@ def order(rows: RowChoice, shuffle: str = "blocks", seed: int = 0, epoch: int = 
 
 
 def _generator(seed: int, stream: int, epoch: int) -> Generator:
-    import numpy as np
-
     return np.random.Generator(np.random.PCG64([seed, stream, epoch]))

@@ -10,6 +10,7 @@ from io import FileIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel.errors import DataError
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Columns
 
 if TYPE_CHECKING:
@@ -52,16 +53,12 @@ class Spooled(Columns):
         return found
 
     def _room(self, rows: int) -> list[ndarray]:
-        import numpy as np
-
         if not self._buffers or len(self._buffers[0]) < rows:
             self._buffers = [np.empty(rows) for _ in self.names]
         return [buffer[:rows] for buffer in self._buffers]
 
     def pick(self, rows: ndarray) -> list[ndarray]:
         """Return the rows with these numbers (int64), in this order, of every column."""
-        import numpy as np
-
         starts = np.flatnonzero(np.diff(rows, prepend=rows[:1] - 2) != 1)
         if len(starts) * _RUN > len(rows):
             return self._scattered(rows)
@@ -82,8 +79,6 @@ class Spooled(Columns):
 
     def _scattered(self, rows: ndarray) -> list[ndarray]:
         """Read the files once from the first to the last of the rows, and take the rows out on the way."""
-        import numpy as np
-
         found = self._room(len(rows))
         order = np.argsort(rows, kind="stable")
         wanted = rows[order]
@@ -138,8 +133,6 @@ class SpoolWriter:
             self._files[-1].write(bytes(_HEADER))
 
     def add(self, arrays: Sequence[ndarray] | Sequence[list[float]]) -> None:
-        import numpy as np
-
         try:
             for file, array in zip(self._files, arrays, strict=True):
                 file.write(np.ascontiguousarray(array, dtype=np.float64).data)
@@ -149,8 +142,6 @@ class SpoolWriter:
 
     def finish(self) -> None:
         """Write the headers (NumPy Enhancement Proposal 1, version 1.0), now that the length is known."""
-        import numpy as np
-
         text = f"{{'descr': '{np.dtype(np.float64).str}', 'fortran_order': False, 'shape': ({self.rows},), }}"
         header = b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little")
         header += text.ljust(_HEADER - 11).encode() + b"\n"

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.judge.learning_rates import DEFAULT_STEPS, Rate, Rates, compare
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DomainError, GdError, Span, UsageError, internal
 from gdcli.kernel.vectors import Vector
+from gdcli.language.syntax import Tree
+from gdcli.objective.build import Exact
+from gdcli.objective.engine import ScalarTier
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
 from gdcli.tasks.outcome import Outcome
 from gdcli.tasks.problem import Problem, sign_of
-
-if TYPE_CHECKING:
-    from gdcli.language.syntax import Tree
-    from gdcli.objective.build import Exact
-    from gdcli.objective.engine import ScalarTier
 
 # Without a list: the methods that show how far one comes with a Hessian, with gradients and a memory, and with
 # gradients alone. A method that keeps a matrix is none for many variables.
@@ -55,14 +53,10 @@ class RateComparison:
         return [self.value(v) for v in rate.values]
 
 
-def size_of(problem: Problem) -> int:
-    """Return how many numbers the variables of a problem have together."""
-    return sum(1 if length is None else length for length in problem.lengths.values())
-
-
 def suited_to(problem: Problem) -> tuple[str, ...]:
     """Return the methods that are worth comparing on a problem with so many variables."""
-    return _FEW if size_of(problem) <= _MATRIX else _MANY
+    size = sum(1 if length is None else length for length in problem.lengths.values())
+    return _FEW if size <= _MATRIX else _MANY
 
 
 def learning_rates(

@@ -10,7 +10,10 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.kernel.number_format import short
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vector, to_list
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import Vector, np, to_list
+from gdcli.objective.protocol import Objective
+from gdcli.solve.iteration import RunResult
 from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import Ready, verdict_on
 from gdcli.tasks.problem import Problem
@@ -23,9 +26,7 @@ if TYPE_CHECKING:
     from gdcli.objective.constraint_rows import ConstraintRows
     from gdcli.objective.linear_rows import LinearRows
     from gdcli.objective.long_rows import LongRows
-    from gdcli.objective.protocol import Objective
     from gdcli.solve.constrained.kkt_point import KKTPoint
-    from gdcli.solve.iteration import RunResult
 
 # A start on a bound where value or slopes are infinite is moved inside by this part of max(1, its size).
 _INSIDE = 1e-3
@@ -84,7 +85,6 @@ def inner_start(
 
     Raises DomainError where a constraint has no value there, or slopes none nearby.
     """
-    np = objective.np
     x = objective.whole(x0)
     for part in (0.0, _INSIDE):
         room = np.minimum(objective.units(x), objective.upper - objective.lower)
@@ -106,7 +106,6 @@ def inner_start(
 def judged_constrained(ready: Ready, rows: list[ConstraintRow], result: RunResult, constant: bool) -> Judged:
     """Return the end of a constrained run with its certificate, the constraints there, and the verdict."""
     from gdcli.judge.kkt import certify_constrained, constrained_verdict
-    from gdcli.kernel.status import StopReason
 
     objective: Any = ready.objective
     texts, sign = tuple(row.text for row in rows), ready.problem.sign
@@ -150,7 +149,7 @@ def _active_bounds(objective: Constrained, point: KKTPoint | None, space: Space)
     if point is None:
         return ()
     found = []
-    for i in objective.np.flatnonzero(point.face.at_lower | point.face.at_upper):
+    for i in np.flatnonzero(point.face.at_lower | point.face.at_upper):
         fixed = bool(objective.lower[i] == objective.upper[i])
         side = "fixed" if fixed else "lower" if point.face.at_lower[i] else "upper"
         multiplier = abs(float(point.below[i] if point.face.at_lower[i] else point.above[i]))

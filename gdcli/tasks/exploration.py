@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.space import Space
+from gdcli.language.graph import Graph, Key
+from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
-    from gdcli.language.graph import Graph, Key
     from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.problem import Problem
 
 # A page shows a plane of these many variables; gradient and Hessian are written out.
 MOST_VARIABLES = 30
@@ -37,7 +38,6 @@ def of_problem(problem: Problem, lr: float | None) -> Exploration:
 
     ``lr`` is the first learning rate, None to take one from the curvature.
     """
-    from gdcli.kernel.space import Space
     from gdcli.language import constraints, form
     from gdcli.objective.expression import leaves_of
 

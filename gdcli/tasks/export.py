@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from gdcli import __version__
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.language.form import Form
 from gdcli.language.graph import Graph, Key
 from gdcli.language.losses import LOGITS
+from gdcli.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
-    from gdcli.language.form import Form
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.outcome import Outcome
 
 LANGUAGES = ("python", "c", "javascript", "latex", "sql", "awk")
 OF_OBJECTIVES = ("python", "c", "javascript", "latex")
@@ -184,7 +184,8 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     names = row.names
     values = {**problem.constants, **outcome.point}
     right = row.model.right
-    used = [name for name in names.columns if name in right.names or name in _gathered(names.matrices)]
+    gathered = {column for columns in names.matrices.values() for column in columns}
+    used = [name for name in names.columns if name in right.names or name in gathered]
     _check_size(len(used))
     constants = {name: value for name, value in values.items() if name in right.names}
     about = _about(outcome)
@@ -207,10 +208,6 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     about.append("the columns: " + (", ".join(f"x{i} = {name}" for i, name in enumerate(used)) or "none"))
     write = {"python": _python_fit, "c": _c_fit, "javascript": _javascript_fit, "awk": _awk_fit}[language]
     return write(graph, root, text, used, about)
-
-
-def _gathered(matrices: Mapping[str, Sequence[str]]) -> set[str]:
-    return {column for columns in matrices.values() for column in columns}
 
 
 def _latex(

@@ -15,6 +15,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, GdError, Terminated, UsageError
 from gdcli.kernel.status import Status, StopReason
+from gdcli.kernel.vectors import np
 from gdcli.solve.settings import Settings
 from gdcli.tasks.kept_cover import ENCLOSED, FEASIBLE, Bounded, bounded, cover_of, kept
 from gdcli.tasks.minimize import made_ready, solve
@@ -111,8 +112,6 @@ def _solved(
     keep: bool,
     checkpointer: Checkpointer | None,
 ) -> tuple[Outcome, Search, Bounded]:
-    import numpy as np
-
     exact, rows, within = _within(problem)
     search = _search(within, settings, _local(problem, exact, rows))
     start = np.clip(np.array(exact.space.flatten(problem.start), dtype=float), search.low, search.high)
@@ -367,8 +366,6 @@ def _checked(
     """Return the boxes that are left, proved where that can be checked, and with ``keep`` the cover that shows it
     all.
     """
-    import numpy as np
-
     from gdcli.judge.global_cover import Told
     from gdcli.solve.global_search.minimiser_boxes import LeftBox, proved
 

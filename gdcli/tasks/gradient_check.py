@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.vectors import Vec, Vector
+from gdcli.objective.expression import ScalarObjective
+from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.calculus.gradient_audit import Component
     from gdcli.calculus.step_errors import BestStep, ErrorRow
     from gdcli.calculus.trace import Trace
-    from gdcli.objective.expression import ScalarObjective
     from gdcli.objective.gradient_programs import GradientFormulas
-    from gdcli.tasks.problem import Problem
 
 QUOTIENTS = ("forward", "central", "complex_step")
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
@@ -76,8 +77,6 @@ def bounded(
     problem: Problem, rows: Sequence[ConstraintRow], low: Sequence[float], high: Sequence[float]
 ) -> Bounded:
     """Return the programs of a problem on boxes; ``rows`` are its constraints that are no bounds."""
-    import numpy as np
-
     from gdcli.calculus.exact_graph import exact_form
     from gdcli.compile.interval_program import interval_program
     from gdcli.compile.propagation import Propagation

@@ -17,6 +17,8 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import dataclass, field, replace
 from gdcli.kernel.errors import Terminated, UsageError
 from gdcli.kernel.status import KEEP_RUNS, Status, StopReason
+from gdcli.objective.build import Exact
+from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import Iterate, Observer
 from gdcli.solve.scaling import start_sizes
 from gdcli.solve.settings import Settings
@@ -26,9 +28,7 @@ from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
-    from gdcli.objective.build import Exact
     from gdcli.objective.difference_objective import PointBatch
-    from gdcli.solve.checkpointing import Checkpointer
 
 Values = Callable[[list[list[float]]], Sequence[float]]
 Places = Iterator[Mapping[str, Any]]

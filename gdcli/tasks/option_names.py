@@ -1,4 +1,4 @@
-"""What options are called elsewhere: a row of `OPTIONS` has what to write here, and the names that mean it.
+"""What options and losses are called elsewhere: a row has what to write here, and the names that mean it.
 
 From Python they are keywords, ``max_iter`` for ``--max-iter``. Only an error needs this.
 """
@@ -81,3 +81,27 @@ def keyword(name: str, known: Collection[str], otherwise: str = "") -> str:
         if instead in known and (plain in names.split() or name == word):
             return f"{name} is {instead} here"
     return did_you_mean(name, known, otherwise)
+
+
+_LOSSES = (
+    (
+        "squared",
+        "l2 mse rmse sse rss square squares least-squares leastsquares ols quadratic gaussian normal linear",
+    ),
+    ("absolute", "l1 mae lad abs absolute-error least-absolute laplace median"),
+    ("huber", "robust smooth-l1 soft-l1 arctan pseudo-huber"),
+    ("tukey", "bisquare biweight"),
+    ("cauchy", "lorentzian lorentz"),
+    ("student-t", "t student studentt"),
+    ("quantile", "pinball check"),
+    ("logistic", "logit log-loss logloss bce cross-entropy crossentropy binary bernoulli"),
+    ("poisson", "count counts"),
+    ("negative-binomial", "negbin nb nbinom negativebinomial"),
+)
+
+
+def loss_here(name: str) -> str:
+    """Return in words what a loss with a name of elsewhere is here; nothing for other names."""
+    plain = name.lower().replace("_", "-")
+    found = next((loss for loss, names in _LOSSES if plain == loss or plain in names.split()), "")
+    return f"{name} is {found} here" if found else ""

@@ -31,11 +31,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, Span, UsageError, did_you_mean
+from gdcli.tasks.problem import Problem, TypedTexts, read_problem
 
 if TYPE_CHECKING:
     from re import Pattern
-
-    from gdcli.tasks.problem import Problem
 
 KEYS = ("about", "command", "expression", "sense", "start", "set", "let", "bounds", "subject_to", "expect")
 SENSES = ("minimize", "maximize")
@@ -116,8 +115,6 @@ class FileProblem(NamedTuple):
 
     def problem(self, seed: int = 0) -> Problem:
         """Return the problem with its text read; errors name the file, the table and the key."""
-        from gdcli.tasks.problem import TypedTexts, read_problem
-
         typed = TypedTexts(self.bounds, self.subject_to, self.let)
         try:
             return read_problem(self.expression, self.sense, self.start, self.constants, seed, typed=typed)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.errors import DomainError
-
-if TYPE_CHECKING:
-    from gdcli.language.syntax import Tree
+from gdcli.language.syntax import Tree
 
 # A random start is redrawn until the value there is finite, at most so often.
 MAX_DRAWS = 1000

@@ -14,6 +14,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.number_format import amount
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status, StopReason
+from gdcli.kernel.vectors import np
 from gdcli.solve.settings import Settings
 from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, stopped_by
 from gdcli.tasks.kept_cover import most_boxes
@@ -156,8 +157,6 @@ def cover_of_roots(
     rows: Sequence[IntervalProgram], holds: Propagation, boxes: Sequence[RootBox]
 ) -> RootsCover:
     """Return what judges a cover of the bounds by the boxes that are told of the roots of ``rows``."""
-    import numpy as np
-
     from gdcli.judge.roots_cover import RootsCover
 
     n = len(rows[0].keys)
@@ -178,8 +177,6 @@ class Equations(NamedTuple):
 
 def equations_of(system: System) -> Equations:
     """Return the programs of a system. Raises UsageError where there are fewer equations than variables."""
-    import numpy as np
-
     from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import interval_program
     from gdcli.compile.propagation import Propagation

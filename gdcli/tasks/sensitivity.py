@@ -9,7 +9,7 @@ derivative of L alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
@@ -17,11 +17,10 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import np
+from gdcli.language.graph import Graph
 from gdcli.tasks.outcome import Outcome, Sensitivity
-
-if TYPE_CHECKING:
-    from gdcli.language.graph import Graph
-    from gdcli.tasks.problem import Problem
+from gdcli.tasks.problem import Problem
 
 # Variables and constants together: their Hessian is a matrix, written out number by number.
 MOST = 100
@@ -76,11 +75,9 @@ class _System:
     """The conditions of an answer, as functions of variables and constants that stand at ``at``."""
 
     def __init__(self, problem: Problem, space: Space, fixed: Mapping[str, Any], at: Sequence[float]) -> None:
-        import numpy
-
         from gdcli.language import form
 
-        self.np, self.problem, self.space, self.at = numpy, problem, space, list(map(float, at))
+        self.problem, self.space, self.at = problem, space, list(map(float, at))
         self.n = Space(problem.lengths).size
         assert problem.tree is not None
         self.form = form.build(problem.tree, space.lengths, fixed, expand=True)
@@ -121,9 +118,9 @@ class _System:
     def _limit(self, text: str, node: int) -> None:
         """Take notice of a limit that is active, unless the same one is known."""
         value, slope = self._first(node)
-        size = max(1.0, float(self.np.abs(slope * self.np.array(self.at)).max()))
+        size = max(1.0, float(np.abs(slope * np.array(self.at)).max()))
         rows = [*(self._first(known)[1][: self.n] for known in self.nodes), slope[: self.n]]
-        is_new = self.np.linalg.matrix_rank(self.np.array(rows)) == len(rows)
+        is_new = np.linalg.matrix_rank(np.array(rows)) == len(rows)
         if abs(value) <= _NEAR * size and is_new:
             self.texts.append(text)
             self.nodes.append(node)
@@ -138,10 +135,10 @@ class _System:
     def _first(self, node: int) -> tuple[float, Any]:
         made = self._objective(node)
         found = made.evaluate(made.vector(self.at), 1)
-        return found.value, self.np.array(found.gradient, dtype=float)
+        return found.value, np.array(found.gradient, dtype=float)
 
     def solve(self, constants: Sequence[str]) -> tuple[Sensitivity, ...]:
-        np, n, g = self.np, self.n, self.graph
+        n, g = self.n, self.graph
         slope = self._first(self.form.root)[1]
         slopes = np.array([self._first(node)[1] for node in self.nodes]).reshape(-1, len(self.at))
         multipliers = np.linalg.lstsq(slopes[:, :n].T, slope[:n], rcond=None)[0]

@@ -18,7 +18,7 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.build import check_engine
 from gdcli.objective.row_curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.row_model import RowModel, Rows
@@ -126,7 +126,7 @@ def _with_noise(
         return made
     x = list(best.at.x)
     free = [i for i in range(len(x)) if box is None or box.lower[i] < x[i] < box.upper[i]]
-    with objective.np.errstate(all="ignore"):  # far from a minimum numbers overflow, and nothing is told
+    with np.errstate(all="ignore"):  # far from a minimum numbers overflow, and nothing is told
         found = spread_of_rows(objective, x, together or 1)
         slope = objective.evaluate(objective.vector(x), 1).gradient
         if found is None or slope is None or not free:

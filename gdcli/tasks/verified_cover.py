@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import np
 from gdcli.objective.feasible_box import highest
 from gdcli.tasks.kept_cover import ENCLOSED, Bounded, bounded, cover_of, faults_of_cover
+from gdcli.tasks.outcome import GlobalBox, GlobalEvidence
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.judge.global_cover import GlobalCover, Told
-    from gdcli.tasks.outcome import GlobalBox, GlobalEvidence
     from gdcli.tasks.root_finding import RootBox, Roots
 
 NO_COVER = (
@@ -50,8 +51,6 @@ def faults_within(within: Bounded, told: ToldMinimum, sign: int) -> list[str]:
     """Return what does not follow of the least value of a function to be minimised; ``sign`` is -1 where its negative
     is told.
     """
-    import numpy as np
-
     found = told.evidence
     if not (np.isfinite(within.low) & np.isfinite(within.high) & (within.low <= within.high)).all():
         return ["a variable has no bounds, or the one is above the other"]
@@ -90,8 +89,6 @@ def _is_within(box: GlobalBox, within: Bounded) -> bool:
 
 
 def _told(boxes: Sequence[GlobalBox | RootBox], lower: float, upper: float, within: Bounded) -> Told:
-    import numpy as np
-
     from gdcli.judge.global_cover import Told
 
     n = len(within.low)
@@ -132,8 +129,6 @@ def _faults_of_boxes(cover: GlobalCover, text: str | None, within: Bounded) -> l
 
 
 def _faults_of_minima(told: ToldMinimum, within: Bounded, sign: int) -> list[str]:
-    import numpy as np
-
     found = told.evidence
     boxes = [box for _, box in found.minima]
     cover = cover_of(within, _told(boxes, -math.inf, math.inf, within), None, True)
@@ -150,8 +145,6 @@ def _faults_of_minima(told: ToldMinimum, within: Bounded, sign: int) -> list[str
 
 
 def faults_of_roots(told: Roots) -> list[str]:
-    import numpy as np
-
     from gdcli.tasks.root_finding import cover_of_roots, equations_of, verdict
 
     low, high = (np.array([pair[k] for pair in told.system.bounds.values()], dtype=float) for k in (0, 1))

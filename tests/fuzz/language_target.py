@@ -22,7 +22,7 @@ from texts import shown
 from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS
 from gdcli.compile import export_text, machine_code
-from gdcli.compile.strict_scalar import functions_of, operations_of, program_text
+from gdcli.compile.strict_scalar import functions_of, program_text
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.space import Space
 from gdcli.language import form, interpreter, limits, syntax, tree_names, values
@@ -212,7 +212,7 @@ def _native(made: ScalarObjective, x: list[float]) -> None:
     graph = made.form.graph
     roots = {"value": [made.root], "gradient": list(made.gradient_nodes)}
     nodes = [i for part in roots.values() for i in part]
-    text = functions_of(operations_of(graph, nodes))
+    text = functions_of(graph.operations(nodes))
     text += "".join(program_text(name, graph, part, made.leaves) for name, part in roots.items())
     library = machine_code.load(text, use_cache=False)
     for name, part in roots.items():

@@ -28,7 +28,7 @@ from gdcli.solve.registry import METHODS, choose
 from gdcli.solve.run import run
 from gdcli.tasks.pipeline import stop_rules
 from gdcli.tasks.problem import parsed
-from gdcli.tasks.python_values import make_problem
+from gdcli.tasks.python_problem import make_problem
 
 SEARCHING = [name for name, entry in METHODS.items() if entry.is_general]
 PROBLEMS: list[tuple[str, dict[str, Any]]] = [

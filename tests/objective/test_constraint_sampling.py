@@ -9,6 +9,7 @@ import pytest
 
 from gdcli import api
 from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import np
 from gdcli.objective.long_rows import LongRows
 from gdcli.render.figures import PlaneConstraints
 
@@ -61,7 +62,7 @@ def test_more_rows_than_variables_have_their_jacobian_by_columns() -> None:
     texts = [f"x**2*{k} + sin(y*{k}) <= {k}" for k in range(1, 30)]
     made = api.make_problem("x*y", start={"x": 1.0, "y": 1.0}, subject_to=texts)
     rows = LongRows(made.constraints(), Space(made.lengths))
-    x = rows.np.array([0.3, -0.7])
+    x = np.array([0.3, -0.7])
     found = rows.jacobian(x)
     assert found.tolist() == [
         pytest.approx([2 * 0.3 * k, k * cos(-0.7 * k)], abs=1e-12) for k in range(1, 30)

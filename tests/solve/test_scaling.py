@@ -20,7 +20,7 @@ from gdcli.solve.registry import METHODS
 from gdcli.solve.scaling import start_sizes
 from gdcli.tasks.multi_start import solve_from_many
 from gdcli.tasks.problem import parsed
-from gdcli.tasks.python_values import make_problem
+from gdcli.tasks.python_problem import make_problem
 
 PROBLEMS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "problems.json").read_text()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gdcli.kernel.status import CurvatureSource
-from gdcli.kernel.vectors import Vec, along, max_abs, unit_like
+from gdcli.kernel.vectors import Vec, along, max_abs, np, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
 
 # Up to this many variables a dense matrix and its factors cost little beside n evaluations.
@@ -94,7 +94,5 @@ def _symmetric(at: Evaluation, columns: list[Any]) -> Any:
     if isinstance(at.x, list):
         n = len(columns)
         return [Vec([0.5 * (columns[i][j] + columns[j][i]) for j in range(n)]) for i in range(n)]
-    import numpy
-
-    matrix = numpy.array(columns)
+    matrix = np.array(columns)
     return 0.5 * (matrix + matrix.T)

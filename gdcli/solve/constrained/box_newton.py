@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import isfinite, sqrt
 
 from gdcli.kernel.numerics import EPS, EQUAL_EIGENVALUES, SMALLEST_RADIUS
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.solve.algebra.trust_region import (
     ACCEPTABLE,
     GOOD,
@@ -40,8 +40,6 @@ def _length(v: Array) -> float:
 
 def ball_step(H: Array, g: Array, radius: float) -> Array:
     """Return the lowest point of ``g'p + p'Hp/2`` in ``|p| <= radius`` (More and Sorensen 1983)."""
-    import numpy as np
-
     newton = _newton(H, g)
     if newton is not None and _length(newton) <= radius:
         return newton
@@ -58,8 +56,6 @@ def ball_step(H: Array, g: Array, radius: float) -> Array:
 
 def _newton(H: Array, g: Array) -> Array | None:
     """Return the Newton step where H is clearly positive definite, else None."""
-    import numpy as np
-
     try:
         L = np.linalg.cholesky(H)
     except np.linalg.LinAlgError:
@@ -72,8 +68,6 @@ def _newton(H: Array, g: Array) -> Array | None:
 
 def _hard_case(w: Array, q: Array, radius: float, top: float, low: float) -> Array | None:
     """Return the step, in the basis of the eigenvectors, where the slope has no part in the lowest of them."""
-    import numpy as np
-
     lowest = w <= w[0] + EQUAL_EIGENVALUES * top
     falls = w[0] < -_LEVEL * top
     if _length(q[lowest]) > (HARD * top * radius if falls else _LEVEL * _length(q)):
@@ -88,8 +82,6 @@ def _hard_case(w: Array, q: Array, radius: float, top: float, low: float) -> Arr
 
 
 def _on_the_sphere(w: Array, q: Array, radius: float, low: float) -> Array:
-    import numpy as np
-
     below, above = low, low + _length(q) / radius + 1e-300
     shift = max(below + 1e-3 * (above - below), float(np.max(abs(q) / radius - w)))
     y = -q
@@ -109,8 +101,6 @@ def _on_the_sphere(w: Array, q: Array, radius: float, low: float) -> Array:
 
 def box_step(H: Array, g: Array, lower: Array, upper: Array, radius: float) -> Array:
     """Return a step down in ``lower <= p <= upper``, ``|p| <= radius``: face by face, or the first one clipped."""
-    import numpy as np
-
     p, first = np.zeros(len(g)), None
     free = ~(((lower >= 0.0) & (g > 0.0)) | ((upper <= 0.0) & (g < 0.0)) | (lower == upper))
     for _ in range(len(g) + 1):
@@ -166,8 +156,6 @@ def box_newton(
     ``derivatives`` gives gradient and Hessian, None where they are not finite. It ends when a step promises less than
     ``part`` of the fall so far.
     """
-    import numpy as np
-
     lower, upper = box
     x = np.clip(x, lower, upper)
     f = began = value(x)

@@ -10,7 +10,7 @@ Where its guesses go in circles, an interior point method has the last word.
 from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.solve.constrained.convex_program import QuadraticProgram, optimum
 
 _GUESSES = 25
@@ -41,8 +41,6 @@ class Model(NamedTuple):
         return found
 
     def pushed(self, t: Array) -> Array:
-        import numpy as np
-
         return np.where(self.equal, t, np.maximum(t, 0.0))
 
     def value(self, p: Array) -> float:
@@ -55,8 +53,6 @@ class Model(NamedTuple):
 
     def is_met(self, p: Array) -> bool:
         """Tell whether p is the minimum, but for rounding."""
-        import numpy as np
-
         t = self.pushed(self.pressures(p))
         parts = abs(self.g) + abs(self.W) @ abs(p) + abs(self.J).T @ abs(t)
         left = p - np.clip(p - self.slope(p), self.lower, self.upper)
@@ -65,8 +61,6 @@ class Model(NamedTuple):
 
 def convex_minimum(model: Model, p: Array) -> Array | None:
     """Return the minimum of the model, from a guess ``p`` (n,); None where it is not convex, or not found."""
-    import numpy as np
-
     if not is_convex(model.W):
         return None
     try:
@@ -78,8 +72,6 @@ def convex_minimum(model: Model, p: Array) -> Array | None:
 
 def is_convex(W: Array) -> bool:
     """Tell whether W has no negative eigenvalue, but for rounding."""
-    import numpy as np
-
     shifted = W.copy()
     shifted[np.diag_indices_from(W)] += _FLAT * max(1.0, float(abs(W).max()))
     try:
@@ -90,8 +82,6 @@ def is_convex(W: Array) -> bool:
 
 
 def _by_active_sets(model: Model, p: Array) -> Array | None:
-    import numpy as np
-
     seen: set[bytes] = set()
     for _ in range(_GUESSES):
         t, slope = model.pressures(p), model.slope(p)

@@ -12,7 +12,7 @@ Kunisch, SIAM J. Optim. 13, 2003).
 from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.solve.constrained.normal_matrix import NormalMatrix
 
 _STEPS, _GUESSES, _REFINED = 80, 12, 30
@@ -55,8 +55,6 @@ class Optimum(NamedTuple):
 
 def optimum(program: QuadraticProgram) -> Optimum | None:
     """Return the minimum of a program whose H has no negative curvature, None where none was found."""
-    import numpy as np
-
     try:
         with np.errstate(all="ignore"):
             return _Search(program).run()
@@ -79,8 +77,6 @@ class _Search:
     """The run for one program, in units in which the rows and the slopes of the value are of size 1."""
 
     def __init__(self, program: QuadraticProgram) -> None:
-        import numpy as np
-
         self.ends = program.lower, program.upper
         self.size = size = max(1.0, float(abs(program.h).max(initial=0.0)))
         sizes = abs(program.J).max(axis=1, initial=0.0)
@@ -106,8 +102,6 @@ class _Search:
         self.matrix = NormalMatrix(q.H, q.J, bool(len(self.low) + len(self.high) + self.fixed.sum()))
 
     def first(self) -> _Point:
-        import numpy as np
-
         q = self.q
         inside = np.minimum(1.0, 0.25 * (q.upper - q.lower))
         p = np.where(self.fixed, q.lower, np.clip(np.zeros(len(q.g)), q.lower + inside, q.upper - inside))
@@ -121,8 +115,6 @@ class _Search:
 
     def on_bounds(self, of: Array) -> Array:
         """Return what belongs to the bounds as a vector of the variables (n,): of the lower, less that of the upper."""
-        import numpy as np
-
         _, low, high = self.parts(of)
         found = np.zeros(len(self.q.g))
         found[self.low] = low
@@ -131,15 +123,11 @@ class _Search:
 
     def on_rows(self, of: Array) -> Array:
         """Return what belongs to the inequalities as a vector of the sides (s,)."""
-        import numpy as np
-
         found = np.zeros(len(self.q.h))
         found[self.rows] = self.parts(of)[0]
         return found
 
     def run(self) -> Optimum | None:
-        import numpy as np
-
         q, at, tries = self.q, self.first(), list(_TRIES)
         for _ in range(_STEPS):
             dual = q.g + q.H @ at.p + q.J.T @ at.t - self.on_bounds(at.prices)
@@ -161,8 +149,6 @@ class _Search:
         return None
 
     def better(self, at: _Point, dual: Array, rows: Array, mean: float) -> _Point:
-        import numpy as np
-
         t, slacks, prices = at.t, at.slacks, at.prices
         ratios = prices / slacks
         sides, low, high = self.parts(ratios)
@@ -200,8 +186,6 @@ class _Search:
 
     def guess(self, at: _Point) -> tuple[Array, Array, Array]:
         """Return which sides (s,), lower and upper bounds (n,) seem to be active."""
-        import numpy as np
-
         sides, low, high = self.parts(at.prices > at.slacks)
         active, at_low, at_high = self.q.equal.copy(), self.fixed.copy(), np.zeros(len(at.p), bool)
         active[self.rows] = sides
@@ -211,8 +195,6 @@ class _Search:
 
     def on_the_face(self, at: _Point, active: Array, low: Array, high: Array) -> Optimum | None:
         """Solve the conditions with these sides and bounds active, mended until they hold; None where they do not."""
-        import numpy as np
-
         q = self.q
         seen: set[bytes] = set()
         for _ in range(_GUESSES):
@@ -243,8 +225,6 @@ class _Search:
 
     def solved(self, at: _Point, active: Array, low: Array, high: Array) -> tuple[Array, Array]:
         """Return the point on the face and its multipliers, by proximal steps that are refined."""
-        import numpy as np
-
         q, free = self.q, ~low & ~high
         x = np.where(low, q.lower, np.where(high, q.upper, at.p))
         y = np.where(active, at.t, 0.0)

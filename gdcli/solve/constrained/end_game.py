@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
@@ -81,8 +81,6 @@ def certified(problem: Scaled, at: ScaledPoint, multipliers: Vector, last: Array
 
 def examined(problem: Constrained, x: Vector) -> End | None:
     """Return the evidence about the point ``x`` of a run of which no more is known; None without finite slopes."""
-    import numpy as np
-
     found = problem.slopes(x)
     if found is None:
         return None

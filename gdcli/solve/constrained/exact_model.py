@@ -10,7 +10,7 @@ from __future__ import annotations
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.solve.constrained.convex_model import is_convex
 from gdcli.solve.constrained.convex_program import QuadraticProgram, optimum
 from gdcli.solve.constrained.feasibility import NO_BREACH
@@ -33,8 +33,6 @@ class Solved(NamedTuple):
 
 def solved_at_once(problem: Scaled, at: ScaledPoint) -> Solved | None:
     """Return the end of a quadratic program from a point that has its slopes; None where that is not clear."""
-    import numpy as np
-
     H = problem.curvature(at.y, np.zeros(problem.problem.sides))
     if H is None or not is_convex(H):
         return None
@@ -64,8 +62,6 @@ def _certified(problem: Scaled, at: ScaledPoint, multipliers: Array) -> Solved |
 
 def _along_a_ray(problem: Scaled, at: ScaledPoint, program: QuadraticProgram) -> Solved | None:
     """Return a far point of a ray from a feasible point on which the value falls for ever, None where none is found."""
-    import numpy as np
-
     H, J, equal = program.H, program.J, program.equal
     size = max(1e-300, float(abs(program.g).max()))
     bends = np.flatnonzero(abs(H).max(axis=1) > 0.0)

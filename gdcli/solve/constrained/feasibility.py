@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 
 from gdcli.kernel.numerics import HOLDS
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
 
 # How far around the start places are drawn, two each, in sizes of the point.
@@ -25,8 +25,6 @@ def feasible_elsewhere(problem: Scaled, best: tuple[Array, float], start: Array)
 
     The places are the same each time; the search ends at the first with no breach.
     """
-    import numpy as np
-
     draws = Random(0)
     places = [start] + [
         start + width * np.maximum(1.0, abs(start)) * np.array([draws.gauss(0.0, 1.0) for _ in start])
@@ -44,8 +42,6 @@ def feasible_elsewhere(problem: Scaled, best: tuple[Array, float], start: Array)
 
 def is_least_breach(problem: Scaled, at: ScaledPoint) -> bool:
     """Tell whether the breach falls nowhere near a point, so that it says something about the constraints."""
-    import numpy as np
-
     full = problem.with_slopes(at)
     if full is None:
         return True

@@ -14,7 +14,7 @@ from itertools import combinations
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.numerics import ACTIVE, HOLDS
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.constrained import Constrained
 
 # What a claim needs beside constraints that hold: of the gradient of the Lagrangian, and of what is still to gain.
@@ -54,8 +54,6 @@ class Face(NamedTuple):
 
     def apart(self, mu: Array) -> tuple[Array, Array, Array]:
         """Return the multipliers of the rows as those of all sides (s,), of lower and of upper bounds (n,)."""
-        import numpy as np
-
         found, first = [], 0
         for mask in (self.active, self.at_lower, self.at_upper):
             of_all = np.zeros(len(mask))
@@ -93,8 +91,6 @@ class Curvature(NamedTuple):
 
     def least(self, level: float) -> Array:
         """Return the directions (k, n) of weak curvatures and of those up to ``level``, or of the least of all."""
-        import numpy as np
-
         found = self.weak | (self.w <= level)  # where all are small none of them is small beside the others
         axes = self.vectors[:, found if found.any() else slice(0, 1)].T
         if len(axes) < 2:
@@ -177,8 +173,6 @@ def kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
 
 
 def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
-    import numpy as np
-
     value, h = problem.values(x)
     found = problem.slopes(x)
     if found is None or not np.isfinite(value):
@@ -230,15 +224,11 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
 
 def _held_by_bounds(problem: Constrained, x: Array, below: Array, above: Array) -> float:
     """Return what it may be worth to go to the bounds that are almost reached."""
-    import numpy as np
-
     rooms = ((below, x - problem.lower), (above, problem.upper - x))
     return float(sum(mu[mu != 0.0] @ np.abs(room[mu != 0.0]) for mu, room in rooms))
 
 
 def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> Face:
-    import numpy as np
-
     sizes = np.maximum(np.maximum(problem.side_sizes, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
     active = problem.equal | (h >= -ACTIVE * sizes)
     at_lower, at_upper = x - problem.lower <= ACTIVE * unit, problem.upper - x <= ACTIVE * unit
@@ -252,8 +242,6 @@ def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> Fa
 
 
 def _curvature(face: Face, H: Array, unit: Array, strong: Array, slope: float) -> Curvature:
-    import numpy as np
-
     H = H * np.outer(unit, unit)
     top = max(float(abs(H).max()), _LEAST_TOP * slope, 1e-300)
     Za, rank = _null_space(face.rows, len(H))
@@ -265,8 +253,6 @@ def _curvature(face: Face, H: Array, unit: Array, strong: Array, slope: float) -
 
 def _kind(face: Face, bent: Curvature) -> tuple[str, Array]:
     """Return what a stationary point is by its curvatures, and directions (k, n) in which the value falls."""
-    import numpy as np
-
     w, top = bent.w, bent.top
     none = np.zeros((0, len(bent.hessian)))
     if bent.below < _NEGATIVE_STRONG * top:
@@ -279,8 +265,6 @@ def _kind(face: Face, bent: Curvature) -> tuple[str, Array]:
 
 def signed_least_squares(A: Array, b: Array, free: Array) -> Array:
     """Return the x that minimises ``|A x - b|`` with ``x >= 0``, but where ``free`` (Lawson and Hanson 1974)."""
-    import numpy as np
-
     n = A.shape[1]
     x, used, banned = np.zeros(n), free.copy(), np.zeros(n, bool)
     if not n:
@@ -305,8 +289,6 @@ def signed_least_squares(A: Array, b: Array, free: Array) -> Array:
 
 def _without_negatives(A: Array, b: Array, x: Array, used: Array, free: Array) -> tuple[Array, Array]:
     """Return the least squares over the columns ``used``, without those that would come out negative."""
-    import numpy as np
-
     while True:
         z = np.zeros(len(x))
         z[used] = _least_squares(A[:, used], b)
@@ -323,8 +305,6 @@ def _without_negatives(A: Array, b: Array, x: Array, used: Array, free: Array) -
 
 
 def _least_squares(A: Array, b: Array) -> Array:
-    import numpy as np
-
     if not A.shape[1]:
         return np.zeros(0)
     if min(A.shape) > _MANY and A.shape[1] <= A.shape[0]:
@@ -341,8 +321,6 @@ def _is_independent(R: Array) -> bool:
 
 def _null_space(A: Array, n: int) -> tuple[Array, int]:
     """Return an orthonormal basis, as columns, of what the rows leave free, and their rank."""
-    import numpy as np
-
     if not len(A):
         return np.eye(n), 0
     if _MANY < len(A) <= n:
@@ -356,8 +334,6 @@ def _null_space(A: Array, n: int) -> tuple[Array, int]:
 
 def _typed_curvatures(problem: Constrained, bent: Curvature, H: Array, rows: Array, unit: Array) -> Array:
     """Return the eigenvalues of H on what the rows leave free, per unit of length of the variables that were typed."""
-    import numpy as np
-
     count = problem.typed.size
     if count == len(H) and (unit == 1.0).all():
         return bent.w
@@ -380,8 +356,6 @@ def _falling_on_a_face(A: Array, bent: Curvature) -> Array:
     A quadratic form that falls somewhere in the cone of what weakly active sides allow has, on the span of some face of
     it, an eigenvector with a negative eigenvalue inside (Kaplan, Linear Algebra Appl. 313, 2000).
     """
-    import numpy as np
-
     weak, found = np.flatnonzero(~bent.strong), []
     if len(weak) > _MOST_WEAK:
         return np.zeros((0, A.shape[1]))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 
 # Gives (p, t) for the right sides r and q.
 Solve: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]
@@ -27,8 +27,6 @@ class Triangular:
     """A positive definite matrix A (n, n) as ``L L'``, to solve with; a LinAlgError where it is none."""
 
     def __init__(self, A: Array) -> None:
-        import numpy as np
-
         self.L = np.linalg.cholesky(A)
         n = len(A)
         self.cuts = [(i, min(i + _BLOCK, n)) for i in range(0, n, _BLOCK)]
@@ -53,8 +51,6 @@ class Gram:
     """Makes ``J' T J`` of the rows J (s, n) for many T (s,)."""
 
     def __init__(self, J: Array) -> None:
-        import numpy as np
-
         self.J, n = J, J.shape[1]
         counts = np.count_nonzero(J, axis=1)
         self.pairs: tuple[Array, Array, Array] | None = None
@@ -67,8 +63,6 @@ class Gram:
             self.pairs = rows[one], columns[one] * n + columns[two], entries[one] * entries[two]
 
     def __call__(self, T: Array) -> Array:
-        import numpy as np
-
         n = self.J.shape[1]
         if self.pairs is None:
             used = T > 0.0
@@ -87,8 +81,6 @@ class NormalMatrix:
     """
 
     def __init__(self, H: Array, J: Array, moving: bool) -> None:
-        import numpy as np
-
         self.H, self.J = H, J
         diagonal = H.diagonal()
         self.diagonal = diagonal if np.count_nonzero(H) == np.count_nonzero(diagonal) else None
@@ -105,8 +97,6 @@ class NormalMatrix:
         return (self._by_rows if self.by_rows else self._by_variables)(D, T, free)
 
     def _by_variables(self, D: Array, T: Array, free: Array | None) -> Solve:
-        import numpy as np
-
         K = self.H + self.gram(T) if len(self.J) else self.H.copy()
         K[np.diag_indices_from(K)] += D
         i = np.arange(len(D)) if free is None else np.flatnonzero(free)
@@ -120,8 +110,6 @@ class NormalMatrix:
         return solve
 
     def _by_rows(self, D: Array, T: Array, free: Array | None) -> Solve:
-        import numpy as np
-
         rows = np.flatnonzero(T > 0.0)
         if self.diagonal is not None:
             inverse = (1.0 if free is None else free) / (self.diagonal + D)
@@ -141,8 +129,6 @@ class NormalMatrix:
 
     def _constant(self, D: Array, rows: Array) -> tuple[Array, Callable[[Array], Array]]:
         """The matrix of the rows where neither H nor D changes: what is made of them is made once."""
-        import numpy as np
-
         if self._kept is None or (self._kept[0] != D).any():
             H = self.H.copy()
             H[np.diag_indices_from(H)] += D

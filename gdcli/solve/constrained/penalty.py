@@ -15,7 +15,7 @@ from typing import Any, cast
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import max_abs, norm
+from gdcli.kernel.vectors import max_abs, norm, np
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.box import free_part
 from gdcli.objective.constrained import Constrained
@@ -61,9 +61,7 @@ class QuadraticPenalty:
     def step(self, objective: Objective, at: Evaluation, state: PenaltyState) -> Step:
         """Return where the value and the penalty are least; a descent without end is left for a larger factor."""
         problem, factor = cast(Constrained, objective), state.factor
-        with problem.np.errstate(
-            all="ignore"
-        ):  # the points of a run in plain floats do not say so to the loop
+        with np.errstate(all="ignore"):  # the points of a run in plain floats do not say so to the loop
             there, reason = self._descended(problem, at, factor)
         raised, is_last = PenaltyState(factor * _GROW), factor >= _MOST
         if reason is StopReason.PENALTY_FALLS:
@@ -107,10 +105,10 @@ class QuadraticPenalty:
 
     def _is_near(self, problem: Constrained, here: Evaluation, factor: float) -> bool:
         slope = norm(here.gradient)
-        x = problem.np.array(here.x, dtype=float)
+        x = np.array(here.x, dtype=float)
         slopes = problem.slopes(x)
         assert slopes is not None
-        unit = max(1.0, float(problem.np.linalg.norm(slopes[0])))
+        unit = max(1.0, float(np.linalg.norm(slopes[0])))
         if slope > max(self.tol, min(_NEAR, 1.0 / factor)) * unit:
             return False
         return slope <= self.tol * unit or problem.violation(x, problem.values(x)[1]) > self.tol
@@ -118,7 +116,6 @@ class QuadraticPenalty:
 
 def _is_least_breach(problem: Constrained, at: Evaluation) -> bool:
     """Tell whether what is broken at a point cannot be made less by moves within the bounds."""
-    np = problem.np
     x = np.array(at.x, dtype=float)
     slopes, (_, h) = problem.slopes(x), problem.values(x)
     if slopes is None:
@@ -138,18 +135,18 @@ class Penalised(Objective):
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         problem = self.problem
-        value, h = problem.values(problem.np.array(x, dtype=float))
+        value, h = problem.values(np.array(x, dtype=float))
         broken = problem.broken(h)
         found = Evaluation(x, value + 0.5 * self.factor * float(broken @ broken))
         return self.complete(found, order) if order else found
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         problem = self.problem
-        x = problem.np.array(at.x, dtype=float)
+        x = np.array(at.x, dtype=float)
         slopes, (_, h) = problem.slopes(x), problem.values(x)
         if at.gradient is not None or slopes is None:
             return at
-        pull = problem.np.where(problem.equal, h, problem.broken(h))
+        pull = np.where(problem.equal, h, problem.broken(h))
         return at._replace(gradient=self.vector(slopes[0] + self.factor * (pull @ slopes[1])))
 
     def vector(self, flat: Vector) -> Vector:

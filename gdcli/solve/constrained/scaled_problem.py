@@ -17,7 +17,7 @@ from typing import Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.box_newton import box_newton
 from gdcli.solve.constrained.convex_model import Model, convex_minimum
@@ -58,8 +58,6 @@ class Units(NamedTuple):
 
 def units_at(problem: Constrained, x: Array, g: Array, J: Array) -> Units:
     """Return units in which variables are at most 1, and slopes at most `_SLOPE`, at ``x``."""
-    import numpy as np
-
     unit = problem.units(x)
     steep = np.abs(J * unit).max(axis=1, initial=0.0)
     value = max(problem.value_size, float(abs(g * unit).max()) / _SLOPE)
@@ -81,13 +79,9 @@ class Scaled:
 
     def typed(self, y: Array) -> Any:
         """Return the point in the user's units, exactly on the bounds that it is on."""
-        import numpy as np
-
         return np.clip(y * self.units.x, self.problem.lower, self.problem.upper)
 
     def clip(self, y: Array) -> Array:
-        import numpy as np
-
         return np.clip(y, self.lower, self.upper)
 
     def at(self, y: Array) -> ScaledPoint:
@@ -95,8 +89,6 @@ class Scaled:
         return ScaledPoint(y, f / self.units.value, h / self.units.sides)
 
     def with_slopes(self, at: ScaledPoint) -> ScaledPoint | None:
-        import numpy as np
-
         if at.g is not None:
             return at
         found = (
@@ -110,8 +102,6 @@ class Scaled:
 
     def curvature(self, y: Array, multipliers: Array, of_value: float = 1.0) -> Any:
         """Return the Hessian of ``of_value * f + multipliers @ h``, None where it is not finite."""
-        import numpy as np
-
         units = self.units
         weights = multipliers * units.value / units.sides
         H = self.problem.curvature(self.typed(y), weights, of_value)
@@ -119,8 +109,6 @@ class Scaled:
 
     def pushed(self, t: Array) -> Array:
         """Return what counts of a vector of the sides: that of an inequality only where it is positive."""
-        import numpy as np
-
         found = np.where(self.equal, t, np.maximum(t, 0.0))
         return found if self.kept is None else np.where(self.kept, found, 0.0)
 
@@ -130,8 +118,6 @@ class Scaled:
         return found if self.kept is None else found & self.kept
 
     def broken(self, h: Array) -> float:
-        import numpy as np
-
         return float(np.linalg.norm(self.pushed(h)))
 
     def violation(self, at: ScaledPoint) -> float:
@@ -144,8 +130,6 @@ class Scaled:
 
     def residual(self, at: ScaledPoint, multipliers: Array) -> float:
         """Return by how much the KKT conditions are missed: of the slope, and of the sides with their multipliers."""
-        import numpy as np
-
         slope = at.g + at.J.T @ multipliers
         slope = at.y - self.clip(at.y - slope)
         sides = np.where(self.equal, at.h, np.maximum(at.h, -multipliers))
@@ -166,8 +150,6 @@ class Scaled:
         """Return the step that minimises the model in the box and within ``radius`` (of the largest component), by how
         much the model falls, and the multipliers there. ``sides`` and ``slope`` may stand in for those of the point.
         """
-        import numpy as np
-
         h, g, J = at.h if sides is None else sides, at.g if slope is None else slope, at.J
         zero = np.zeros(len(at.y))
         lower, upper = np.maximum(self.lower - at.y, -radius), np.minimum(self.upper - at.y, radius)
@@ -198,8 +180,6 @@ class Scaled:
 
     def restored(self, y: Array, most: int) -> ScaledPoint:
         """Return the point that Gauss-Newton steps of least change lead to, where the sides hold; or the last one."""
-        import numpy as np
-
         at, n = self.at(y), len(y)
         for _ in range(most):
             if not np.isfinite(at.f) or self.is_restored(at):
@@ -220,8 +200,6 @@ class Scaled:
 
     def least_violation(self, y: Array) -> tuple[Array, float]:
         """Return a local minimiser of the violation, and half the square of that."""
-        import numpy as np
-
         nothing = np.zeros(len(self.equal))
 
         def value(y: Array) -> float:

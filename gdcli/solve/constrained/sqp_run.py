@@ -11,7 +11,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.protocol import Evaluation
 from gdcli.solve.constrained.end_game import certified
 from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere, is_least_breach
@@ -63,8 +63,6 @@ class SqpState:
 
 
 def first_sizes(here: ScaledPoint, breach: float) -> tuple[float, float]:
-    import numpy as np
-
     costs = max(1.0, abs(here.f)) / max(1e-2, 0.5 * breach**2)
     return _FIRST_RHO * min(max(costs, 0.1), 100.0), _FIRST_RADIUS * max(1.0, float(np.linalg.norm(here.y)))
 
@@ -93,8 +91,6 @@ class Run:
 
     def told(self, at: ScaledPoint, multipliers: Array) -> Evaluation:
         """Return the point as the loop has it: its gradient is that of the Lagrangian, but for what bounds hold."""
-        import numpy as np
-
         problem, units = self.problem.problem, self.state.units
         x = self.problem.typed(at.y)
         slope, full = None, self.problem.with_slopes(at)

@@ -16,7 +16,7 @@ from typing import cast
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
@@ -66,8 +66,6 @@ class StabilisedSQP:
     order = 1
 
     def start(self, objective: Objective, at: Evaluation) -> SqpState:
-        import numpy as np
-
         objective = cast(Constrained, objective)
         x = objective.whole(at.x)
         found = objective.slopes(x)
@@ -84,8 +82,6 @@ class StabilisedSQP:
         return SqpState(units, here, nothing, rho, radius, breach, at.value, here.y, here.y, here.y)
 
     def step(self, objective: Objective, at: Evaluation, state: SqpState) -> Step:
-        import numpy as np
-
         search = _Search(Scaled(cast(Constrained, objective), state.units), replace(state), at)
         with np.errstate(all="ignore"):  # the points of a run in plain floats do not say so to the loop
             found = search.at_once()
@@ -97,8 +93,6 @@ class StabilisedSQP:
 class _Search(Run):
     def phi(self, at: ScaledPoint) -> float:
         """Return the augmented Lagrangian, inf outside of the domain."""
-        import numpy as np
-
         s = self.state
         if not np.isfinite(at.f):
             return float("inf")
@@ -116,8 +110,6 @@ class _Search(Run):
 
     def one_pass(self) -> Step | None:
         """Try one step, or change multipliers or penalty; None where the next pass is to come."""
-        import numpy as np
-
         s, problem = self.state, self.problem
         if s.passes >= MOST_PASSES:
             far = self.fled_to()
@@ -139,8 +131,6 @@ class _Search(Run):
         return self.trial(W, p, fall, here)
 
     def hessian(self, guess: Array) -> Array:
-        import numpy as np
-
         s = self.state
         if s.W is None or s.of is None or (s.of != guess).any():
             W = self.problem.curvature(s.at.y, guess)
@@ -171,8 +161,6 @@ class _Search(Run):
 
     def raise_penalty(self, guess: Array, breach: float) -> Step | None:
         """Raise the penalty; or renew the units, which are why it does not help, look for a feasible point, or end."""
-        import numpy as np
-
         s = self.state
         s.rises += 1
         if self.are_stale(guess != 0.0):
@@ -222,8 +210,6 @@ class _Search(Run):
 
     def trial(self, W: Array, p: Array, fall: float, here: float) -> Step | None:
         """Try the step p, corrected where the constraints curve; None where it is refused."""
-        import numpy as np
-
         s, problem = self.state, self.problem
         there = problem.at(problem.clip(s.at.y + p))
         if (there.y == s.at.y).all():
@@ -263,8 +249,6 @@ class _Search(Run):
 
     def fled_to(self) -> ScaledPoint | None:
         """Return where the constraints hold next to a point that is far out, on a way that goes on; None elsewhere."""
-        import numpy as np
-
         s = self.state
         size, before, first = (float(abs(y * s.units.x).max()) for y in (s.at.y, s.older, s.start))
         if size < max(_FLEEING * before, _FAR_OUT * max(1.0, first)):
@@ -281,8 +265,6 @@ class _Search(Run):
         return max(1.0, float((now / (1.0 + then)).max()))
 
     def accepted(self, at: ScaledPoint) -> Step:
-        import numpy as np
-
         s, problem = self.state, self.problem
         deep = _UNBOUNDED * max(problem.problem.value_size, abs(s.value)) / s.units.value
         if at.f < deep:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.solve.constrained.kkt_point import KKTPoint
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
 
@@ -64,8 +64,6 @@ def walk(
     Where it ``bends``, each step is twice the one before as it was when back on the constraints, so that the walk
     follows a curve such as that of a logarithm.
     """
-    import numpy as np
-
     prices = abs(multipliers)
 
     def worth(at: ScaledPoint) -> float:
@@ -95,8 +93,6 @@ def probe_around(
     problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Array | None, multipliers: Array
 ) -> Probe:
     """Walk along the directions of least curvature both ways, and on along the ``last`` step (None: there is none)."""
-    import numpy as np
-
     size = max(problem.problem.value_size, abs(at.f * problem.units.value))
     enough = max(_KNOWN * point.gap, _ROUNDING * size) / problem.units.value
     steps = [] if last is None or not last.any() else [last]

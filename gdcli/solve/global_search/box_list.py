@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import Enclosed
@@ -45,8 +46,6 @@ class Boxes:
         return Boxes(self.low[:, kept], self.high[:, kept], self.bounds[kept])
 
     def beside(self, *others: Boxes) -> Boxes:
-        import numpy as np
-
         all_of = [self, *others]
         low, high = (np.concatenate([getattr(b, end) for b in all_of], axis=1) for end in ("low", "high"))
         return Boxes(low, high, np.concatenate([b.bounds for b in all_of]))
@@ -56,15 +55,11 @@ def middle_of(low: Array, high: Array) -> Array:
     """Return points inside the boxes, their middles but for rounding (which would leave one that is a single number
     among the subnormal ones).
     """
-    import numpy as np
-
     return np.clip(0.5 * low + 0.5 * high, low, high)
 
 
 def known(found: Enclosed) -> Enclosed:
     """Return what was found on boxes with infinite ends of the derivatives where they tell nothing."""
-    import numpy as np
-
     gradient, hessian = (
         None
         if pair is None
@@ -80,21 +75,15 @@ def relaxed(sides: Sequence[tuple[float, float]], slack: float) -> list[tuple[fl
 
 
 def _room(side: float, slack: float) -> float:
-    import numpy as np
-
     return slack * max(1.0, abs(side)) if np.isfinite(side) else 0.0
 
 
 def no_boxes(n: int) -> Boxes:
-    import numpy as np
-
     return Boxes(np.zeros((n, 0)), np.zeros((n, 0)), np.zeros(0))
 
 
 def smear_of(boxes: Boxes, slope: Interval) -> Array:
     """By how much the value may vary along each axis, (n, m); where that is not known, the width."""
-    import numpy as np
-
     width = boxes.high - boxes.low
     with np.errstate(all="ignore"):
         found = width * np.maximum(np.abs(slope[0]), np.abs(slope[1]))
@@ -104,8 +93,6 @@ def smear_of(boxes: Boxes, slope: Interval) -> Array:
 
 def halves(boxes: Boxes, smear: Array) -> tuple[Boxes, Array]:
     """Cut each box in two along the axis on which the value may vary most."""
-    import numpy as np
-
     low, high = boxes.low, boxes.high
     each = np.arange(len(boxes))
     cuttable = np.nextafter(low, high) < high

@@ -15,6 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import dataclass, field
+from gdcli.kernel.vectors import np
 from gdcli.solve.global_search import quadratic_bounds as bounds
 from gdcli.solve.global_search.box_list import (
     Array,
@@ -110,8 +111,6 @@ class Search:
     is_held: bool = False
 
     def __post_init__(self) -> None:
-        import numpy as np
-
         self.low, self.high = (np.array(end, dtype=float) for end in (self.low, self.high))
         n = len(self.low)
         whole = Boxes(self.low[:, None].copy(), self.high[:, None].copy(), np.array([-np.inf]))
@@ -122,8 +121,6 @@ class Search:
     @property
     def gap(self) -> float:
         """What the bounds of the global minimum may differ by at the end."""
-        import numpy as np
-
         if self.narrow or not np.isfinite(self.state.best):
             return 0.0
         return self.tol * max(1.0, abs(self.state.best))
@@ -145,8 +142,6 @@ class Search:
 
     def run(self, go_on: Callable[[State], bool]) -> State:
         """Examine boxes until none is left to examine, or as long as ``go_on`` says."""
-        import numpy as np
-
         state, examine = self.state, EXAMINER.get()
         while not self.is_over and go_on(state):
             if examine is None or not examine(self, go_on):
@@ -158,8 +153,6 @@ class Search:
 
     def step(self) -> None:
         """Examine the boxes with the least bounds, and cut in two what is left of them."""
-        import numpy as np
-
         state = self.state
         chosen = self._chosen()
         if state.rounds == 1 and self.local is not None:
@@ -182,8 +175,6 @@ class Search:
         self.settle()
 
     def _chosen(self) -> Boxes:
-        import numpy as np
-
         state = self.state
         boxes = state.open
         if len(boxes) <= self.batch:
@@ -205,8 +196,6 @@ class Search:
 
     def offer(self, points: Array) -> Interval:
         """Return the values at ``points`` (n, m), and keep the best of them; one that is better is improved on."""
-        import numpy as np
-
         found = self.function.evaluate(points, points, 0)
         value: Interval
         value, known = found.value, self._feasible_values(points, found)
@@ -223,8 +212,6 @@ class Search:
 
         A constraint may be broken by ``slack`` of the size of its sides.
         """
-        import numpy as np
-
         known = np.where(found.defined & ~np.isnan(found.value[1]), found.value[1], np.inf)
         if self.sides:
             sides = relaxed(self.sides, slack)
@@ -233,8 +220,6 @@ class Search:
         return known
 
     def improve(self, x: Array) -> None:
-        import numpy as np
-
         assert self.local is not None
         self.state.local += 1
         found = np.clip(np.asarray(self.local(x), float), self.low, self.high)
@@ -270,8 +255,6 @@ class Search:
 
         They are multiples of the powers of one irrational number (Roberts 2018, a generalisation of the golden ratio).
         """
-        import numpy as np
-
         n = len(self.low)
         ratio = 2.0
         for _ in range(60):
@@ -286,8 +269,6 @@ class Search:
 
     def _try_elsewhere(self, boxes: Boxes) -> None:
         """Search for a lower value from the best of the centres of some boxes, ever more rarely."""
-        import numpy as np
-
         state = self.state
         if self.local is None or state.examined < EACH * state.local:
             return
@@ -303,8 +284,6 @@ class Search:
 
     def _examined(self, boxes: Boxes) -> tuple[Boxes, Array]:
         """Return what is left of boxes, with better bounds, and by how much the value may vary along each axis."""
-        import numpy as np
-
         boxes, free = self._propagated(boxes)
         if not len(boxes):
             return boxes, boxes.low
@@ -334,16 +313,12 @@ class Search:
 
         Derivatives that tell nothing are infinite.
         """
-        import numpy as np
-
         low = np.maximum(np.nextafter(boxes.low, -np.inf), self.low[:, None])
         high = np.minimum(np.nextafter(boxes.high, np.inf), self.high[:, None])
         return known(self.function.evaluate(low, high, order))
 
     def _propagated(self, boxes: Boxes) -> tuple[Boxes, Array]:
         """Return what of boxes may hold better values, and on which of them all constraints surely hold."""
-        import numpy as np
-
         sides = relaxed(self.sides, 0.0 if self.is_held else self.slack)
         demands = [(-np.inf, self.state.best), *sides]
         low, high, alive, found = self.holds.contract(boxes.low.copy(), boxes.high.copy(), demands)
@@ -365,8 +340,6 @@ class Search:
 
     def _monotone(self, boxes: Boxes, slope: Interval, free: Array) -> tuple[Boxes, Interval, Array]:
         """Leave of a box on which the function rises along an axis the face where it is least."""
-        import numpy as np
-
         low, high = boxes.low, boxes.high
         rises, falls = (slope[0] > 0) & free, (slope[1] < 0) & free
         inner = (rises & (low > self.low[:, None])) | (falls & (high < self.high[:, None]))
@@ -377,8 +350,6 @@ class Search:
         return left, (slope[0][:, kept], slope[1][:, kept]), free[kept]
 
     def _dual_bounds(self, dual: Enclosing, boxes: Boxes) -> Array:
-        import numpy as np
-
         center = middle_of(boxes.low, boxes.high)
         at_center = known(dual.evaluate(center, center, 1))
         hessian = known(dual.evaluate(boxes.low, boxes.high, 2)).hessian
@@ -393,8 +364,6 @@ class Search:
         return bound
 
     def _second_order(self, boxes: Boxes, smear: Array, curved: Array, free: Array) -> tuple[Boxes, Array]:
-        import numpy as np
-
         rest, rest_smear = boxes.where(~curved), smear[:, ~curved]
         boxes, smear, free = boxes.where(curved), smear[:, curved], free[curved]
         hessian = self.on(boxes, 2).hessian
@@ -412,8 +381,6 @@ class Search:
 
     def _concave(self, boxes: Boxes, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
         """Leave of a box on which the function is concave along an axis its faces on the bounds of the search."""
-        import numpy as np
-
         n = len(self.low)
         concave = (hessian[1][range(n), range(n)] < 0) & (boxes.low < boxes.high) & free
         at_low, at_high = boxes.low <= self.low[:, None], boxes.high >= self.high[:, None]
@@ -424,8 +391,6 @@ class Search:
 
     def _may_be_minima(self, boxes: Boxes, hessian: Interval, free: Array) -> Array:
         """Return on which boxes the curvature is not negative for certain along some direction."""
-        import numpy as np
-
         inner = (boxes.low > self.low[:, None]) & (boxes.high < self.high[:, None]) & free
         both = inner[:, None, :] & inner[None, :, :]
         middle, radius = 0.5 * (hessian[0] + hessian[1]), 0.5 * (hessian[1] - hessian[0])
@@ -439,8 +404,6 @@ class Search:
         return ~(most + 8.0 * bounds.margin(len(self.low)) * size < 0.0)
 
     def _modelled(self, boxes: Boxes, smear: Array, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
-        import numpy as np
-
         center = middle_of(boxes.low, boxes.high)
         value, at_center = self.offer(center), known(self.function.evaluate(center, center, 1)).gradient
         model = bounds.Model(boxes.low, boxes.high, center, value, at_center, hessian)

@@ -8,6 +8,7 @@ inside the box, there is exactly one root in it (Krawczyk 1969; Neumaier, Interv
 
 from __future__ import annotations
 
+from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array
 from gdcli.solve.global_search.quadratic_bounds import margin
 
@@ -26,8 +27,6 @@ def newton(
     (n, m) tells; their variables are those of the same places, the others are anywhere in the box. That there is one
     root is told only of boxes where every variable that is not a single number has its equation.
     """
-    import numpy as np
-
     n = len(low)
     with np.errstate(all="ignore"):
         width = high - low
@@ -66,28 +65,20 @@ def newton(
 
 def _from(center: Array, low: Array, high: Array) -> tuple[Array, Array]:
     """Return the ends seen from the centre, (m, n), rounded outward: what rounding takes of a box would be cut off."""
-    import numpy as np
-
     return np.nextafter(low - center, -np.inf).T, np.nextafter(high - center, np.inf).T
 
 
 def _inward(end: Array, towards: float) -> Array:
     """Return an end that was rounded outward where it is inside of the box for certain."""
-    import numpy as np
-
     return np.nextafter(np.nextafter(end, towards), towards)
 
 
 def _moved(center: Array, d: Array, towards: float) -> Array:
-    import numpy as np
-
     return np.nextafter(center + d, towards)
 
 
 def _inverse(mid: Array, rows: Array, usable: Array) -> tuple[Array, Array]:
     """Return the inverses (m, n, n) of the parts of ``mid`` that have equations, and where there is one."""
-    import numpy as np
-
     n = len(mid)
     both = rows[:, None, :] & rows[None, :, :]
     matrix = np.where(usable & both, mid, 0.0).transpose(2, 0, 1).copy()
@@ -115,8 +106,6 @@ def _solve_row(
     inside: Array,
 ) -> None:
     """Cut variable i of ``box`` (distances from the centre, in place) by its row of the preconditioned system."""
-    import numpy as np
-
     (r_mid, r_rad), (a_mid, a_rad) = right, row
     down, up = box
     others = np.where(np.arange(a_mid.shape[1]) == i, 0.0, 1.0)

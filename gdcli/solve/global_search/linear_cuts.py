@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gdcli.kernel.numerics import EPS
+from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, Enclosing, known, middle_of
 from gdcli.solve.global_search.quadratic_bounds import margin
 
@@ -16,8 +17,6 @@ def cut_by_rows(
 
     Those that are not ``alive`` (m,) to begin with have none.
     """
-    import numpy as np
-
     for row, (least, most) in zip(rows, sides, strict=True):
         low, high = np.where(alive, low, 0.0), np.where(alive, high, 0.0)
         center = middle_of(low, high)
@@ -38,8 +37,6 @@ def _cut(
 
     ``value`` (m,) is a lower bound at the ``center`` (n, m), ``slope`` encloses the gradient on the box.
     """
-    import numpy as np
-
     with np.errstate(all="ignore"):
         down, up = low - center, high - center
         least = np.minimum(
@@ -60,6 +57,4 @@ def _cut(
 
 
 def _moved(center: Array, step: Array, towards: float) -> Array:
-    import numpy as np
-
     return np.nextafter(center + step * (1.0 + np.sign(step) * np.sign(towards) * 4.0 * EPS), towards)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS
+from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, Boxes, known, middle_of
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton
@@ -31,8 +32,6 @@ class LeftBox(NamedTuple):
 
 def joined(boxes: Boxes) -> Boxes:
     """Return boxes none of which touches another, around all of ``boxes``."""
-    import numpy as np
-
     order = np.lexsort(boxes.low[::-1])
     boxes = boxes.where(order)
     while len(boxes) > _MOST:
@@ -46,8 +45,6 @@ def joined(boxes: Boxes) -> Boxes:
 
 def _hulls(boxes: Boxes, groups: Array) -> Boxes:
     """Return the hull of the boxes of each group, which are numbered from 0."""
-    import numpy as np
-
     count = int(groups.max()) + 1
     n = len(boxes.low)
     low, high, bounds = np.full((n, count), np.inf), np.full((n, count), -np.inf), np.full(count, np.inf)
@@ -60,8 +57,6 @@ def _hulls(boxes: Boxes, groups: Array) -> Boxes:
 
 def _touching(boxes: Boxes) -> Array:
     """Return the number of the group that each box belongs to: those that touch, directly or by others between them."""
-    import numpy as np
-
     count = len(boxes)
     near = np.ones((count, count), bool)
     for low, high in zip(boxes.low, boxes.high, strict=True):
@@ -95,8 +90,6 @@ def _proved(search: Search, box: Boxes) -> LeftBox:
 
     Where the function only rises from a bound on, that variable is at the bound.
     """
-    import numpy as np
-
     unproved = LeftBox(box.low[:, 0], box.high[:, 0], False)
     if not search.is_free(box):
         return unproved
@@ -146,8 +139,6 @@ def _stationary(search: Search, box: Boxes, rows: Array) -> Boxes | None:
 
 
 def _widened(box: Boxes, rows: Array) -> Boxes:
-    import numpy as np
-
     size = np.maximum(np.abs(box.low), np.abs(box.high))
     room = 0.5 * (box.high - box.low) + 4 * EPS * size + _LEAST_ROOM
     return Boxes(
@@ -156,8 +147,6 @@ def _widened(box: Boxes, rows: Array) -> Boxes:
 
 
 def _is_convex(search: Search, box: Boxes) -> bool:
-    import numpy as np
-
     half = np.where(box.low < box.high, 0.5, 0.0)  # of sides that are as short as may be the squares vanish
     flat, nothing = np.zeros_like(half), np.zeros(1)
     model = Model(-half, half, flat, (nothing, nothing), (flat, flat), search.on(box, 2).hessian)

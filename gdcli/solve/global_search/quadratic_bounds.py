@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST
+from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, middle_of
 
 # Steps towards the least of a convex quadratic function on a box; each point on the way gives a valid bound.
@@ -41,8 +42,6 @@ def margin(n: int) -> float:
 
 def balanced_center(low: Array, high: Array, slope_low: Array, slope_high: Array) -> Array:
     """Return the centre with the best lower bound by the mean value form (Baumann, BIT 28, 1988)."""
-    import numpy as np
-
     with np.errstate(all="ignore"):
         c = (slope_high * low - slope_low * high) / (slope_high - slope_low)
     c = np.where(slope_low >= 0, low, np.where(slope_high <= 0, high, c))
@@ -53,8 +52,6 @@ def mean_value_bound(
     low: Array, high: Array, center: Array, value: Array, slope_low: Array, slope_high: Array
 ) -> Array:
     """Return the lower bounds (m,) by the mean value form; ``value`` is a lower bound at the centre."""
-    import numpy as np
-
     with np.errstate(all="ignore"):
         down, up = low - center, high - center
         loss = np.minimum(slope_high * down, 0.0) + np.minimum(slope_low * up, 0.0)
@@ -67,8 +64,6 @@ def mean_value_bound(
 
 def quadratic_bound(model: Model) -> tuple[Array, Array, Array]:
     """Return lower bounds (m,), the points (n, m) that they favour, and on which boxes the function is convex (m,)."""
-    import numpy as np
-
     n = len(model.low)
     width = np.maximum(model.high - model.low, 1e-300)
     down, up = (model.low - model.center) / width, (model.high - model.center) / width
@@ -107,16 +102,12 @@ def quadratic_bound(model: Model) -> tuple[Array, Array, Array]:
 
 def _least_eigenvalues(matrices: Array) -> Array:
     """Return lower bounds (m,) of the eigenvalues of symmetric matrices (m, n, n), the errors of LAPACK taken off."""
-    import numpy as np
-
     n = matrices.shape[1]
     return np.linalg.eigvalsh(matrices)[:, 0] - 8 * margin(n) * np.abs(matrices).sum(axis=(1, 2))
 
 
 def _are_positive(matrices: Array) -> Array:
     """Return which symmetric matrices (m, n, n) are positive definite; best seen where diagonals are 1."""
-    import numpy as np
-
     n = matrices.shape[1]
     diagonal = matrices[:, range(n), range(n)]
     size = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
@@ -127,8 +118,6 @@ def _are_positive(matrices: Array) -> Array:
 
 def _least(matrix: Array, slope: Array, low: Array, high: Array) -> Array:
     """Return points (m, n) near the least of ``slope.d + d'Ad/2`` on boxes around 0: Newton's steps, cut at the box."""
-    import numpy as np
-
     m, n = slope.shape
     d = np.zeros((m, n))
     tiny = 1e-12 * np.maximum(np.abs(matrix).max(axis=(1, 2), initial=0.0), 1e-290)
@@ -150,8 +139,6 @@ def _supported(matrix: Array, slope: Array, d: Array, low: Array, high: Array) -
 
     The slope at the centre is anywhere in an interval: of its middle, and of what that may miss.
     """
-    import numpy as np
-
     middle = 0.5 * (slope[0] + slope[1])
     missed = 0.5 * (slope[1] - slope[0])
     product = np.einsum("mij,jm->im", matrix, d)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.numerics import EPS, TINY
+from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, Boxes, halves, known, middle_of, no_boxes
 from gdcli.solve.global_search.branch_and_bound import MOST_AT_ONCE
 from gdcli.solve.global_search.interval_newton import newton
@@ -56,8 +57,6 @@ class RootSearch:
     def __init__(
         self, rows: Sequence[IntervalProgram], holds: Propagation, low: Array, high: Array, tol: float
     ) -> None:
-        import numpy as np
-
         self.rows, self.holds, self.tol = list(rows), holds, tol
         self.low, self.high = np.array(low, dtype=float), np.array(high, dtype=float)
         n = len(self.low)
@@ -68,8 +67,6 @@ class RootSearch:
 
     def _largest(self, whole: Boxes) -> Array:
         """Return how large each variable can be where the rows are zero, (n, 1)."""
-        import numpy as np
-
         low, high, alive, _ = self.holds.contract(whole.low.copy(), whole.high.copy(), self.sides)
         return np.where(alive, np.maximum(np.abs(low), np.abs(high)), 1.0)
 
@@ -84,8 +81,6 @@ class RootSearch:
         return self.state
 
     def step(self) -> None:
-        import numpy as np
-
         state = self.state
         chosen = state.open.where(np.arange(len(state.open)) >= len(state.open) - MOST_AT_ONCE)
         rest = state.open.where(np.arange(len(state.open)) < len(state.open) - MOST_AT_ONCE)
@@ -108,8 +103,6 @@ class RootSearch:
             state.undecided = state.undecided.where(~inside)
 
     def _examined(self, boxes: Boxes) -> tuple[Boxes, list[Root], Array]:
-        import numpy as np
-
         low, high, alive, _ = self.holds.contract(boxes.low.copy(), boxes.high.copy(), self.sides)
         low, high, alive = cut_by_rows(self.rows, self.sides, low, high, alive)
         boxes = Boxes(low, high, boxes.bounds).where(alive)
@@ -136,8 +129,6 @@ class RootSearch:
     def _newton(
         self, low: Array, high: Array, jacobian: tuple[Array, Array]
     ) -> tuple[Array, Array, Array, Array]:
-        import numpy as np
-
         center = middle_of(low, high)
         found = [row.evaluate(center, center, 1) for row in self.rows]
         values = tuple(np.array([np.where(f.defined, f.value[end], np.nan) for f in found]) for end in (0, 1))
@@ -145,15 +136,11 @@ class RootSearch:
         return newton(low, high, center, (values[0], values[1]), jacobian, every)
 
     def _jacobian(self, low: Array, high: Array) -> tuple[Array, Array]:
-        import numpy as np
-
         slopes = [known(row.evaluate(low, high, 1)).gradient for row in self.rows]
         return np.array([slope[0] for slope in slopes]), np.array([slope[1] for slope in slopes])
 
     def _root(self, low: Array, high: Array, around: Array) -> Root | None:
         """Return a root with all digits that it has; None where it lies outside of the bounds."""
-        import numpy as np
-
         low, high = low[:, None], high[:, None]
         for _ in range(_POLISHING):
             new_low, new_high, empty, _ = self._newton(low, high, self._jacobian(low, high))
@@ -175,7 +162,5 @@ def _is_same(root: Root, other: Root) -> bool:
 
 
 def _larger(low: Array, high: Array) -> tuple[Array, Array]:
-    import numpy as np
-
     room = _LARGER * (high - low) + 4.0 * EPS * np.maximum(np.abs(low), np.abs(high)) + TINY
     return low - room, high + room

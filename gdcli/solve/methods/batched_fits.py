@@ -23,7 +23,7 @@ from gdcli.kernel.batched_linear import (
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.dataclass import dataclass, fields
 from gdcli.kernel.status import Status, StopReason
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.protocol import Counts, Evaluation, Objective
 from gdcli.solve.algebra.batched_model import BatchedModel, ManyResiduals, linear_models
 from gdcli.solve.algebra.trust_region import ACCEPTABLE
@@ -103,8 +103,6 @@ class _Together(Objective):
         self.residuals, self.most, self.offset, self.counts = residuals, most, offset, Counts()
 
     def evaluate(self, x: Array, order: int = 0) -> Evaluation:
-        import numpy as np
-
         self.begun = _start(self.residuals, x)
         finite = np.isfinite(self.begun.value) & np.isfinite(x).all(axis=0)
         return Evaluation(x[:, finite], float(self.begun.value[finite].sum()))
@@ -115,8 +113,6 @@ class _Together(Objective):
 
     def step(self, objective: Objective, at: Evaluation, state: BatchedFits) -> Step:
         """Try a step of every problem, or leave those that are over."""
-        import numpy as np
-
         over = _over(state, self.most, self.offset)
         if over.sum() <= _GATHERED * len(over) and not over.all():
             _pass(self.residuals, state, over)
@@ -131,8 +127,6 @@ class _Together(Objective):
 
 
 def _start(residuals: ManyResiduals, x0: Array) -> BatchedFits:
-    import numpy as np
-
     g, p = residuals.groups, residuals.size
     here = linear_models(residuals, np.array(x0, dtype=float))
     radius = first_radius(here, here.x)
@@ -167,8 +161,6 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
 
     Once a problem is close its Hessian hardly changes, so that of the first close point serves for all last steps.
     """
-    import numpy as np
-
     close = _is_close(state)
     far, ending = ~(close | over), close & ~over
     some, last = np.flatnonzero(far), np.flatnonzero(ending)
@@ -229,8 +221,6 @@ def _know_hessians(residuals: ManyResiduals, state: BatchedFits, which: Array) -
 
 def _newton(state: BatchedFits, which: Array) -> Array:
     """Return Newton's steps; a problem whose Hessian is not positive is given up."""
-    import numpy as np
-
     slope = transposed_product(state.R[..., which], state.target[:, which])
     half = 0.5 * state.hessian[..., which]
     z, factors = positive_solves(half, slope)

@@ -10,12 +10,11 @@ goes on from the best.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Protocol
 
 from gdcli.kernel import budget
 from gdcli.kernel.batched_linear import positive_solves
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 
 STEPS = 60
 _FIRST_SHIFT, _SMALLER, _LARGER, _LEAST_SHIFT, _MOST_SHIFT = 1e-2, 0.2, 5.0, 1e-12, 1e9
@@ -26,7 +25,6 @@ _LONGEST = 2.0
 
 
 class ManyPoints(Protocol):
-    np: ModuleType
     bent: list[int]
 
     def solved(self, x: Array) -> tuple[Array, Array]:
@@ -44,7 +42,6 @@ def follow(many: ManyPoints, x: Array, signs: Array, told: Callable[[float], Non
 
     ``signs`` (q,) are 1 or -1 for bent parameters of a known sign, 0 for others. ``told`` is called with the part done.
     """
-    np = many.np
     x, value = many.solved(x)
     active = np.flatnonzero(np.isfinite(value)) if many.bent else np.zeros(0, dtype=int)
     shift, idle = np.full(len(value), _FIRST_SHIFT), np.zeros(len(value), dtype=int)
@@ -69,7 +66,6 @@ def follow(many: ManyPoints, x: Array, signs: Array, told: Callable[[float], Non
 
 def _tried(many: ManyPoints, x: Array, signs: Array, shift: Array) -> tuple[Array, Array]:
     """Return where a damped step from each point leads, with the linear parameters solved for, and the values there."""
-    np = many.np
     logarithmic = (signs != 0.0)[:, None]
     bent = x[many.bent]
     J, r = many.linearised(x)

@@ -18,7 +18,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
@@ -115,9 +115,6 @@ class _Search:
         known: Sequence[float | None] | None,
         told: Told,
     ) -> None:
-        import numpy
-
-        self.np = np = numpy
         self.objective, self.many, self.drawing, self.box, self.told = objective, many, drawing, box, told
         self.rng = np.random.default_rng(seed)
         self.bent = many.bent
@@ -131,7 +128,7 @@ class _Search:
         self.lowest: tuple[float, Any] | None = None  # what there is when the time is over
 
     def result(self) -> FoundStart:
-        with self.np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             try:
                 return self._searched()
             except Spent:
@@ -142,7 +139,6 @@ class _Search:
                 return FoundStart(at, self.tried, 0, 0)
 
     def _searched(self) -> FoundStart:
-        np = self.np
         if len(self.kept) == len(self.bent):
             x, value = self._solved(self._whole(np.zeros((len(self.bent), 1))), self.many)
         else:
@@ -154,7 +150,7 @@ class _Search:
 
     def _whole(self, bent: Array) -> Array:
         """Points (p, g) from their bent parameters (q, g), those that are known kept."""
-        x = self.np.zeros((self.many.size, bent.shape[1]))
+        x = np.zeros((self.many.size, bent.shape[1]))
         x[self.bent] = bent
         for k, value in self.kept.items():
             x[self.bent[k]] = value
@@ -162,7 +158,7 @@ class _Search:
 
     def _solved(self, x: Vector, many: Points, used: Sequence[int] | None = None) -> tuple[Any, Any]:
         """Solve for the linear parameters, as many points at a time as stay in the cache."""
-        np, stride = self.np, max(1, _CELLS // many.rows)
+        stride = max(1, _CELLS // many.rows)
         values = np.empty(x.shape[1])
         for first in range(0, x.shape[1], stride):
             budget.check()
@@ -172,7 +168,7 @@ class _Search:
         return x, values
 
     def _note(self, x: Vector, value: Array) -> None:
-        at = int(self.np.argmin(value))
+        at = int(np.argmin(value))
         if isfinite(value[at]) and (self.lowest is None or value[at] < self.lowest[0]):
             self.lowest = float(value[at]), x[:, at]
 
@@ -180,7 +176,7 @@ class _Search:
 
     def _drawn(self) -> Array:
         """The starts (p, STARTS): the first is all ones, each other the best of draws of its own, block by block."""
-        np, blocks = self.np, self._blocks()
+        blocks = self._blocks()
         self._learn_signs()
         x = self._whole(self.drawing.draw(self.rng, STARTS, self.signs))
         used = [i for i in self.many.linear if not self.many.needs[i]]
@@ -201,7 +197,7 @@ class _Search:
 
     def _redrawn(self, x: Vector, block: Sequence[int], used: Sequence[int], again: bool) -> Any:
         """Return the starts with the parameters of a block drawn anew wherever a draw is better."""
-        np, g = self.np, x.shape[1]
+        g = x.shape[1]
         rows = [self.bent[k] for k in block]
         count = min(DRAWS * len(block), MOST_DRAWS)
         trial = np.repeat(x, count + again, axis=1)
@@ -231,7 +227,7 @@ class _Search:
 
     def _of_offset(self) -> list[int]:
         """The places of bent parameters on which what is not linear depends, as far as some points can tell."""
-        np, q = self.np, len(self.bent)
+        q = len(self.bent)
         x = self._whole(self.drawing.draw(self.rng, 8, self.signs))
         found = set()
         for k in range(q):
@@ -244,8 +240,7 @@ class _Search:
 
     def _learn_signs(self) -> None:
         """A parameter has a sign where no point drawn with the other one has a value, or where it means nothing."""
-        np = self.np
-        free = self.np.zeros(len(self.bent))
+        free = np.zeros(len(self.bent))
         bent = self.drawing.draw(self.rng, LEARN, free)
         bent *= np.where(self.rng.random(bent.shape) < 0.5, -1.0, 1.0)
         x, value = self._solved(self._whole(bent), self.few)
@@ -273,7 +268,7 @@ class _Search:
 
     def _ends(self, value: Array) -> list[Any]:
         """The places of the starts with a value by their ends, the best first: between two ends there is a gap."""
-        np, ends = self.np, list[list[int]]()
+        ends = list[list[int]]()
         least = EXACT * self.many.measured
         order = np.argsort(value, kind="stable")
         for k in order[np.isfinite(value[order])].tolist():

@@ -23,7 +23,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import Array, Vector, as_like, distance
+from gdcli.kernel.vectors import Array, Vector, as_like, distance, np
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.residual_model import blur
 from gdcli.solve.iteration import Step
@@ -75,9 +75,6 @@ class Polyhedron:
     """
 
     def __init__(self, slopes: Array, offset: Array, tilt: float = 0.0) -> None:
-        import numpy as np
-
-        self.np = np
         used = slopes.any(axis=0)
         self.constant = float((np.abs(offset[~used]) + tilt * offset[~used]).sum())
         if tilt:
@@ -97,7 +94,6 @@ class Polyhedron:
 
         (A quantile of regression as a least sum of absolute values: Koenker and d'Orey, Applied Statistics 36, 1987.)
         """
-        np = self.np
         level = tilt * float(offset.sum())
         high = _HIGH * max(float(np.abs(offset).sum()), 1.0e-300) / (1.0 - abs(tilt))
         self.constant += level - high
@@ -106,16 +102,14 @@ class Polyhedron:
 
     def value(self, x: Vector) -> tuple[float, float]:
         r, doubt = self._residuals(x)
-        return self.constant + float(self.np.abs(r).sum()), float(doubt.sum())
+        return self.constant + float(np.abs(r).sum()), float(doubt.sum())
 
     def _residuals(self, x: Vector) -> tuple[Any, Any]:
-        np = self.np
         made = np.abs(self.offset) + np.abs(self.slopes).T @ np.abs(x)
         return self.offset + self.slopes.T @ x, blur(len(x) + 2) * made
 
     def near(self, x: Vector) -> list[int]:
         """Return a basis of rows that are met at x, or nearly."""
-        np = self.np
         lengths = np.sqrt((self.rows**2).sum(axis=0))
         rows = self.rows / lengths
         away = np.abs(self._residuals(x)[0]) / lengths
@@ -129,10 +123,9 @@ class Polyhedron:
         return basis
 
     def by_squares(self) -> Array:
-        return -self.np.linalg.solve(self.triangle, self.rows @ self.offset)
+        return -np.linalg.solve(self.triangle, self.rows @ self.offset)
 
     def vertex(self, basis: list[int]) -> Vertex:
-        np = self.np
         edges = np.linalg.inv(self.rows[:, basis].T)
         x = 0.0 - np.linalg.solve(self.slopes[:, basis].T, self.offset[basis])
         r, doubt = self._residuals(x)
@@ -149,7 +142,6 @@ class Polyhedron:
 
     def falling(self, at: Vertex) -> tuple[int, float] | None:
         """Return the edge that falls most steeply and its side, 1 or -1; None where none falls."""
-        np = self.np
         fall = np.abs(at.multipliers) - 1.0
         steepness = np.where(fall > at.doubt, fall, 0.0) / np.linalg.norm(at.edges, axis=0)
         k = int(np.argmax(steepness))
@@ -157,7 +149,6 @@ class Polyhedron:
 
     def level(self, at: Vertex, along: Array) -> tuple[int, float] | None:
         """Return an edge along which f is level at a minimizer and ``along @ x`` grows, and its side; None for none."""
-        np = self.np
         sides = np.sign(at.multipliers)
         decrease = (
             sides * (along @ np.linalg.solve(self.triangle, at.edges)) / np.linalg.norm(at.edges, axis=0)
@@ -169,7 +160,6 @@ class Polyhedron:
 
     def follow(self, at: Vertex, k: int, side: float) -> list[int] | None:
         """Return the basis at the lowest point of an edge, the first one where it is level; None where it has none."""
-        np = self.np
         way = side * at.edges[:, k]
         growth = self.rows.T @ way
         growth[np.abs(growth) <= blur(len(way) + 2) * (np.abs(self.rows).T @ np.abs(way))] = 0.0
@@ -204,7 +194,7 @@ class Polyhedron:
         return at
 
     def minimizers(self, at: Vertex) -> Minimizers:
-        np, p = self.np, len(self.rows)
+        p = len(self.rows)
         low, high, ends = at.x.copy(), at.x.copy(), [at.x]
         if (np.abs(np.abs(at.multipliers) - 1.0) <= at.doubt).any():
             for j in range(p):

@@ -26,6 +26,7 @@ from gdcli.kernel.vectors import (
     dot,
     inner_products,
     norm,
+    np,
 )
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step
@@ -76,9 +77,7 @@ class _Block:
     @classmethod
     def for_vectors(cls, like: Vector, limit: int) -> _Block:
         """Return a block of ``limit`` pairs as long as ``like``; memory is taken row by row, as they come."""
-        import numpy
-
-        rows = [numpy.zeros((limit, len(like))) for _ in range(2)]
+        rows = [np.zeros((limit, len(like))) for _ in range(2)]
         tables = [[[0.0] * limit for _ in range(limit)] for _ in range(2)]
         return cls(rows[0], rows[1], tables[0], tables[1])
 

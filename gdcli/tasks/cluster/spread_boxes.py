@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import LimitError
+from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, Boxes, no_boxes
 from gdcli.solve.global_search.branch_and_bound import EXAMINER, Search, State
 from gdcli.solve.settings import Settings
@@ -90,8 +91,6 @@ def examined_on(address: str, make: Callable[..., Search], *args: object) -> Ite
 
 def _round(search: Search, chunks: Chunks, go_on: Callable[[State], bool]) -> None:
     """Have the shares searched on, and take what they have become; nothing of them where the search is to end."""
-    import numpy as np
-
     state, none = search.state, no_boxes(len(search.low))
     order = np.argsort(state.open.bounds, kind="stable")
     shares = [state.open.where(order[k::_SHARES]) for k in range(_SHARES)]

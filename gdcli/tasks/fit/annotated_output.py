@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import Vector, to_list
+from gdcli.kernel.vectors import Vector, np, to_list
 from gdcli.language.model_text import parse_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.input_errors import corrected
@@ -99,8 +99,6 @@ def residuals(prepared: Prepared, x: Vector) -> Wanted:
     held = RowsInPlace(row.plain.columns)
 
     def values(columns: list[Any]) -> Mapping[str, Any]:
-        import numpy as np
-
         held.put([np.asarray(column, dtype=float) for column in columns])
         pieces = fitted_and_measured(prepared, RowObjective(row, corrected(held, row)), x)
         fitted, measured = (np.concatenate(parts) for parts in zip(*pieces, strict=True))

@@ -10,7 +10,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.judge.statistics import FitStatistics
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
 from gdcli.kernel.status import Status, StopReason
-from gdcli.kernel.vectors import Array, Vec
+from gdcli.kernel.vectors import Array, Vec, np
 from gdcli.objective.protocol import Counts, Evaluation
 from gdcli.solve.iteration import Iterate, RunResult
 from gdcli.solve.methods.batched_fits import BatchedFits
@@ -55,8 +55,6 @@ class SolvedFits:
         seconds: float,
     ) -> SolvedFits:
         """Return what is beyond doubt of a block that started at ``start`` (p, g) and took so many ``seconds``."""
-        import numpy as np
-
         with np.errstate(all="ignore"):
             measured, weight = residuals.values("weighing", ends.x)
             square = residuals.total(weight * measured * measured)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_model import RowModel, is_smooth
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here
@@ -79,8 +79,6 @@ def check(prepared: Prepared) -> None:
 
 def draw(prepared: Prepared, x: Sequence[float], found: FitStatistics, kind: str, samples: int) -> Samples:
     """Return the estimates of so many samples, drawn with the seed of the fit."""
-    import numpy as np
-
     row, data = prepared.row, prepared.data
     places = [tuple(data.names).index(name) for name in row.columns]
     pieces = [[arrays[k].copy() for k in places] for _, arrays in data.chunks(BLOCK)]
@@ -106,8 +104,6 @@ def draw(prepared: Prepared, x: Sequence[float], found: FitStatistics, kind: str
 
 
 def _modified(slopes: Array, residuals: Array) -> Array:
-    import numpy as np
-
     Q = np.linalg.qr(slopes.T)[0]
     leverage = np.minimum((Q * Q).sum(axis=1), 1.0 - 1e-6)
     found = residuals / np.sqrt(1.0 - leverage)
@@ -162,8 +158,6 @@ def _solved(
     block: tuple[Mapping[str, Any], int], row: RowModel, draws: _Draws, x: Sequence[float]
 ) -> tuple[Array, int]:
     """Return the estimates (p, b) of a block of samples, and how many were not solved."""
-    import numpy as np
-
     from gdcli.objective.grouped_residuals import GroupedResiduals
     from gdcli.solve.methods.batched_fits import solve_many
     from gdcli.solve.methods.levenberg_marquardt import OFFSET_TOL
@@ -181,8 +175,6 @@ def _solved(
 def interval(estimate: float, estimates: Array, influence: Array, level: float) -> BootstrapInterval:
     """Return the intervals of a quantity: its ``estimate``, those of b samples, the ``influence`` of n rows on it."""
     from statistics import NormalDist
-
-    import numpy as np
 
     normal, b = NormalDist(), len(estimates)
     tails = 0.5 * (1.0 - level), 0.5 * (1.0 + level)

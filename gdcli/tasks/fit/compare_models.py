@@ -22,18 +22,17 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.diagnosis import ResidualChecks
 from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.fit_outcome import FitOutcome
-from gdcli.tasks.fit.leverage import deleted_residuals
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.row_sample import RowSample, sample_rows
 from gdcli.tasks.fit.solve_fit import solve
-from gdcli.tasks.fit.some_rows import aimed_at, directions, fold, slopes, taken
+from gdcli.tasks.fit.some_rows import aimed_at, deleted_residuals, directions, fold, slopes, taken
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -298,7 +297,6 @@ class Nesting(NamedTuple):
 
 def nesting(smaller: Prepared, small: FitOutcome, larger: Prepared, large: FitOutcome) -> Nesting | None:
     """Return where the ``larger`` model is the ``smaller`` one at its answer, None where that is found nowhere."""
-    np = numpy()
     x = smaller.row.space.flatten(small.point)
     target = RowObjective(smaller.row, smaller.data).all_rows("fitted", x)[0]
     size = _size(target)

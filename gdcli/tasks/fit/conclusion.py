@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.evidence import Certificate
+from gdcli.judge.verdict import Verdict
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.numerics import EPS
@@ -40,7 +41,6 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.statistics import FitStatistics
-    from gdcli.judge.verdict import Verdict
     from gdcli.tasks.fit.corrected_points import CorrectedPoints
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Array, Vec, Vector
+from gdcli.kernel.vectors import Array, Vec, Vector, np
 from gdcli.objective.protocol import QRSystem
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class Face(NamedTuple):
 
 def face_of(objective: Constrained, x: Vector, evidence: ConstraintEvidence) -> Face | None:
     """Return the face that the answer ``x`` lies on, None where no constraint is active."""
-    np = objective.np
     active = np.array([one for state in evidence.states for one in listed_of(state.active)], dtype=bool)
     if not active.any():
         return None
@@ -51,8 +50,6 @@ def listed_of(active: Sequence[bool] | bool) -> list[bool]:
 
 def on_face(triangle: QRSystem, face: Face) -> QRSystem:
     """Return the linear model of residuals that cannot move across the face."""
-    import numpy as np
-
     factor = np.array([list(row) for row in triangle.factor], dtype=float)
     lengths = np.linalg.norm(factor, axis=0)
     lengths[lengths == 0.0] = 1.0

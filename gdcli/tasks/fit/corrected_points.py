@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.row_objective import PIECE, RowObjective
 
 # Of more rows only the largest moves are kept.
@@ -35,8 +35,6 @@ class CorrectedPoints(NamedTuple):
 
 def corrected_points(judging: RowObjective, x: Vector) -> CorrectedPoints | None:
     """Return where the rows were moved at the answer ``x``; None where no column has errors."""
-    import numpy as np
-
     errors = judging.row.errors
     if errors is None:
         return None

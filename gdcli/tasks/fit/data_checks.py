@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, DomainError
-from gdcli.kernel.vectors import Array, Vector, extremes
+from gdcli.kernel.vectors import Array, Vector, extremes, np
 from gdcli.language.interpreter import find_culprit
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
@@ -131,37 +131,14 @@ def _first(values: Vector, bad: Callable[[Any], Any]) -> int | None:
     return int(found.argmax()) if found.any() else None
 
 
-def _negative(values: Array) -> Array:
-    return values < 0.0
-
-
-def _not_positive(values: Array) -> Array:
-    return values <= 0.0
-
-
-def _no_count(values: Array) -> Any:
-    return (values < 0.0) | (values % 1.0 != 0.0)
-
-
-def _is_zero(values: Array) -> Any:
-    return values == 0.0
-
-
-def _is_minus_one(values: Array) -> Any:
-    return values == -1.0
-
-
-def _no_label(values: Array) -> Any:
-    return (values != 0.0) & (abs(values) != 1.0)
-
-
-_KINDS = {
-    "negative": _negative,
-    "not positive": _not_positive,
-    "no count": _no_count,
-    "no label": _no_label,
-    "zero": _is_zero,
-    "minus one": _is_minus_one,
+# What cells may be: tests of numbers and of arrays alike.
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "negative": lambda values: values < 0.0,
+    "not positive": lambda values: values <= 0.0,
+    "no count": lambda values: (values < 0.0) | (values % 1.0 != 0.0),
+    "no label": lambda values: (values != 0.0) & (abs(values) != 1.0),
+    "zero": lambda values: values == 0.0,
+    "minus one": lambda values: values == -1.0,
 }
 
 
@@ -245,7 +222,7 @@ class _Seen(NamedTuple):
 
 
 def _bad_row(objective: RowObjective, x: Sequence[float]) -> _Seen:
-    np, data = objective.np, objective.data
+    data = objective.data
     for first, values in objective.pieces("value", x):
         bad = ~np.isfinite(values[0])
         if bad.any():

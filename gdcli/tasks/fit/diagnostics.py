@@ -16,16 +16,15 @@ from __future__ import annotations
 from math import ceil, fsum
 from typing import TYPE_CHECKING
 
-from gdcli.compile.runners import numpy
 from gdcli.judge.distributions import f_tail, student_t_two_sided
 from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
 from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
-from gdcli.tasks.fit.leverage import ALL, RowsSeen, rows_seen
 from gdcli.tasks.fit.likelihoods import Seen, column
 from gdcli.tasks.fit.row_sample import drawn_over
+from gdcli.tasks.fit.some_rows import ALL, RowsSeen, rows_seen
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -111,7 +110,7 @@ def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
 def _influence(
     prepared: Prepared, seen: RowsSeen, x: Vector, found: FitStatistics
 ) -> tuple[tuple[RowInfluence, ...], None, tuple[tuple[float, float, float], ...]]:
-    np, (J, r, h) = numpy(), seen
+    (J, r, h) = seen
     n = len(r)
     sums = RowObjective(prepared.row, prepared.data, float(n))
     hessian = sums.evaluate(sums.vector(x), 2).hessian
@@ -147,7 +146,7 @@ def rout(seen: RowsSeen, rate: float = _RATE) -> list[int]:
 
     The robust fit is of the linear model of the residuals at the answer.
     """
-    np, J, r = numpy(), seen.jacobian, seen.residuals
+    J, r = seen.jacobian, seen.residuals
     n, p = J.shape
     if n <= p + 1:
         return []
@@ -171,7 +170,6 @@ def rout(seen: RowsSeen, rate: float = _RATE) -> list[int]:
 
 
 def _labels(seen: Seen) -> LabelFigures:
-    np = numpy()
     chance, label = np.array(seen.fitted), np.array([float(y > 0.0) for y in seen.measured])
     counts, said = np.array(seen.weights), chance >= 0.5
     told = [float(counts[(label == y) & (said == s)].sum()) for y in (0.0, 1.0) for s in (False, True)]
@@ -185,7 +183,6 @@ def _labels(seen: Seen) -> LabelFigures:
 
 def _area(chance: Array, label: Array, counts: Array) -> float | None:
     """How often a row of label 1 has the larger chance of two of different labels; ties count half."""
-    np = numpy()
     _, place = np.unique(chance, return_inverse=True)
     ones, zeros = (np.bincount(place, counts * (label == y)) for y in (1.0, 0.0))
     pairs = float(ones.sum() * zeros.sum())
@@ -193,7 +190,6 @@ def _area(chance: Array, label: Array, counts: Array) -> float | None:
 
 
 def _calibration(chance: Array, label: Array, counts: Array) -> tuple[float, float] | None:
-    np = numpy()
     inside = np.clip(chance, 1e-12, 1.0 - 1e-12)
     logits = np.log(inside) - np.log1p(-inside)
     line, X = np.array([0.0, 1.0]), np.stack([np.ones(len(logits)), logits], axis=1)

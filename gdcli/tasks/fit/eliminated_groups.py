@@ -18,7 +18,7 @@ from gdcli.kernel.batched_linear import dots, least_pivots, lengths, positive_so
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import INDEPENDENT
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, Vec, Vector, is_finite
+from gdcli.kernel.vectors import Array, Vec, Vector, is_finite, np
 from gdcli.objective.grouped_residuals import GroupedResiduals
 from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
 from gdcli.solve.methods.batched_fits import solve_many
@@ -44,8 +44,6 @@ class Layout(NamedTuple):
     shared: list[int]
 
     def whole(self, own: Array, shared: Sequence[float]) -> Array:
-        import numpy as np
-
         x = np.empty((len(self.own) + len(self.shared), own.shape[1]))
         x[self.own] = own
         x[self.shared] = np.array(shared, dtype=float)[:, None]
@@ -107,8 +105,6 @@ class Ends(NamedTuple):
     @property
     def lost(self) -> Array:
         """Which of its own parameters a group's rows do not tell apart from those before them (q, g)."""
-        import numpy as np
-
         q = len(self.own)
         columns = lengths(self.R[:, :q])
         diagonal = abs(self.R[range(q), range(q)])
@@ -117,8 +113,6 @@ class Ends(NamedTuple):
 
     def slopes(self) -> Array:
         """Return the derivatives (q, s, g) of the best own parameters by the shared ones, in the linear model."""
-        import numpy as np
-
         q = len(self.own)
         with np.errstate(all="ignore"):
             found = [-solve_upper(self.R[:q, :q], self.R[:q, j]) for j in range(q, len(self.R))]
@@ -130,8 +124,6 @@ def _solved(residuals: _OwnResiduals, start: Array) -> tuple[Array, Array, Array
 
     None goes across a pole: such a group stays at its start.
     """
-    import numpy as np
-
     ends = solve_many(residuals, start, MOST_ITERATIONS, LAST_DIGITS)
     own, value = ends.x, ends.value
     crossed = ends.given_up & residuals.crosses_pole(start, own)
@@ -157,8 +149,6 @@ class EliminatedGroups:
 
     def settle(self, x: Sequence[float]) -> Ends:
         """Return the groups at their best own parameters for the shared ones ``x``."""
-        import numpy as np
-
         asked = tuple(map(float, x))
         if self._last is not None and self._last.x == asked:
             return self._last
@@ -172,8 +162,6 @@ class EliminatedGroups:
 
         Where shared parameters were far from their place groups may have gone astray.
         """
-        import numpy as np
-
         here, asked = self.settle(x), tuple(map(float, x))
         usual = np.repeat(np.median(here.own, axis=1)[:, None], self.count, axis=1)
         with np.errstate(all="ignore"):
@@ -181,8 +169,6 @@ class EliminatedGroups:
         return self._settled(asked, parts).total < here.total * (1.0 - _LOWER)
 
     def _settled(self, asked: tuple[float, ...], parts: Sequence[tuple[Array, ...]]) -> Ends:
-        import numpy as np
-
         order = np.argsort(np.concatenate([block.groups for block in self.blocks]))
         found = Ends(
             asked, *(np.concatenate(column, axis=-1)[..., order] for column in zip(*parts, strict=True))
@@ -194,8 +180,6 @@ class EliminatedGroups:
 
     def _starts(self, x: tuple[float, ...]) -> list[Array]:
         """Where own parameters may start: as they follow from the best point known, as they are there, the start."""
-        import numpy as np
-
         best = self._best
         if best is None:
             return [self.start]
@@ -209,8 +193,6 @@ class EliminatedGroups:
         """Solve the groups of a block from the first start, those that it does not settle from the next; all of them
         again from those after the ``usual`` ones.
         """
-        import numpy as np
-
         residuals = _OwnResiduals(block.residuals, self.layout, x)
         own = starts[0][:, block.groups].copy()
         value, open_ = np.full(own.shape[1], INF), np.arange(own.shape[1])
@@ -229,8 +211,6 @@ class EliminatedGroups:
 
     def hessian(self, ends: Ends) -> Array | None:
         """Return the Hessian by the shared parameters (s, s); None where a group is at no minimum of its own."""
-        import numpy as np
-
         own, shared = self.layout.own, self.layout.shared
         total = np.zeros((len(shared), len(shared)))
         with np.errstate(all="ignore"):
@@ -247,8 +227,6 @@ class EliminatedGroups:
 
     def values(self, name: str, ends: Ends) -> list[Array]:
         """Return what is under a name in the row's programs in all rows that count, (rows,) each."""
-        import numpy as np
-
         parts = []
         for block in self.blocks:
             found = block.residuals.values(name, self.layout.whole(ends.own[:, block.groups], ends.x))
@@ -298,8 +276,6 @@ class SharedObjective(Objective):
 
     def linearise(self, at: Evaluation, wide: bool = False) -> QRSystem | None:
         """Return the linear model of the residuals, the own parameters eliminated from it."""
-        import numpy as np
-
         self.counts.gradient += 1
         ends, s = self.groups.settle(at.x), self.size
         q = len(ends.own)

@@ -6,7 +6,7 @@ import hashlib
 from operator import concat
 from typing import TYPE_CHECKING, Protocol
 
-from gdcli.compile.runners import numpy
+from gdcli.kernel.vectors import np
 from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
 
@@ -23,9 +23,8 @@ def digest(ready: Prepared) -> str:
 
     Of partitions it is the SHA-256 of theirs.
     """
-    np = numpy()
     found = hashlib.sha256(repr((ready.data.names, ready.data.rows)).encode())
-    found.update(np.array(ready.row.space.flatten(ready.problem.start), dtype=float))
+    found.update(np.array(ready.row.space.flatten(ready.problem.start), dtype=float).tobytes())
     if ready.data.parts is None:
         _put(found, ready.data)
     else:
@@ -35,10 +34,9 @@ def digest(ready: Prepared) -> str:
 
 
 def _put(found: _Hash, data: Rows) -> None:
-    np = numpy()
     for _, arrays in data.chunks(PIECE):
         for array in arrays:
-            found.update(np.ascontiguousarray(array))
+            found.update(np.ascontiguousarray(array).tobytes())
 
 
 def _digest_here(objective: RowObjective) -> list[bytes]:

@@ -15,9 +15,10 @@ from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_model import is_smooth
 from gdcli.objective.row_programs import programs_of
+from gdcli.solve.registry import METHODS
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
@@ -165,8 +166,6 @@ def _at_once(
     found: Grouped, settings: FitSettings, first: int, stop: int
 ) -> Iterator[tuple[SolvedFits, Sequence[int]]]:
     """Solve groups together; yield what is beyond doubt with the numbers of the groups."""
-    import numpy as np
-
     arrays, _ = found.rows(first, stop)
     starts = found.starts[first : stop + 1] - found.starts[first]
     sizes = np.diff(starts)
@@ -187,11 +186,8 @@ def _at_once(
 def _block(
     found: Grouped, settings: FitSettings, arrays: Sequence[Any], starts: Array, sizes: Array
 ) -> SolvedFits:
-    import numpy as np
-
     from gdcli.objective.grouped_residuals import GroupedResiduals
     from gdcli.solve.methods.batched_fits import solve_many
-    from gdcli.solve.registry import METHODS
 
     began = time.perf_counter()
     row = found.plan.row

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Vec, np
 from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitIntervals, FitOutcome, Interval
 from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE
 
@@ -95,8 +95,6 @@ def _profiled(profile: Profile, quantity: Quantity, found: Derived) -> Derived:
 
 def by_bootstrap(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     """Return the outcome with BCa intervals by the bootstrap, where it has errors at all."""
-    import numpy as np
-
     from gdcli.tasks.fit.bootstrap import draw, interval
 
     statistics, problem = outcome.statistics, prepared.problem

@@ -13,8 +13,9 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import to_list
+from gdcli.kernel.vectors import np, to_list
 from gdcli.objective.row_model import Weighting, residual_in
+from gdcli.solve.checkpointing import Checkpointer
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitProblem, FitSettings
@@ -32,7 +33,6 @@ from gdcli.tasks.kept_cover import Bounded
 from gdcli.tasks.pipeline import flat_bounds
 
 if TYPE_CHECKING:
-    from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.global_search.branch_and_bound import Search
 
 # More parameters are more boxes than anybody can wait for; of more rows each box takes too long.
@@ -72,8 +72,6 @@ def check(prepared: Prepared, settings: FitSettings) -> None:
 
 def bounded_fit(prepared: Prepared) -> Bounded:
     """Return the sum of squares as what bounds it on boxes of parameters."""
-    import numpy as np
-
     from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import IntervalProgram
     from gdcli.objective.squares_on_boxes import SquaresOnBoxes
@@ -109,8 +107,6 @@ def solve_globally(
     is one. With ``keep`` the evidence has a cover that shows the proof. Raises UsageError where that cannot be done;
     see `check`.
     """
-    import numpy as np
-
     from gdcli.objective.squares_on_boxes import Contracted
     from gdcli.solve.global_search.branch_and_bound import Search
 

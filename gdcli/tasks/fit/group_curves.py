@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, replace
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.row_sample import CURVE, RowsInPlace, over_of
@@ -39,8 +39,6 @@ class GroupCurves(NamedTuple):
 
 def group_curves(fit: SharedFit, x: Sequence[float]) -> GroupCurves:
     """Return some groups, evenly taken, with their own parameters that are best for the shared ones ``x`` (flat)."""
-    import numpy as np
-
     ends, count, over = fit.groups.settle(x), fit.groups.count, over_of(fit.row)
     chosen = sorted({round(k) for k in np.linspace(0, count - 1, min(count, SHOWN)).tolist()})
     found = {}
@@ -67,8 +65,6 @@ def group_curves(fit: SharedFit, x: Sequence[float]) -> GroupCurves:
 
 def response_curves(fit: SeveralResponses, x: Sequence[float]) -> GroupCurves:
     """Return each response over the one column of all models, at the parameters ``x`` (flat)."""
-    import numpy as np
-
     row, data = replace(fit.prepared.row, engine="numpy"), fit.prepared.data
     made = fit.made[0]
     over = over_of(row, (made,))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.space import Space, lengths_of
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.table.blocks import Label
 from gdcli.table.row_groups import Groups
 from gdcli.tasks.fit.annotated_output import Wanted
@@ -109,8 +109,6 @@ def wanted_of(
 
 def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> dict[str, Array]:
     """Return what a fit says of rows at hand or in files; see `gdcli.api.predict`."""
-    import numpy as np
-
     from gdcli.table.at_hand import table_at_hand
     from gdcli.table.source import open_table
     from gdcli.tasks.fit.prepare import columns_of
@@ -133,8 +131,6 @@ def _by_group(
     said_by: Callable[[int], Callable[[list[Any]], dict[str, Array]]], arrays: list[Any]
 ) -> dict[str, Array]:
     """Return what is said of rows, the last of whose ``arrays`` has the numbers of their groups."""
-    import numpy as np
-
     *columns, numbers = (np.asarray(array) for array in arrays)
     order = np.argsort(numbers, kind="stable")
     cuts = np.flatnonzero(np.diff(numbers[order])) + 1

@@ -8,6 +8,7 @@ from typing import Any
 from gdcli.compile.runners import batch_function
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
+from gdcli.kernel.vectors import np
 from gdcli.language.form import build_row
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.model_text import Model, columns_told, place_of
@@ -109,8 +110,6 @@ def check_sigmas(row: RowModel, data: Rows, place: Callable[[int], str]) -> None
     One that is 0 in all rows says nothing: the column is exact.
     """
     assert row.errors is not None
-    import numpy as np
-
     names = row.errors.plain.columns
     order = [tuple(data.names).index(name) for name in names]
     program = batch_function(

@@ -16,7 +16,7 @@ from gdcli.judge.evidence import Certificate, allowed_gap
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.factors import combined, independent, singular
 from gdcli.kernel.status import CurvatureSource, PointKind
-from gdcli.kernel.vectors import Vec, Vector, dot, max_abs, norm, split_near, total
+from gdcli.kernel.vectors import Vec, Vector, dot, max_abs, norm, np, split_near, total
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ def prove(
         return None if found is None else Proof(found)
     from gdcli.solve.methods.least_absolute import least
 
-    lowest = least(polyhedron, judging.np.array(x, dtype=float))
+    lowest = least(polyhedron, np.array(x, dtype=float))
     if lowest is None:
         return None
-    value, doubt = polyhedron.value(judging.np.array(x, dtype=float))
+    value, doubt = polyhedron.value(np.array(x, dtype=float))
     gap = max(0.0, value - lowest.value - doubt) * judging.factor
     ranges = list(zip(lowest.low.tolist(), lowest.high.tolist(), strict=True))
     kind = PointKind.KINK if lowest.unique else PointKind.DEGENERATE

@@ -17,11 +17,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gdcli.compile.runners import numpy
 from gdcli.judge.statistics import FitStatistics, Uncertainty, information
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import Matrix
-from gdcli.kernel.vectors import Array, Vec, Vector, dot
+from gdcli.kernel.vectors import Array, Vec, Vector, dot, np
 from gdcli.language.losses import LOSSES, TUNED
 from gdcli.objective.row_model import RowModel, is_smooth
 from gdcli.objective.row_objective import RowObjective, added
@@ -85,7 +84,7 @@ def slopes_of(row: RowModel, prepared: Prepared, x: Vector) -> Array:
 
 
 def _expected(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
-    np, problem, left = numpy(), prepared.problem, math.inf
+    problem, left = prepared.problem, math.inf
     seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
     J, f, y, w = (
         slopes_of(prepared.row, prepared, x),
@@ -104,7 +103,7 @@ def _expected(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertaint
 
 
 def _by_scale(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
-    np, problem, p = numpy(), prepared.problem, len(names)
+    problem, p = prepared.problem, len(names)
     seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
     J, r = slopes_of(prepared.row, prepared, x), np.array(seen.measured) - np.array(seen.fitted)
     part, weights = r / problem.numbers.delta, np.array(seen.weights)
@@ -132,7 +131,7 @@ def _penalised_squares(
 ) -> FitStatistics:
     from gdcli.tasks.fit.penalties import curvatures
 
-    np, problem = numpy(), prepared.problem
+    problem = prepared.problem
     sums = RowObjective(plain, prepared.data)
     rss = float((sums.all_rows("jacobian", x)[-1] ** 2).sum())
     half = 0.5 * np.array([list(row) for row in hessian])

@@ -22,7 +22,7 @@ from gdcli.language.losses import TUNED
 from gdcli.objective.row_model import by_squares, renumbered
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.likelihoods import Seen
-from gdcli.tasks.fit.loss_numbers import with_number
+from gdcli.tasks.fit.penalties import penalised, variance_left, with_number
 from gdcli.tasks.fit.request import FitSettings
 
 if TYPE_CHECKING:
@@ -81,8 +81,6 @@ def with_value(prepared: Prepared, value: float) -> Prepared:
     problem = replace(problem, numbers=numbers, found=value)
     if prepared.plain is None:
         return replace(prepared, problem=problem, row=plain)
-    from gdcli.tasks.fit.penalties import penalised
-
     told, row = penalised(problem, plain, prepared.data.rows, numbers.scale**2)
     return replace(prepared, problem=told, row=row, plain=plain)
 
@@ -104,8 +102,6 @@ def _estimate(prepared: Prepared, point: Mapping[str, Any]) -> float:
     x = prepared.row.space.flatten(point)
     plain = prepared.row if prepared.plain is None else prepared.plain
     if problem.estimated == "variance":
-        from gdcli.tasks.fit.penalties import variance_left
-
         found = variance_left(problem, plain, prepared.data, x)
     else:
         seen = Seen.of(RowObjective(plain, prepared.data), x)

@@ -18,6 +18,7 @@ from gdcli.kernel.factors import column_lengths
 from gdcli.kernel.vectors import Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.objective.row_model import by_squares, has_constant
 from gdcli.objective.row_objective import RowObjective, added
+from gdcli.tasks.outcome import ActiveBound
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.constrained_errors import Face
     from gdcli.tasks.fit.prepare import Plan, Prepared
     from gdcli.tasks.fit.request import FitProblem
-    from gdcli.tasks.outcome import ActiveBound
 
 
 class Left(NamedTuple):

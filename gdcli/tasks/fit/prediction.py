@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import LOGITS, POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model
@@ -190,8 +190,6 @@ def bands(
     ranges = [(k, answer.ranges[name]) for k, name in enumerate(columns) if name in answer.ranges]
 
     def values(arrays: list[Any]) -> dict[str, Array]:
-        import numpy as np
-
         arrays = [np.asarray(array, dtype=float) for array in arrays]
         held.put(arrays)
         *slopes, fitted, weight = RowObjective(row, held).all_rows("predicted", answer.x)

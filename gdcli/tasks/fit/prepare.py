@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
-from gdcli.compile.runners import numpy, one_thread
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
 from gdcli.kernel.space import lengths_of
+from gdcli.kernel.vectors import np, one_thread
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names
@@ -33,7 +33,7 @@ from gdcli.tasks.fit.request import (
     Prior,
     read_matrices,
 )
-from gdcli.tasks.fit.start_values import is_linear, start_values
+from gdcli.tasks.fit.start_values import is_linear, search_start, start_values
 from gdcli.tasks.problem import check_used, with_names
 
 if TYPE_CHECKING:
@@ -366,7 +366,6 @@ def columns_of(given: Mapping[str, Any]) -> Columns:
     """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
     from gdcli.table.blocks import Columns, listed
 
-    np = numpy()
     if not given:
         raise DataError("there are no columns", 'data are columns by name: {"x": [1, 2], "y": [3, 4]}')
     arrays = []
@@ -465,7 +464,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         numbers=of_loss.numbers,
         estimated=estimated,
         trials=request.trials,
-        scaled=_has_scale(request, estimated),
+        scaled=request.scale is not None or estimated == "scale",
         l2=request.l2,
         priors=_priors(request, names),
         kept_rows=request.rows,
@@ -521,20 +520,16 @@ def _asked_loss(request: FitRequest) -> tuple[AskedLoss, str]:
     """What is asked of the loss beside its name, and which of its numbers is to be found."""
     if request.loss in (None, "squared", "absolute", "poisson", "logistic"):
         return AskedLoss(), ""
-    from gdcli.tasks.fit.loss_numbers import numbers_of
+    from gdcli.tasks.fit.penalties import numbers_of
 
     numbers, estimated = numbers_of(request)
     return AskedLoss(numbers, request.trials), estimated
 
 
-def _has_scale(request: FitRequest, estimated: str) -> bool:
-    return request.scale is not None or estimated == "scale"
-
-
 def _priors(request: FitRequest, names: Names) -> tuple[Prior, ...]:
     if not request.prior:
         return ()
-    from gdcli.tasks.fit.loss_numbers import read_priors
+    from gdcli.tasks.fit.penalties import read_priors
 
     return read_priors(request.prior, list(names.parameters), names.parameters)
 
@@ -579,8 +574,6 @@ def ready(
     check_count(row, data)
     check_rows(problem, row.plain, data, place)
     if plan.searched:
-        from gdcli.tasks.fit.start_search import search_start
-
         known = {entry.name: entry.value for entry in plan.given}
         found = search_start(
             problem, row.plain, learned(data, plan.settings.validate, problem.seed), known, searching

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.model_text import columns_told
 from gdcli.table.row_groups import Groups, LeftOut
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -60,8 +60,6 @@ class Grouped:
 
         They are valid until the next call.
         """
-        import numpy as np
-
         low, high = int(self.starts[first]), int(self.starts[last])
         if self.order is None:
             return self.data.take(low, high)[:-1], np.arange(low, high)
@@ -154,8 +152,6 @@ def _numbered(groups: Groups, given: Mapping[str, Any]) -> Array:
 
 
 def _labels(column: Array) -> Labels:
-    import numpy as np
-
     from gdcli.table.blocks import Labels, coded
     from gdcli.table.json_lines import as_label
     from gdcli.table.number_cells import EXACT
@@ -170,8 +166,6 @@ def _labels(column: Array) -> Labels:
 
 
 def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], str]) -> Grouped:
-    import numpy as np
-
     ranked = groups.ranked()
     ranks = np.empty(len(ranked), dtype=np.int32)
     ranks[ranked] = np.arange(len(ranked), dtype=np.int32)

@@ -11,7 +11,7 @@ from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, DomainError, UsageError, did_you_mean
 from gdcli.kernel.number_format import label
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.objective.grouped_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
@@ -20,6 +20,7 @@ from gdcli.tasks.fit.eliminated_groups import Block, EliminatedGroups, Layout
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.prepare_groups import Grouped, grouped
 from gdcli.tasks.fit.request import FitProblem, FitRequest, FitSettings, Searched
+from gdcli.tasks.fit.start_values import search_start
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
@@ -165,8 +166,6 @@ def _without_groups(data: Columns) -> Columns:
 
 def _blocks(found: Grouped) -> list[Block]:
     """The groups in blocks of like sizes, with their rows side by side."""
-    import numpy as np
-
     row, sizes = found.plan.row, np.array(found.sizes)
     arrays, _ = found.rows(0, len(sizes))
     columns = [arrays[found.data.names.index(name)] for name in row.columns]
@@ -185,8 +184,6 @@ def _blocks(found: Grouped) -> list[Block]:
 def _groups(
     shared: Space, layout: Layout, blocks: Sequence[Block], start: Sequence[float], count: int
 ) -> EliminatedGroups:
-    import numpy as np
-
     own: Array = np.repeat(np.array([[start[i]] for i in layout.own]).reshape(-1, 1), count, axis=1)
     return EliminatedGroups(shared, layout, blocks, own)
 
@@ -196,7 +193,6 @@ def _searched(
 ) -> tuple[Mapping[str, Any], Searched]:
     """Return the best of the starts found in all rows and in the largest groups, each tried on all groups."""
     from gdcli.table.blocks import Columns as Table
-    from gdcli.tasks.fit.start_search import search_start
 
     plan = found.plan
     known = {entry.name: entry.value for entry in plan.given}

@@ -17,7 +17,7 @@ from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import student_t_quantile
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Vec, np
 from gdcli.language.losses import LOSSES
 from gdcli.objective.row_objective import HESSIAN_SIZE, PIECE, RowObjective
 from gdcli.tasks.fit.fit_outcome import FitOutcome, Interval
@@ -205,8 +205,6 @@ def _of_some(prepared: Prepared, unit: float) -> RowObjective | None:
     pick = getattr(data, "pick", None)
     if pick is None:
         return None
-    import numpy as np
-
     from gdcli.tasks.fit.row_sample import RowsInPlace
 
     held = RowsInPlace(data.names)

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gdcli.compile.runners import numpy
 from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.vectors import Array, Vec, Vector
+from gdcli.kernel.vectors import Array, Vec, Vector, np
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -32,9 +31,9 @@ def refined(found: FitStatistics, sums: RowObjective, x: Vector, factor: Sequenc
     errors, size = found.errors, len(factor)
     if size > _MOST or None in errors.standard_errors or not sums.has_wide:
         return found
-    with numpy().errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         inverse = _inverse(_triangle(sums, x, factor))
-        lengths = numpy().sqrt((inverse * inverse).sum(axis=1))
+        lengths = np.sqrt((inverse * inverse).sum(axis=1))
     scale = 1.0 if errors.dof == float("inf") else found.residual_sd or 0.0
     told = [scale * float(length) for length in lengths]
     if not all(told) or not all(map(_is_near, told, map(float, filter(None, errors.standard_errors)))):
@@ -49,7 +48,7 @@ def refined(found: FitStatistics, sums: RowObjective, x: Vector, factor: Sequenc
         t_values=tuple(float(a) / e for a, e in zip(x, told, strict=True)),
         intervals=tuple((float(a) - reach * e, float(a) + reach * e) for a, e in zip(x, told, strict=True)),
         correlation=tuple(map(tuple, correlation.tolist())),
-        factor=tuple(map(tuple, (scale * inverse * numpy().sign(inverse.diagonal())).astype(float).tolist())),
+        factor=tuple(map(tuple, (scale * inverse * np.sign(inverse.diagonal())).astype(float).tolist())),
     )
     return replace(found, errors=better)
 
@@ -61,7 +60,7 @@ def _is_near(new: float, old: float) -> bool:
 
 def _triangle(sums: RowObjective, x: Vector, factor: Sequence[Vec]) -> Array:
     """The triangle of the Jacobian in long floats, (p, p)."""
-    np, size = numpy(), len(factor)
+    size = len(factor)
     R = np.array([list(row) for row in factor], dtype=np.longdouble)
     G = np.zeros((size, size), dtype=np.longdouble)
     for _, values in sums.pieces("linear", x, wide=True):
@@ -79,7 +78,7 @@ def _triangle(sums: RowObjective, x: Vector, factor: Sequence[Vec]) -> Array:
 
 def _inverse(R: Array) -> Array:
     """The inverse of an upper triangle (p, p), in its precision."""
-    np, size = numpy(), len(R)
+    size = len(R)
     found: Array = np.zeros_like(R)
     for j in range(size):
         found[j, j] = 1.0 / R[j, j]

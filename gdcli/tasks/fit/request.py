@@ -11,7 +11,7 @@ from gdcli.kernel.stored import Reader, stored
 from gdcli.language.losses import LOSSES, Numbers
 from gdcli.language.model_text import columns_told
 from gdcli.solve.settings import PATIENCE, EpochSettings
-from gdcli.tasks.fit.synonyms import loss_here
+from gdcli.tasks.option_names import loss_here
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import Array
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.model_text import parse_model
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
@@ -92,8 +92,6 @@ def prepared_responses(
     searching: Callable[[float], None] = lambda part: None,
 ) -> Iterator[SeveralResponses]:
     """Make a fit of several responses ready; raises as `prepare.prepared`, UsageError for what goes with one alone."""
-    import numpy as np
-
     from gdcli.table.blocks import Columns
 
     settings = settings or FitSettings()
@@ -208,8 +206,6 @@ def _chosen(models: Sequence[str], number: str) -> str:
 
 def _spreads(row: RowModel, data: Rows, sides: Sequence[str]) -> list[float]:
     """The variance of each response, by which it counts at first. Raises DataError for one that is always the same."""
-    import numpy as np
-
     (found,) = RowObjective(replace(row, engine="numpy"), data).all_rows("response", [0.0] * row.space.size)
     variances = [float(np.var(part)) for part in np.split(found, len(sides))]
     for side, variance in zip(sides, variances, strict=True):
@@ -219,8 +215,6 @@ def _spreads(row: RowModel, data: Rows, sides: Sequence[str]) -> list[float]:
 
 
 def _set_weights(weights: Array, number: Array, variances: Sequence[float]) -> None:
-    import numpy as np
-
     weights[:] = 1.0 / np.array(variances)[number.astype(int)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_objective import PIECE, RowObjective
 
@@ -65,8 +65,6 @@ class RowSample(NamedTuple):
 
 def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
     """Return some rows, drawn at random with the seed of the fit and in their order, and the curve over a column."""
-    import numpy as np
-
     data, row = prepared.data, prepared.row
     chosen = np.arange(data.rows)
     if data.rows > MOST:
@@ -111,8 +109,6 @@ def row_values(prepared: Prepared, most: int) -> list[list[float]]:
 
 def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[float], list[float]]]:
     """The logits of probabilities, called by the formula that they are, and the curve over them."""
-    import numpy as np
-
     with np.errstate(divide="ignore"):
         logits = np.log(chances) - np.log1p(-chances)
     known = logits[np.isfinite(logits)]
@@ -138,8 +134,6 @@ def _curve(
     prepared: Prepared, x: Vector, over: str, low: float, high: float
 ) -> tuple[list[float], list[float]]:
     """What the model says at places from end to end of a column, the other columns at 1."""
-    import numpy as np
-
     places = np.linspace(low, high, CURVE)
     if low > 0.0 and high > _DECADE * low:  # dense enough on a logarithmic axis, too
         places = np.unique(np.concatenate([places, np.geomspace(low, high, CURVE)]).clip(low, high))

@@ -19,7 +19,9 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.objective.protocol import Objective
 from gdcli.objective.row_objective import PIECE, RowObjective
+from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import Observer
+from gdcli.solve.registry import Chosen
 from gdcli.tasks.fit.conclusion import conclude
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitIntervals, FitOutcome, Interval
@@ -28,9 +30,7 @@ from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD, FitSettings
 from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, within
 
 if TYPE_CHECKING:
-    from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.epochs import ProgressHook
-    from gdcli.solve.registry import Chosen
     from gdcli.tasks.fit.profile_intervals import Profile
 
 # Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their

@@ -11,11 +11,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gdcli.judge.verdict import Verdict
 from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import Array, dot
+from gdcli.kernel.vectors import Array, dot, np
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import QRSystem
 from gdcli.solve.algebra.residual_model import residual_floor
@@ -44,7 +45,6 @@ from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
-    from gdcli.judge.verdict import Verdict
 
 # A group's own parameters are at rest where a step of them can take away no more than this part of its sum of squares.
 _AT_REST = 1e-10
@@ -143,8 +143,6 @@ def _names(fit: SharedFit, groups: Sequence[int]) -> str:
 
 def _at_rest(fit: SharedFit, ends: Ends, verdict: Verdict) -> Verdict:
     """Return the verdict, which is no good one where the own parameters of a group can still gain something."""
-    import numpy as np
-
     floor = _AT_REST * np.maximum(ends.value, EPS * EPS * _sizes(ends))
     found = np.flatnonzero(~(ends.left_to_gain <= floor)).tolist()
     if not found or verdict.status is not Status.CONVERGED:
@@ -183,8 +181,6 @@ def _errors(fit: SharedFit, judging: SharedObjective, ends: Ends, active: Sequen
     parameters = Parameters(list(ends.x), names, [n not in held for n in names], constant)
     level = fit.problem.told_level
     found = fit_statistics(triangle, parameters, rows - own, kind, about, level=level)
-    import numpy as np
-
     rss = found.rss or 0.0
     logs = float(np.log(weight[weight > 0.0]).sum())
     known = kind == "sigma"
@@ -206,8 +202,6 @@ def _errors(fit: SharedFit, judging: SharedObjective, ends: Ends, active: Sequen
 
 
 def _redundant(fit: SharedFit, ends: Ends) -> list[str]:
-    import numpy as np
-
     lost = ends.lost
     groups = np.flatnonzero(lost.any(axis=0)).tolist()
     if not groups:
@@ -218,8 +212,6 @@ def _redundant(fit: SharedFit, ends: Ends) -> list[str]:
 
 def _left(ends: Ends, triangle: QRSystem) -> Left:
     """What is left of the rows, and what of it may be rounding."""
-    import numpy as np
-
     shared = np.repeat(np.abs(np.array(ends.x))[:, None], ends.own.shape[1], axis=1)
     moved = ends.R * np.vstack([abs(ends.own), shared])  # by each parameter as large as it is
     moves = np.sqrt((moved * moved).sum(axis=(0, 2)))
@@ -232,8 +224,6 @@ def _parts(
     fit: SharedFit, ends: Ends, statistics: FitStatistics | None, tell_errors: bool
 ) -> tuple[GroupPart, ...]:
     """Return what is known of each group: its own parameters, with errors in which those of the shared ones are."""
-    import numpy as np
-
     from gdcli.judge.distributions import student_t_quantile
 
     q, space = len(ends.own), fit.own_space
@@ -270,8 +260,6 @@ def _ranges(fit: SharedFit) -> list[dict[str, tuple[float, float]]]:
 
 
 def _covariance(errors: Uncertainty) -> Array:
-    import numpy as np
-
     sizes = np.array([e or 0.0 for e in errors.standard_errors])
     tied = np.array([[c or 0.0 for c in row] for row in errors.correlation])
     found: Array = sizes[:, None] * tied * sizes
