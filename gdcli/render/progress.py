@@ -92,10 +92,8 @@ class Progress:
         pace = self._pace(table.rows, self._began)
         if size:
             more = (size - done) * (self._clock() - self._began) / max(done, 1)
-            end = f", {table.state}" if table.state else ""
-            self._show(
-                f"reading  {self._bar(done / size)}  {thousands(table.rows)} rows, {pace}, {seconds(more)} left{end}"
-            )
+            part = table.state or self._bar(done / size)
+            self._show(f"reading  {part}  {thousands(table.rows)} rows, {pace}, {seconds(more)} left")
         else:
             self._show(f"reading  {thousands(table.rows)} rows, {pace}")
 

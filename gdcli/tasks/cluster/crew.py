@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.budget import CLUSTER, Spent, check
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
+from gdcli.kernel.number_format import amount
 from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_parts import Node, merged
 from gdcli.table.partitions import Asked, NotSeenError, Partition
@@ -77,7 +78,7 @@ class Crew:
 
     @property
     def state(self) -> str:
-        return f"{self.partitions_done} of {self.count} partitions, {self.workers} workers"
+        return f"{self.partitions_done} of {self.count} partitions, {amount(self.workers, 'worker')}"
 
     @property
     def count(self) -> int:
@@ -112,9 +113,15 @@ class Crew:
             self._client.sync(told)
 
     def _of_one(self, number: int, ask: Ask, *args: object) -> Any:
-        self._ask(None, {}, [number])  # whoever holds it now
-        home = self._home[number]
-        return self._client.run(ask, self._job, number, *args, workers=[home])[home]
+        while True:
+            self._ask(None, {}, [number])  # whoever holds it now
+            home = self._home[number]
+            found = self._client.sync(self._called, {home: (ask, self._job, number, *args)})[home]
+            if isinstance(found, Exception):
+                raise found
+            if found is not None:
+                return found
+            self._lose(home)
 
     def _model(self, row: RowModel) -> tuple[str, RowModel]:
         """Return the name under which workers know a model."""

@@ -38,8 +38,8 @@ def checked_threads(client: Client) -> int:
     Raises UsageError for one with another gd, LimitError where nobody comes for as long as Dask waits for a connection.
     """
     until = time.monotonic() + patience()
-    while not (threads := client.nthreads()):
-        if time.monotonic() > until:
+    while not (threads := threads_of(client)):
+        if time.monotonic() > until or client.status != "running":
             raise no_answer(CLUSTER)
         check()
         time.sleep(0.1)
@@ -47,6 +47,14 @@ def checked_threads(client: Client) -> int:
     found = client.run(function, name, on_error="return")
     check_versions({worker: None if isinstance(told, OSError) else told for worker, told in found.items()})
     return sum(threads.values())
+
+
+def threads_of(client: Client) -> dict[str, int]:
+    try:
+        found: dict[str, int] = client.nthreads()
+    except OSError:  # the scheduler is gone
+        return {}
+    return found
 
 
 def patience() -> float:

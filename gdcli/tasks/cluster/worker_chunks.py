@@ -21,7 +21,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, LimitError
 from gdcli.objective.row_parts import each_here
-from gdcli.tasks.cluster.versions import checked_threads
+from gdcli.tasks.cluster.versions import checked_threads, threads_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -132,7 +132,7 @@ class Chunks:
     def _look(self) -> None:
         if self._client.status != "running":
             raise budget.no_answer(budget.CLUSTER)
-        if not self._client.nthreads():
+        if not threads_of(self._client):
             self._threads = checked_threads(self._client)
 
     def _answered(self, future: Future, items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
