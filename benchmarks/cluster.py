@@ -55,6 +55,8 @@ PARTITIONS, STEPS = 16, 9
 MODEL, X = "y ~ a*exp(-b*x) + c", {"a": 1.0, "b": 1.0, "c": 0.0}
 # Rows that differ; a file has them again and again.
 DISTINCT = 100_000
+# Seconds for each of the others.
+PATIENCE = 40.0
 
 
 def least(step: Callable[[int], object], steps: int = STEPS) -> float:
@@ -315,15 +317,30 @@ def peers(rows: int) -> None:
         )
         for name, fitted in others(data, target):
             began = time.perf_counter()
-            try:
-                point = fitted()
-            except Exception as fault:
-                print(f"{name}: {type(fault).__name__}: {fault}", file=sys.stderr)
-                continue
+            point = within(fitted, name)
             lines.append((name, time.perf_counter() - began, point))
-    told = [(name, f"{seconds:.2f}", " ".join(f"{a:.6f}" for a in point)) for name, seconds, point in lines]
+    told = [
+        (name, f"{seconds:.2f}" if point else "no answer", " ".join(f"{a:.6f}" for a in point))
+        for name, seconds, point in lines
+    ]
     print(f"{rows:.3g} rows, held by two workers in {PARTITIONS} parts, until the answer:\n")
     print(table(("logistic, 3 features", "s", "b p q r"), told))
+
+
+def within(fitted: Callable[[], list[float]], name: str) -> list[float]:
+    """What is fitted within `PATIENCE` seconds, nothing where it is not."""
+    found: list[float] = []
+
+    def run() -> None:
+        try:
+            found.extend(fitted())
+        except Exception as fault:
+            print(f"{name}: {type(fault).__name__}: {fault}", file=sys.stderr)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return list(found)
 
 
 def others(data: Any, target: Any) -> Iterator[tuple[str, Callable[[], list[float]]]]:
