@@ -183,11 +183,12 @@ def _exactly(op: str, ratios: Sequence[tuple[int, int] | None]) -> tuple[float, 
     found = _power_of_ratios(*known) if op == "pow" else _combined(op, known)
     if found is None or found[0].bit_length() + found[1].bit_length() > _MOST_DIGITS:
         return None
+    numerator, denominator = found if found[1] > 0 else (-found[0], -found[1])
     try:
-        value = found[0] / found[1]
+        value = numerator / denominator
     except OverflowError:
         return None
-    return None if value == 0.0 and found[0] else (value, *found)
+    return None if value == 0.0 and numerator else (value, numerator, denominator)
 
 
 def _combined(op: str, ratios: list[tuple[int, int]]) -> tuple[int, int] | None:

@@ -91,6 +91,10 @@ def test_the_value_at_a_point_is_that_of_exact_fractions(x: float, y: float) -> 
     exact = a**3 / 10 - (a + Fraction(7, 10)) * b / 3 + abs(b - Fraction(3, 10))
     assert value[0] <= exact <= value[1]
     assert value[1] - value[0] <= 2.0 * math.ulp(value[1])
+    if y:
+        quotient = prepared("abs(x/y) + max(x/y, y**-3)")[0].value_at([x, y])
+        exact = abs(a / b) + max(a / b, b**-3)
+        assert quotient[0] <= exact <= quotient[1]
 
 
 @given(x=number, y=number, z=number)
