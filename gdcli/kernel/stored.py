@@ -40,7 +40,8 @@ class Reader(Protocol):
 def stored(tag: str = "", **renamed: str) -> Callable[[Class], Class]:
     """Mark a class as one that may stand in a checkpoint, under ``tag`` or its own name; no tag ever changes.
 
-    ``renamed`` are the present names of fields by those that they had in files of earlier versions.
+    ``renamed`` are the present names of fields by those that they had in files of earlier versions; "" is that of one
+    that there is no more.
     """
 
     def mark(kind: Class) -> Class:

@@ -117,7 +117,7 @@ class Decoder:
         if issubclass(of, Enum):
             return of(content)
         renamed = RENAMED[of]
-        content = {renamed.get(name, name): part for name, part in content.items()}
+        content = {now: part for name, part in content.items() if (now := renamed.get(name, name))}
         strange = set(content) - set(_fields(of))
         if strange:
             raise DataError(f"the checkpoint has a {kind} with {sorted(strange)[0]}")

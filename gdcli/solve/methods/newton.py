@@ -63,7 +63,7 @@ STRETCH_QUALITY = 0.1
 _STRETCHED = "stretched"
 
 
-@stored(last_gain="last_gap")
+@stored(last_gain="last_gap", plateaus="")
 @dataclass(slots=True)
 class NewtonState:
     """What the method remembers: the model of the current point, the trust radius, and how it went lately."""
