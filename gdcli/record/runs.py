@@ -197,6 +197,19 @@ class GlobalRecord(Record):
     has_all: bool = False
     minima_cover: str | None = None
 
+    def table(self, space: Space) -> tuple[list[str], list[list[object]]]:
+        """Return a head, and the cells of a row for each box that may hold a global extremum, or for each local one."""
+        head = ["box", "proved", *(f"{name}.{end}" for name in space.labels for end in ("low", "high"))]
+        rows: list[list[object]] = []
+        for k, one in enumerate(self.minima or self.boxes, 1):
+            ends = zip(space.flatten(one.low), space.flatten(one.high), strict=True)
+            rows.append([k, str(one.proved).lower(), *(end for pair in ends for end in pair)])
+        if self.minima:
+            head.insert(2, "value")
+            for row, minimum in zip(rows, self.minima, strict=True):
+                row.insert(2, minimum.value)
+        return head, rows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinimumRecord(Record):

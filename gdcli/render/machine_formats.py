@@ -116,6 +116,11 @@ class PathRows(Path):
             cells.append(it.seconds)
         self._write(self._text.row(cells + list(plain(it.at.x))))
 
+    def finish(self, found: RunRecord) -> None:
+        super().finish(found)
+        if found.global_ is not None:  # there is no path: the boxes are the rows
+            self._stream.write(self._text.table(*found.global_.table(self._space)))
+
 
 class Selected:
     """One line with the values asked for by name, tab separated.

@@ -282,6 +282,26 @@ def test_boxes_as_small_as_underflow_are_points() -> None:
     assert told.splitlines()[-1].split() == ["1", "one", "0", "0", "0"]
 
 
+def test_a_box_that_is_cut_to_one_point_is_proved() -> None:
+    code, text, _ = gd("minimize", "x**2 + y**2", "--global", "--bounds", "all=-1:2", "--format", "json")
+    (box,) = json.loads(text)["global"]["boxes"]
+    assert (code, box["proved"]) == (0, True)
+    assert box["low"]["x"] <= 0.0 <= box["high"]["x"]
+
+
+def test_csv_has_the_boxes() -> None:
+    words = ("minimize", "sum((v**2 - 1)**2)", "--start", "v=[0,0]", "--global", "--bounds", "v=-2:2")
+    for more, value in ((), []), (("--all",), ["value"]):
+        code, text, _ = gd(*words, *more, "--format", "csv")
+        head, *rows = [line.split(",") for line in text.splitlines()]
+        assert (code, head) == (
+            0,
+            ["box", "proved", *value, "v[0].low", "v[0].high", "v[1].low", "v[1].high"],
+        )
+        assert [row[:2] for row in rows] == [[str(k), "true"] for k in range(1, 5)]
+        assert {float(row[-1]) > 0.0 for row in rows} == {True, False}
+
+
 def test_json_has_the_enclosure() -> None:
     code, text, _ = gd("maximize", "-abs(x - 1)", "--global", "--bounds", "x=-3:3", "--format", "json")
     record = json.loads(text)

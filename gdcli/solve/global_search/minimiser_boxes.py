@@ -97,16 +97,16 @@ def _proved(search: Search, box: Boxes) -> LeftBox:
     slope = search.on(box, 1).gradient
     at_low, at_high = (slope[0] > 0) & (box.low <= low), (slope[1] < 0) & (box.high >= high)
     box = Boxes(np.where(at_high, high, box.low), np.where(at_low, low, box.high), box.bounds)
-    rows = box.low < box.high
+    rows = ~(at_low | at_high) & (low < high)  # also where a search has cut a side to a single number
     if not (rows | at_low | at_high).all():
         return unproved
     if not rows.any():
         return LeftBox(box.low[:, 0], box.high[:, 0], True)
-    if not _is_convex(search, box):
+    if not _is_convex(search, box, rows):
         return unproved
     inner = (~rows | ((box.low > low) & (box.high < high))).all()
     found = _stationary(search, box, rows)
-    if found is None or not _is_convex(search, found):
+    if found is None or not _is_convex(search, found, rows):
         return unproved
     # A minimiser that is not stationary is at a bound; one that is, is the one that was found.
     if inner or ((found.low >= box.low) & (found.high <= box.high)).all():
@@ -146,8 +146,8 @@ def _widened(box: Boxes, rows: Array) -> Boxes:
     )
 
 
-def _is_convex(search: Search, box: Boxes) -> bool:
-    half = np.where(box.low < box.high, 0.5, 0.0)  # of sides that are as short as may be the squares vanish
+def _is_convex(search: Search, box: Boxes, rows: Array) -> bool:
+    half = np.where(rows, 0.5, 0.0)  # of sides that are as short as may be the squares vanish
     flat, nothing = np.zeros_like(half), np.zeros(1)
     model = Model(-half, half, flat, (nothing, nothing), (flat, flat), search.on(box, 2).hessian)
     return bool(quadratic_bound(model)[2][0])
