@@ -258,6 +258,9 @@ def kills(count: int) -> None:
                 with connected(address) as own:
                     while killed[0] < count and not over.wait(draw.uniform(0.1, 3.0)):
                         pids = own.run(os.getpid, on_error="ignore")
+                        if len(pids) < 3:  # one that was killed as it started is not started again
+                            client.cluster.scale(2)
+                            client.cluster.scale(3)
                         if len(pids) > 1:  # one is left to go on
                             os.kill(draw.choice(sorted(pids.values())), signal.SIGKILL)
                             killed[0] += 1
