@@ -13,7 +13,7 @@ import pytest
 from effort import short
 
 from gdcli import api
-from gdcli.kernel.status import Status
+from gdcli.kernel.status import PointKind, Status
 from gdcli.objective.box import Box
 from gdcli.objective.build import build_objective, with_gradient
 from gdcli.solve.registry import METHODS
@@ -58,7 +58,11 @@ def written_in(expression: str, units: Mapping[str, float]) -> str:
 
 
 def told(outcome: api.Outcome) -> tuple[Status, str]:
-    """The verdict without its numbers."""
+    """The verdict without its numbers, and of a degenerate minimum without words: whether it is proved depends on how
+    the numbers next to it are rounded.
+    """
+    if outcome.certificate.kind == PointKind.DEGENERATE:
+        return outcome.status, ""
     return outcome.status, re.sub(r"-?\d[\d.e+-]*( iterations?)?", "#", outcome.message)
 
 
