@@ -78,6 +78,10 @@ count = _reader("a whole number of at least 0", "for example 1000", lambda v: _w
 stride = _reader("a whole number of at least 1", "for example 10", lambda v: _whole(v, 1))
 
 
+def penalty_or_auto(value: str, name: str) -> float | str:
+    return value if value == "auto" else penalty(value, name)
+
+
 def number_or_auto(value: str, name: str) -> float | str:
     return value if value == "auto" else positive(value, name)
 

@@ -137,7 +137,8 @@ class DataOptions(Options):
     theta = option("NUMBER|auto", read.number_or_auto, "found",
         "The size of --loss negative-binomial: the variance is f + f**2/theta.")
     trials = option("COLUMN|EXPR", read.text, "none; binomial needs it", "How many trials there were: a column, or 20.")
-    l2 = option("NUMBER", read.penalty, "none", "Add so many times the squares of the parameters, constants aside.")
+    l2 = option("NUMBER|auto", read.penalty_or_auto, "none",
+        "Add so many times the squares of the parameters, constants aside; auto finds what says rows left out best.")
     prior = repeated("TEXT", "none", "What is known of a parameter before: 'b ~ normal(1, 0.2)'.")
     columns = repeated("NAMES|NAME=PATTERN", "those in the file",
         "What the columns are called: x,y,sigma. Or many under one name, for X @ w: X=x*, X=age|height|x*.")
@@ -174,6 +175,7 @@ class ModelsOptions(DataOptions, without="expression maximize"):
 
 
 class FitDataOptions(DataOptions):
+    folds = option("N", read.stride, "10", "Parts of the rows that --l2 auto leaves out in turn.").behind("l2")
     diagnostics = flag("Also tell p values, tests of the residuals, outliers, and the rows that move the answer most; "
         "--plot draws the residuals then.")
     subject_to = repeated("TEXT", "none",

@@ -82,6 +82,8 @@ class FitProblemRecord(ProblemRecord):
     estimated: str | None = None
     trials: str | None = None
     l2: float | None = None
+    folds: int | None = None
+    strengths: list[list[float | None]] | None = None
     prior: tuple[str, ...] = ()
     weights: str | None = None
     sigma: str | None = None
@@ -557,6 +559,7 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
         or None,
         dates={name: DateRecord.of(form) for name, form in problem.dates.items()} or None,
         search=None if problem.searched is None else SearchRecord.of(problem.searched),
+        strengths=[[a, b if isfinite(b) else None] for a, b in problem.strengths] or None,
         sigma_x=dict(problem.sigma_x) or None,
         scale_sigma=problem.scale_sigma if problem.sigma else None,
         own_start=dict(problem.own_start) or None,

@@ -187,7 +187,8 @@ def _loss_numbers(problem: FitProblemRecord, estimated: str) -> str:
     if problem.trials:
         text += f", successes out of {problem.trials}"
     if problem.l2 is not None:
-        text += f", and {short(problem.l2, 6)} times the squares of the parameters"
+        found = f" (found by {amount(problem.folds, 'fold')})" if problem.folds else ""
+        text += f", and {short(problem.l2, 6)}{found} times the squares of the parameters"
     return text + (f", with {' and '.join(problem.prior[:4])}" if problem.prior else "")
 
 
@@ -388,12 +389,25 @@ def _sums(found: FitRecord, width: int) -> list[Line]:
     if found.validation is not None:
         held = amount(rows.held_back, "row")
         lines += fact("validation", f"mean loss {short(found.validation, 6)} of the {held} held back", width)
+    lines += _left_out(found.problem, width)
     lines += _noise(found, width) + _quality(found, width) + _tied(found, width) + _intervals(found, width)
     if found.unknown_errors and found.unknown_errors not in found.message:
         some = any(error is not None for error in found.flat(found.standard_errors))
         label = "errors" if some else "no errors"
         lines += fact(label, harmless(found.unknown_errors), width, "warn", label_role="warn")
     return lines
+
+
+def _left_out(problem: FitProblemRecord, width: int) -> list[Line]:
+    """Return what rows left out cost with the strength of the penalty that was found, and without any."""
+    cost = {strength: loss for strength, loss in problem.strengths or [] if strength is not None}
+    if problem.l2 is None or cost.get(problem.l2) is None:
+        return []
+    what = "residuals of {} (root mean square)" if problem.loss == "squared" else "a mean loss of {}"
+    bare = cost.get(0.0)
+    without = "no fit without" if bare is None else f"{short(bare, 4)} without"
+    told = f"{what.format(short(cost[problem.l2] or 0.0, 4))} with this penalty, {without}"
+    return fact("left out", told, width)
 
 
 def _moves(found: FitRecord, width: int) -> list[Line]:

@@ -163,6 +163,8 @@ def plainly(asked: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", OPTIONS["fit"])
 def test_every_option_of_a_fit_is_a_key_that_says_the_same(name: str) -> None:
+    if name == "--engine":
+        pytest.importorskip("llvmlite")
     option, command = OPTIONS["fit"][name], COMMANDS["fit"]
     others = {"--share": {"by": "g"}, "--all": {"global": True}}.get(name, {})
     value: Any = sample(option) if option.metavar else True

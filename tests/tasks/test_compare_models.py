@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -205,3 +206,16 @@ def test_more_exact_runs_are_near_the_normal_ones() -> None:
     assert exact is not None
     assert normal is not None
     assert abs(exact.p - normal.p) < 0.1
+
+
+def test_penalties_are_no_part_of_what_rows_left_out_cost() -> None:
+    draws = Random(3)
+    data = {"x": [draws.gauss(0.0, 1.0) for _ in range(20)]}
+    data["y"] = [2.0 * x + draws.gauss(0.0, 0.5) for x in data["x"]]
+    models = ["y ~ a + b*x", "y ~ a"]
+    plain = api.compare_models(models, data, folds=5)
+    hardly, much = (api.compare_models(models, data, folds=5, l2=l2) for l2 in (1e-9, 20.0))
+    assert plain.nested
+    assert not hardly.nested
+    assert hardly.fits[0].left_out == pytest.approx(plain.fits[0].left_out, rel=1e-6)
+    assert much.fits[0].left_out > plain.fits[0].left_out

@@ -28,11 +28,12 @@ from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.diagnosis import ResidualChecks
 from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.penalty_path import left_out_loss
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.row_sample import RowSample, sample_rows
 from gdcli.tasks.fit.solve_fit import solve
-from gdcli.tasks.fit.some_rows import aimed_at, deleted_residuals, directions, fold, slopes, taken
+from gdcli.tasks.fit.some_rows import aimed_at, deleted_residuals, directions, slopes
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -192,8 +193,14 @@ def _rank(fit: ModelFit) -> int:
 
 
 def _pairs(fits: Sequence[ModelFit]) -> list[tuple[int, int]]:
-    able = [k for k, fit in enumerate(fits) if fit.counts]
+    able = [k for k, fit in enumerate(fits) if fit.counts and not _is_penalised(fit)]
     return [(a, b) for a in able for b in able if _rank(fits[a]) < _rank(fits[b])]
+
+
+def _is_penalised(fit: ModelFit) -> bool:
+    """Tell whether what is minimized is more than a likelihood, so that a gain has no known distribution."""
+    assert fit.outcome is not None
+    return bool(fit.outcome.problem.l2 or fit.outcome.problem.priors)
 
 
 def _nested(fits: list[ModelFit], small: int, large: int, told: bool, settings: FitSettings) -> Nested | None:
@@ -233,21 +240,11 @@ def _left_out(fit: ModelFit, settings: FitSettings, number: int | None, each: Ea
             return None
         total += loss
     mean = total / prepared.data.rows
-    return sqrt(mean) if squares else mean
+    return sqrt(mean) if squares or prepared.problem.loss == "squared" else mean
 
 
 def _of_fold(k: int, prepared: Prepared, settings: FitSettings, number: int) -> float | None:
-    """Return the loss of the rows that fold k leaves out, None where the others have no fit."""
-    inside, outside = fold(k, prepared.data.rows, number, prepared.problem.seed)
-    if len(inside) < prepared.row.space.size:
-        return None
-    try:
-        found = solve(replace(prepared, data=taken(prepared.data, inside)), settings)
-    except GdError:
-        return None
-    held = RowObjective(prepared.row, taken(prepared.data, outside))
-    x = held.vector(prepared.row.space.flatten(found.point))
-    return held.evaluate(x).value * len(outside)
+    return left_out_loss(k, prepared, settings, number, solve)
 
 
 def _verdict(fits: Sequence[ModelFit]) -> Verdict:

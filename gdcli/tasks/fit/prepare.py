@@ -25,6 +25,7 @@ from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import (
     AUTO,
+    FOLDS,
     RESAMPLED,
     SAMPLES,
     FitProblem,
@@ -465,7 +466,6 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         estimated=estimated,
         trials=request.trials,
         scaled=request.scale is not None or estimated == "scale",
-        l2=request.l2,
         priors=_priors(request, names),
         kept_rows=request.rows,
         categories=levels,
@@ -536,6 +536,8 @@ def _priors(request: FitRequest, names: Names) -> tuple[Prior, ...]:
 
 def _of_answer(request: FitRequest) -> dict[str, Any]:
     return {
+        "l2": None if request.l2 is None or request.l2 == AUTO else float(request.l2),
+        "folds": (request.folds or FOLDS) if request.l2 == AUTO else None,
         "intervals": request.intervals,
         "level": request.level,
         "samples": request.samples or SAMPLES,

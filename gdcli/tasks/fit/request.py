@@ -23,6 +23,8 @@ MISSING = ("error", "skip")
 _OF_PARTS = (None, "squared", "absolute", "huber", "logistic", "poisson")
 # The start that is searched for.
 AUTO = "auto"
+# So many folds find the strength of a penalty where nothing is said.
+FOLDS = 10
 # The intervals of parameters: by their standard errors, by the profile of the likelihood.
 WALD, PROFILE, BOOTSTRAP = "wald", "profile", "bootstrap"
 INTERVALS = (WALD, PROFILE, BOOTSTRAP)
@@ -61,7 +63,8 @@ class FitRequest:
     dof: float | None = None
     theta: str | float | None = None
     trials: str | None = None
-    l2: float | None = None
+    l2: str | float | None = None
+    folds: int | None = None
     prior: tuple[str, ...] = ()
     diagnostics: bool = False
     weights: str | None = None
@@ -117,7 +120,24 @@ class FitRequest:
             raise UsageError("standard input is given twice", "one - is enough")
         self._check_intervals()
 
+    def _check_strength(self) -> None:
+        is_searched = self.l2 == AUTO
+        if self.l2 is not None and not is_searched and not 0.0 <= float(self.l2) < float("inf"):
+            raise UsageError(f"--l2 must be a number of 0 or more, or auto, not {float(self.l2):g}")
+        if self.folds is not None and not is_searched:
+            raise UsageError("--folds find the strength of --l2", "add --l2 auto")
+        if self.folds is not None and self.folds < 2:
+            raise UsageError("--folds takes 2 or more", "--folds 10")
+        for option, given in (
+            ("--prior", self.prior),
+            ("--by", self.by),
+            ("--cluster and --partitions", self.is_partitioned),
+        ):
+            if is_searched and given:
+                raise UsageError(f"--l2 auto does not go with {option}", "give it a number")
+
     def _check_penalties(self) -> None:
+        self._check_strength()
         for option, given in (("--l2", self.l2 is not None), ("--prior", self.prior)):
             for other, asked in (
                 ("--sigma-x", self.sigma_x),
@@ -135,8 +155,6 @@ class FitRequest:
             raise UsageError("--huber-delta is for --loss huber", "add --loss huber, or leave it out")
         if self.huber_delta is not None and not 0.0 < self.huber_delta < float("inf"):
             raise UsageError(f"--huber-delta must be a positive number, not {self.huber_delta:g}")
-        if self.l2 is not None and not 0.0 <= self.l2 < float("inf"):
-            raise UsageError(f"--l2 must be a number of 0 or more, not {self.l2:g}")
         for name in ("quantile", "scale", "dof", "theta", "trials"):
             self._check_number(name, getattr(self, name))
         self._check_numbers()
@@ -328,6 +346,8 @@ class FitProblem(Problem):
     found: float | None = None
     trials: str | None = None
     l2: float | None = None
+    folds: int | None = None
+    strengths: tuple[tuple[float, float], ...] = ()
     priors: tuple[Prior, ...] = ()
     scaled: bool = False
     diagnostics: bool = False

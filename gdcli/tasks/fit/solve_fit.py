@@ -63,10 +63,7 @@ def solve(
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
         return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
-    if prepared.problem.estimated and prepared.problem.found is None:
-        from gdcli.tasks.fit.nuisance import settled
-
-        prepared = settled(prepared, FitSettings(engine=settings.engine, no_cache=settings.no_cache), solve)
+    prepared = _with_numbers(prepared, FitSettings(engine=settings.engine, no_cache=settings.no_cache))
     problem, scale = prepared.problem, 1.0 if settings.lr is not None else _scale_at_start(prepared)
     objective = RowObjective(prepared.row, prepared.data, scale)
     box, x0, notes = box_and_start(problem, objective)
@@ -92,6 +89,19 @@ def solve(
     return _diagnosed(prepared, conclude(prepared, ready, box, objective, result))
 
 
+def _with_numbers(prepared: Prepared, settings: FitSettings) -> Prepared:
+    """Return the fit with the numbers that are to be found from the data: a penalty's strength, one of the loss."""
+    if prepared.problem.folds is not None and prepared.problem.l2 is None:
+        from gdcli.tasks.fit.penalty_path import with_strength
+
+        return with_strength(prepared, settings, solve)
+    if prepared.problem.estimated and prepared.problem.found is None:
+        from gdcli.tasks.fit.nuisance import settled
+
+        return settled(prepared, settings, solve)
+    return prepared
+
+
 def _diagnosed(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     if not prepared.problem.diagnostics:
         return outcome
@@ -110,6 +120,7 @@ def _refuse_epochs(prepared: Prepared) -> None:
             f"a {prepared.problem.estimated} that is to be found",
             "give it a number",
         ),
+        (prepared.problem.folds, "strengths of --l2 that are to be found", "give it a number"),
     ):
         if given:
             raise UsageError(
