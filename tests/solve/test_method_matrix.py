@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import gd
 
+from gdcli.cli.app import run
 from gdcli.solve.registry import METHODS
 
 # What a method that is for constraints alone gets beside it.
@@ -41,14 +44,17 @@ def rate(name: str) -> list[str]:
 
 def ended(*words: str) -> Any:
     """The record of a run that has ended, None where it was refused with a hint."""
-    done = gd(*words, "--format", "json")
-    assert "internal error" not in done.stderr
-    assert done.returncode in ENDS | {2}, done.stderr
-    if done.returncode == 2:
-        assert done.stderr.startswith("error: ")
-        assert "hint: " in done.stderr
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run([*words, "--format", "json"])
+    told = err.getvalue()
+    assert "internal error" not in told
+    assert code in ENDS | {2}, told
+    if code == 2:
+        assert told.startswith("error: ")
+        assert "hint: " in told
         return None
-    return json.loads(done.stdout)
+    return json.loads(out.getvalue())
 
 
 def by_squares(name: str, line: str) -> list[str]:
