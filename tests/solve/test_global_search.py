@@ -112,17 +112,16 @@ def test_a_feasible_box_has_a_feasible_point(x: float, y: float, z: float) -> No
     with mpmath.workdps(40):
         found = [mpmath.mpf(float(v)) for v in 0.5 * (box[0] + box[1])]
         if len(free):
-
-            def equations(*moved: Any) -> Any:
-                point = list(found)
-                for k, v in zip(free, moved, strict=True):
-                    point[k] = v
-                a, b, c = point
-                return [a * a + b * b + c * c - total, a * a - b * c - side][: len(free)]
-
-            solution = mpmath.findroot(equations, [found[k] for k in free])
-            for k, v in zip(free, solution, strict=True):
-                found[k] = v
+            for _ in range(12):  # Newton's steps: the box has one root, and no singular matrix of slopes
+                a, b, c = found
+                off = [a * a + b * b + c * c - total, a * a - b * c - side][: len(free)]
+                slopes = [[2 * a, 2 * b, 2 * c], [2 * a, -c, -b]][: len(free)]
+                if any(off):
+                    step = mpmath.lu_solve(
+                        mpmath.matrix([[row[k] for k in free] for row in slopes]), mpmath.matrix(off)
+                    )
+                    for k, move in zip(free, step, strict=True):
+                        found[k] -= move
         assert all(a <= v <= b for a, v, b in zip(box[0].tolist(), found, box[1].tolist(), strict=True))
         a, b, c = found
         assert abs(a * a + b * b + c * c - total) <= 1e-30
