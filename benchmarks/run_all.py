@@ -60,7 +60,8 @@ def main() -> None:
     parts = [
         "# Benchmarks",
         "",
-        "Written by `python benchmarks/run_all.py`; needs the extras `dev` and `peers`, and for the first table `octave-cli`.",
+        "Written by `python benchmarks/run_all.py`; needs the extras `dev` and `peers`, and for the first table"
+        " `octave-cli`.",
         f"Last run: {python}, {os.cpu_count()} cores, {platform.machine()}. Each table is from one run, side by side.",
     ]
     wanted = sys.argv[1:] or list(SCRIPTS)
