@@ -22,9 +22,10 @@ from typing import Any
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products, value_at
-from gdcli.compile.runners import compile_function, numpy
+from gdcli.compile.runners import compile_function
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError
+from gdcli.kernel.vectors import np
 from gdcli.language.form import Form
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key, arguments
@@ -137,7 +138,7 @@ class IntervalProgram:
         """Return the ends of the value, the gradient, the lower triangle of the Hessian, and whether it is defined, or
         nowhere; ``leaves`` are the ends of all leaves, arrays that can be combined with one another.
         """
-        with numpy().errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             found: tuple[Sequence[Any], Any, Any] = self._program(order, True)(leaves)
         return found
 
@@ -146,7 +147,6 @@ class IntervalProgram:
 
         The ends of the value have shape (m,), of the gradient (n, m), of the Hessian (n, n, m); masks (m,).
         """
-        np = numpy()
         n, m = low.shape
         found, defined, empty = self.at(list(zip(low, high, strict=True)), order)
         shape = (m,)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.compile.scalar_text import ScalarWriter, bare_namespace, function_text, safe_namespace
 from gdcli.kernel import sums
-from gdcli.kernel.vectors import np, one_thread
+from gdcli.kernel.vectors import np
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
@@ -51,25 +51,16 @@ class Program(Protocol):
     def __call__(self, x: Sequence[float]) -> Any: ...
 
 
-class ScalarFunction:
-    """A compiled function of a flat sequence of floats that follows IEEE 754 and never raises.
-
-    The bare program runs; when it raises, the safe one answers for that point. ``text`` is the program.
+class GuardedFunction:
+    """A function of a flat sequence of floats whose ``bare`` program runs; when that raises, the safe one answers for
+    that point.
     """
 
-    def __init__(self, graph: Graph, roots: Sequence[int], leaves: Mapping[Key, str], layout: Layout) -> None:
-        self.graph = graph
-        self.roots = roots
-        self.leaves = leaves
-        self.layout = layout
-        self.text = self._write(safe=False)
-        self.operations = graph.operations(roots)
-        self.bare = compile_function(self.text, "program", bare_namespace(self.operations))
-        self._safe: Callable[..., Any] | None = None
+    __slots__ = ("_safe", "bare")
 
-    def _write(self, safe: bool) -> str:
-        lines, results = ScalarWriter(self.graph, self.roots, self.leaves.__getitem__, safe).write()
-        return function_text("program", list(self.leaves.values()), lines, self.layout(results))
+    def __init__(self, bare: Callable[..., Any]) -> None:
+        self.bare = bare
+        self._safe: Callable[..., Any] | None = None
 
     def __call__(self, x: Sequence[float]) -> Any:
         try:
@@ -79,17 +70,37 @@ class ScalarFunction:
 
     def safe(self, x: Sequence[float]) -> Any:
         if self._safe is None:
-            self._safe = compile_function(self._write(safe=True), "program", safe_namespace(self.operations))
+            self._safe = self._made_safe()
         return self._safe(x)
 
+    def _made_safe(self) -> Callable[..., Any]:
+        raise NotImplementedError
 
-def numpy() -> Any:
-    one_thread()
-    return np
+
+class ScalarFunction(GuardedFunction):
+    """A compiled function of a flat sequence of floats that follows IEEE 754 and never raises.
+
+    ``text`` is the program.
+    """
+
+    def __init__(self, graph: Graph, roots: Sequence[int], leaves: Mapping[Key, str], layout: Layout) -> None:
+        self.graph = graph
+        self.roots = roots
+        self.leaves = leaves
+        self.layout = layout
+        self.text = self._write(safe=False)
+        self.operations = graph.operations(roots)
+        super().__init__(compile_function(self.text, "program", bare_namespace(self.operations)))
+
+    def _write(self, safe: bool) -> str:
+        lines, results = ScalarWriter(self.graph, self.roots, self.leaves.__getitem__, safe).write()
+        return function_text("program", list(self.leaves.values()), lines, self.layout(results))
+
+    def _made_safe(self) -> Callable[..., Any]:
+        return compile_function(self._write(safe=True), "program", safe_namespace(self.operations))
 
 
 def array_namespace(operations: Iterable[str]) -> dict[str, Any]:
-    np = numpy()
     space: dict[str, Any] = {"np": np, "inf": np.inf, "nan": np.nan}
     for op in operations:
         if op in FUNCTIONS and FUNCTIONS[op].special:
@@ -100,7 +111,7 @@ def array_namespace(operations: Iterable[str]) -> dict[str, Any]:
 def array_function(name: str) -> Callable[..., Any]:
     from gdcli.language import special
 
-    space: dict[str, Any] = {"np": numpy(), "inf": math.inf, "nan": math.nan}
+    space: dict[str, Any] = {"np": np, "inf": math.inf, "nan": math.nan}
     for wanted in (*special.dependencies(name), name):
         exec(special.array_source(wanted), space)
     function: Callable[..., Any] = space[name]
@@ -109,7 +120,6 @@ def array_function(name: str) -> Callable[..., Any]:
 
 def _others(vector: ndarray) -> ndarray:
     """Return for each element the product of all others, by prefix and suffix products (no division)."""
-    np = numpy()
     result: ndarray = np.ones_like(vector)
     np.cumprod(vector[:-1], out=result[1:])
     result[:-1] *= np.cumprod(vector[:0:-1])[::-1]
@@ -154,7 +164,6 @@ def _vector_program(
 ) -> tuple[Callable[..., tuple[float, ...]], dict[str, Any]]:
     from gdcli.compile.array_text import VectorWriter
 
-    np = numpy()
     writer = VectorWriter(graph, roots, outputs, offsets)
     text = writer.write()
     operations = {graph.keys[i][0] for i in writer.nodes}

@@ -19,7 +19,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from gdcli.calculus.smoothing import can_smooth
-from gdcli.compile.runners import ARITHMETIC, Layout, ScalarFunction, compile_function
+from gdcli.compile.runners import GuardedFunction, Layout, ScalarFunction, compile_function
 from gdcli.compile.scalar_text import ScalarWriter, function_text, safe_namespace
 from gdcli.kernel.space import Space
 from gdcli.language import form
@@ -224,27 +224,18 @@ class SharedFunction(ScalarFunction):
         return self._safe_code
 
 
-class BoundFunction:
+class BoundFunction(GuardedFunction):
     """A function of one problem; as `gdcli.compile.runners.ScalarFunction`."""
 
-    __slots__ = ("_numbers", "_safe", "_shared", "bare")
+    __slots__ = ("_numbers", "_shared")
 
     def __init__(self, shared: SharedFunction, numbers: tuple[float, ...]) -> None:
         self._shared = shared
         self._numbers = numbers
-        self._safe: Callable[..., Any] | None = None
-        self.bare = _with_defaults(cast(FunctionType, shared.bare), numbers)
+        super().__init__(_with_defaults(cast(FunctionType, shared.bare), numbers))
 
-    def __call__(self, x: Sequence[float]) -> Any:
-        try:
-            return self.bare(x)
-        except ARITHMETIC:
-            return self.safe(x)
-
-    def safe(self, x: Sequence[float]) -> Any:
-        if self._safe is None:
-            self._safe = _with_defaults(self._shared.safe_code(), self._numbers)
-        return self._safe(x)
+    def _made_safe(self) -> Callable[..., Any]:
+        return _with_defaults(self._shared.safe_code(), self._numbers)
 
 
 def _with_defaults(function: FunctionType, numbers: tuple[float, ...]) -> Callable[..., Any]:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import exp, fsum, sqrt
 from typing import TYPE_CHECKING, Any
 
-from gdcli.compile.runners import numpy
 from gdcli.judge.model_choice import GainTest, Strength, aicc, akaike_weights, gain_test
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
@@ -319,8 +318,8 @@ def nesting(smaller: Prepared, small: FitOutcome, larger: Prepared, large: FitOu
 
 def _size(target: Array) -> float:
     """The length of numbers about their mean; of equal ones about zero."""
-    about, whole = target - target.mean(), float(numpy().sqrt(target @ target))
-    spread = float(numpy().sqrt(about @ about))
+    about, whole = target - target.mean(), float(np.sqrt(target @ target))
+    spread = float(np.sqrt(about @ about))
     return (spread if spread > _ALIKE * whole else whole) or 1.0
 
 

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.kernel.vectors import Array, np
+from gdcli.kernel.vectors import Array, np, one_thread
 from gdcli.language.model_text import columns_told
 from gdcli.table.row_groups import Groups, LeftOut
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -120,7 +119,7 @@ def grouped(
     with opened(request, not asked.settings.no_cache, stdin) as table:
         _check_columns(request.by, table.names, table.titles)
         asked = asked.of(table)
-        numpy()  # as in `prepare.prepared`
+        one_thread()  # as in `prepare.prepared`
         data = gather(table, asked.wanted(table.names), spool=request.spool, watch=watch, by=groups)
         (asked,), data = leveled([asked], data)
         with data:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import RowObjective
@@ -30,7 +29,7 @@ def taken(data: Columns, rows: Sequence[int]) -> Columns:
 
     if data.lists is not None:
         return Columns(data.names, [[column[i] for i in rows] for column in data.lists])
-    picked = data.pick(numpy().array(rows, dtype=numpy().int64))
+    picked = data.pick(np.array(rows, dtype=np.int64))
     return Columns(data.names, [column.copy() for column in picked])
 
 
@@ -104,7 +103,7 @@ class RowsSeen(NamedTuple):
 
 def rows_seen(prepared: Prepared, outcome: FitOutcome) -> RowsSeen | None:
     """Return the rows of a least-squares fit at its answer; None where they are not finite, or very many."""
-    np, x = numpy(), prepared.row.space.flatten(outcome.point)
+    x = prepared.row.space.flatten(outcome.point)
     if prepared.data.rows * len(x) > MOST_NUMBERS:
         return None
     whole = RowObjective(prepared.row, prepared.data).all_rows("jacobian", x)
