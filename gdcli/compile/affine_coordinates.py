@@ -90,11 +90,11 @@ def affine_rows(graph: ExactGraph, root: int, keys: Sequence[Key], sizes: Sequen
     basis: list[list[float]] = []
     for row in (*written, *units):
         scaled = [a * s for a, s in zip(row, sizes, strict=True)]
-        size = sum(a * a for a in scaled)
+        size = _dot(scaled, scaled)
         for b in basis:
-            along = sum(p * q for p, q in zip(scaled, b, strict=True))
+            along = _dot(scaled, b)
             scaled = [p - along * q for p, q in zip(scaled, b, strict=True)]
-        left = sum(a * a for a in scaled)
+        left = _dot(scaled, scaled)
         if left > _INDEPENDENT**2 * size:
             basis.append([a / left**0.5 for a in scaled])
             rows.append(row)

@@ -6,6 +6,7 @@ many columns under one name and stands before an ``@``; what remains are the par
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -218,12 +219,12 @@ def _check_categories(model: Model, parameters: Collection[str]) -> None:
     """Raise UsageError for a parameter that stands only before a category: it cannot be told from those of this."""
     calls = {call.text for call in model.categories}
     nodes = list(postorder(model.right.root)) if calls else []
+    times = Counter(node.value for node in nodes if node.op == "name")
     for node in nodes:
         if node.op != "mul" or not all(part.op == "name" for part in node.args):
             continue
         for factor, call in (node.args, node.args[::-1]):
-            alone = sum(other.op == "name" and other.value == factor.value for other in nodes) == 1
-            if call.value in calls and factor.value in parameters and alone:
+            if call.value in calls and factor.value in parameters and times[factor.value] == 1:
                 told = f"{call.value} has parameters of its own, from which {factor.value} cannot be told"
                 hint = f"write {call.value} without {factor.value}"
                 raise UsageError(told, hint, Span(model.text, factor.start, factor.end, model.source))

@@ -29,7 +29,7 @@ from gdcli.tasks.pipeline import (
     within,
 )
 from gdcli.tasks.problem import Problem, listed
-from gdcli.tasks.proved import with_claim
+from gdcli.tasks.proved import box_program, is_small, with_claim
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
@@ -326,9 +326,7 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
 
 def _rounding(problem: Problem, exact: Exact, result: RunResult) -> list[str]:
     """Tell between which ends the value at the answer lies, where rounding may take digits that count."""
-    from gdcli.tasks.proved import MOST_VARIABLES, MOST_WORK, box_program
-
-    if problem.tree is None or exact.size > MOST_VARIABLES or exact.work > MOST_WORK:
+    if problem.tree is None or not is_small(exact):
         return []
     at = result.best.at
     value = box_program(problem).one_box([(v, v) for v in to_list(at.x)], 0).value

@@ -75,12 +75,17 @@ def with_claim(
     if problem.tree is None:
         return replace(certificate, not_proved="a function without a text has no bounds"), verdict
     why = _NOT_SMOOTH.get(certificate.kind, TOO_LARGE)
-    if exact.size > MOST_VARIABLES or exact.work > MOST_WORK:
+    if not is_small(exact):
         return replace(certificate, not_proved=why), verdict
     found = if_in_time(lambda: _Search(ready, run, certificate, box).claimed(at_kink, is_level), None)
     if found is None:
         return replace(certificate, not_proved="there was no time for it"), verdict
     return found, verdict_of(found)
+
+
+def is_small(exact: Exact) -> bool:
+    """Tell whether the expression is one whose bounds cost little beside a run."""
+    return exact.size <= MOST_VARIABLES and exact.work <= MOST_WORK
 
 
 class _Search:

@@ -128,24 +128,20 @@ class FitRequest:
             raise UsageError("--folds find the strength of --l2", "add --l2 auto")
         if self.folds is not None and self.folds < 2:
             raise UsageError("--folds takes 2 or more", "--folds 10")
-        for option, given in (
-            ("--prior", self.prior),
-            ("--by", self.by),
-            ("--cluster and --partitions", self.is_partitioned),
-        ):
-            if is_searched and given:
-                raise UsageError(f"--l2 auto does not go with {option}", "give it a number")
+        if is_searched:
+            others = (
+                ("--prior", self.prior),
+                ("--by", self.by),
+                ("--cluster and --partitions", self.is_partitioned),
+            )
+            _refuse("--l2 auto", others, "give it a number")
 
     def _check_penalties(self) -> None:
         self._check_strength()
         for option, given in (("--l2", self.l2 is not None), ("--prior", self.prior)):
-            for other, asked in (
-                ("--sigma-x", self.sigma_x),
-                ("--share", self.share),
-                ("--model", self.models),
-            ):
-                if given and asked:
-                    raise UsageError(f"{option} does not go with {other}", "leave out one of them")
+            if given:
+                others = (("--sigma-x", self.sigma_x), ("--share", self.share), ("--model", self.models))
+                _refuse(option, others, "leave out one of them")
 
     def _check_loss(self) -> None:
         if self.loss is not None and self.loss not in LOSSES:
@@ -260,6 +256,13 @@ class FitRequest:
             raise UsageError(f"--sigma has no meaning for --loss {self.loss}", "use --weights")
         if self.sigma and self.scale is not None:
             raise UsageError("--sigma and --scale exclude each other", "a known sigma is the scale")
+
+
+def _refuse(option: str, others: Sequence[tuple[str, object]], hint: str) -> None:
+    """Raise UsageError for the first of ``others``, each with its name, that was asked for beside ``option``."""
+    for other, asked in others:
+        if asked:
+            raise UsageError(f"{option} does not go with {other}", hint)
 
 
 def check_level(level: float) -> None:
