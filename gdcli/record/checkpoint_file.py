@@ -226,17 +226,15 @@ class Checkpoint:
         self._head, self._parts = dict(content.head), dict(content.parts)
         self._warn = warn
         self._observers: dict[str, Keepable] = {}
+        self._memories: StoredValue | None = None  # of observers, not restored yet
         self._told = ""
 
     def watch(self, observers: Sequence[Any]) -> None:
-        """Keep these observers too, those that can be, and restore what was kept of their like."""
+        """Keep these observers too, those that can be; what was kept of their like is restored with the first run."""
         self._observers = {
             type(o).__name__: o for o in observers if hasattr(o, "keep") and hasattr(o, "restore")
         }
-        kept = self._parts.get("observers")
-        if kept is not None:
-            for name, memory in Decoder(kept.arrays).entries(kept.value, self._observers):
-                self._observers[name].restore(memory)
+        self._memories = self._parts.get("observers")
 
     def mark(self, key: str, text: str) -> str:
         """Write ``text`` under ``key`` from now on; return what was there before, or ``text``."""
@@ -244,6 +242,10 @@ class Checkpoint:
 
     def load(self, number: int, objective: object) -> Any:
         """Return what was kept of a run, None where it has not begun."""
+        kept, self._memories = self._memories, None
+        if kept is not None:
+            for name, memory in Decoder(kept.arrays).entries(kept.value, self._observers):
+                self._observers[name].restore(memory)
         part = self._parts.get(f"runs/{number}")
         return None if part is None else Decoder(part.arrays, objective)(part.value)
 

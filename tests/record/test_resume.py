@@ -279,6 +279,18 @@ def test_the_table_goes_on_too(tmp_path: Path) -> None:
     assert other.read_text() == one.read_text()
 
 
+def test_the_table_of_epochs_goes_on_in_another_process(tmp_path: Path) -> None:
+    data = tmp_path / "d.csv"
+    data.write_text("x,y\n" + "".join(f"{k},{2 * k + 1}\n" for k in range(50)))
+    arguments = ["fit", "y ~ a*x+b", str(data), "--batch-size", "10", "--lr", "1e-5", "--epochs", "20"]
+    path, whole = str(tmp_path / "a.ck"), tmp_path / "whole"
+    assert gd([*arguments, "--max-iter", "9", "--checkpoint", path]) == 3
+    code, resumed, err = finished("resume", path, "--max-iter", "30", folder=tmp_path)
+    assert code == 0, err
+    assert gd([*arguments, "--output", str(whole)]) == 0
+    assert resumed == whole.read_text()
+
+
 def test_other_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, path = tmp_path / "d.csv", str(tmp_path / "a.ck")
     data.write_text("x,y\n" + "".join(f"{k},{2 * k + 1}\n" for k in range(50)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import time
@@ -29,7 +30,7 @@ from gdcli.tasks.cluster.crew import Crew
 from gdcli.tasks.cluster.spread_boxes import examining
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
-from gdcli.tasks.fit.solve_fit import solve
+from gdcli.tasks.fit.solve_fit import answer
 from gdcli.tasks.global_minimum import solve_globally
 from gdcli.tasks.multi_start import solve_from_many, solve_from_many_on
 
@@ -123,6 +124,8 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
     """One test, for a cluster takes seconds to start, and every process that runs tests would start its own."""
     with connected("local:2") as client:
         address = str(client.scheduler.address)
+        loggers = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+        assert {logging.getLogger(name).getEffectiveLevel() for name in loggers} == {logging.CRITICAL}
         the_answer_has_the_bits_of_the_partitions_read_here(address, rows)
         bad_cells_are_told_by_their_line(address, rows, tmp_path)
         a_file_that_a_worker_cannot_see_is_named_with_the_worker(client, rows)
@@ -191,7 +194,7 @@ def workers_of_another_version_are_refused(address: str, rows: str, patch: pytes
 def a_run_whose_workers_are_lost_has_its_best_point(
     client: Any, address: str, rows: str, patch: pytest.MonkeyPatch
 ) -> None:
-    patch.setattr("gdcli.tasks.cluster.crew.patience", lambda: 0.3)
+    patch.setattr("gdcli.tasks.cluster.versions.patience", lambda: 0.3)
 
     def lose_all(iterate: Any) -> None:
         if iterate.iteration == 2:
@@ -211,7 +214,7 @@ def a_run_whose_workers_are_lost_has_its_best_point(
 def run(rows: str, address: str, observer: Any) -> Any:
     request, settings = request_from(MODEL, rows, START, {"partitions": 5, "cluster": address})
     with prepared(request, settings) as ready:
-        return solve(ready, settings, [observer])
+        return answer(ready, settings, [observer])
 
 
 def many_starts_have_the_answer_of_one_machine(client: Any, address: str) -> None:

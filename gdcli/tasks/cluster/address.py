@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gdcli.kernel.budget import CLUSTER, Spent, no_answer
 from gdcli.kernel.errors import Span, UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,18 @@ def connected(address: str) -> Iterator[Client]:
     """Give a client of the cluster at ``address``; worker processes that are started for it are ended with it.
 
     ``address`` is that of a scheduler, the path of a scheduler file, ``local:N``, or ``env`` for what
-    DASK_SCHEDULER_ADDRESS says. Raises UsageError for what is none, where nobody answers, and where Dask is missing.
+    DASK_SCHEDULER_ADDRESS says. Raises UsageError for what is none, where nobody answers, and where Dask is missing;
+    LimitError for Spent, where nobody was left who works and there is no answer.
     """
+    with _client_of(address) as client:
+        try:
+            yield client
+        except Spent as spent:
+            raise (no_answer(CLUSTER) if spent.reason == CLUSTER else spent) from None
+
+
+@contextmanager
+def _client_of(address: str) -> Iterator[Client]:
     span = Span(address, 0, len(address), "--cluster")
     workers = _local_workers(address, span)
     try:
@@ -40,9 +51,10 @@ def connected(address: str) -> Iterator[Client]:
             f"install it: {installing.command('cluster')}",
             span,
         ) from None
-    # What goes wrong is told by gd, once.
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # What goes wrong is told by gd, once; Dask gives some of its loggers levels of their own.
+    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     if workers:
         with _processes(workers) as cluster, distributed.Client(cluster, set_as_default=False) as client:
             yield client

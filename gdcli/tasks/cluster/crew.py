@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.budget import CLUSTER, Spent, check
+from gdcli.kernel.budget import check
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.number_format import amount
@@ -23,7 +23,7 @@ from gdcli.objective.row_parts import Node, merged
 from gdcli.table.partitions import Asked, NotSeenError, Partition
 from gdcli.tasks.cluster import worker_side
 from gdcli.tasks.cluster.partitioned_rows import Read
-from gdcli.tasks.cluster.versions import VERSION, check_versions, patience
+from gdcli.tasks.cluster.versions import VERSION, awaited, check_versions, threads_of
 from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.cluster.worker_side import Answer, Fault, Question, Told
 
@@ -40,7 +40,7 @@ class Crew:
     """The workers that ``client`` reaches. Fulfils `partitioned_rows.Holders`.
 
     ``watch`` is called from time to time while partitions are read. Raises UsageError for workers that cannot take
-    part, DataError for data that are at fault; Spent with `CLUSTER` where no worker is left for ``patience`` seconds.
+    part, DataError for data that are at fault; Spent as `awaited`.
     """
 
     def __init__(
@@ -58,11 +58,10 @@ class Crew:
         self._told: dict[str, set[int | str]] = {}  # the partitions and models that a worker knows of
         self._models: dict[tuple[object, ...], tuple[str, RowModel]] = {}
         self._looked = -_LOOK_AGAIN
-        self.patience = patience()
+        self._seen = time.monotonic()  # when somebody was there last
         self.partitions_done = self.rows = 0
         self.read: list[Read] = []
-        if not self._present():
-            self._wait()
+        self._wait()
         found: dict[int, Read] = {}
         self._ask(None, found)
         self.read = [found[k] for k in range(len(partitions))]
@@ -236,7 +235,7 @@ class Crew:
         """Give up those who are no longer there, and tell how far the others are."""
         present: Mapping[str, int] = {}
         with suppress(Exception):
-            present = await asyncio.wait_for(_threads_of(self._client), _SOON)
+            present = await asyncio.wait_for(self._client.nthreads(), _SOON)
         for call, worker in list(calls.items()):
             if worker not in present:
                 call.cancel()
@@ -267,13 +266,7 @@ class Crew:
     def _present(self) -> int:
         """Take notice of who has come and who has gone; return how many are there."""
         self._looked = time.monotonic()
-        if self._client.status != "running":
-            present: dict[str, int] = {}
-        else:
-            try:
-                present = self._client.sync(_threads_of, self._client, callback_timeout=self.patience)
-            except Exception:
-                present = {}
+        present = threads_of(self._client)
         for worker in [worker for worker in self._threads if worker not in present]:
             self._lose(worker)
         self._welcome({worker: n for worker, n in present.items() if worker not in self._threads})
@@ -294,16 +287,10 @@ class Crew:
         for known in (self._threads, self._native, self._told):
             known.pop(worker, None)
         self._home = {k: home for k, home in self._home.items() if home != worker}
-        self._looked = -_LOOK_AGAIN
+        self._looked, self._seen = -_LOOK_AGAIN, time.monotonic()
 
     def _wait(self) -> None:
-        """Wait until somebody is there. Raises Spent where nobody comes."""
-        until = time.monotonic() + self.patience
-        while not self._present():
-            if time.monotonic() > until or self._client.status != "running":
-                raise Spent(CLUSTER)
-            check()
-            time.sleep(0.1)
+        awaited(self._client, self._present, self._seen)
 
     def _balance(self) -> None:
         """Give partitions to whom has few for its threads: neighbours to one, and none away without need."""
@@ -344,8 +331,3 @@ def _answer_of(call: asyncio.Future[Any], worker: str) -> Any:
     except gone:
         return None
     return None if isinstance(found, gone) else found
-
-
-async def _threads_of(client: Client) -> dict[str, int]:
-    found: dict[str, int] = await client.nthreads()
-    return found

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.budget import CLUSTER, Spent, no_answer
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.objective.row_parts import each_here
 from gdcli.table.blocks import Layout
@@ -50,16 +49,11 @@ def partitioned(
         from gdcli.tasks.cluster.crew import Crew
         from gdcli.tasks.cluster.worker_chunks import each_by
 
-        try:
-            with connected(request.cluster) as client:
-                how = ask(table, partial(_find_levels, partial(each_by, client), partitions))
-                crew = Crew(client, partitions, how, watch)
-                with PartitionedRows(how.columns, crew, _notes(table, how)) as rows:
-                    yield _checked(rows, files)
-        except Spent as spent:
-            if spent.reason != CLUSTER:
-                raise
-            raise no_answer(spent.reason) from None
+        with connected(request.cluster) as client:
+            how = ask(table, partial(_find_levels, partial(each_by, client), partitions))
+            crew = Crew(client, partitions, how, watch)
+            with PartitionedRows(how.columns, crew, _notes(table, how)) as rows:
+                yield _checked(rows, files)
 
 
 def _find_levels(each: Callable[..., Iterator[Any]], partitions: list[Partition], how: Asked) -> None:

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.errors import LimitError
 from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, Boxes, no_boxes
 from gdcli.solve.global_search.branch_and_bound import EXAMINER, Search, State
@@ -60,8 +59,7 @@ def examining(address: str | None, problem: Problem, settings: Settings) -> Abst
 def examined_on(address: str, make: Callable[..., Search], *args: object) -> Iterator[None]:
     """Have searches examine their boxes, where there are many, in the workers of the cluster at ``address``.
 
-    ``make(*args)`` makes the search there. Raises UsageError for a cluster that cannot be used; the search raises Spent
-    where it is lost.
+    ``make(*args)`` makes the search there. Raises as `connected`; the search raises Spent where the cluster is lost.
     """
     made = pickle.dumps(Call(make, args))
     with connected(address) as client:
@@ -76,8 +74,6 @@ def examined_on(address: str, make: Callable[..., Search], *args: object) -> Ite
             begun[:] = [_Round(state.best, state.point, *counts, search.every, search.narrow, _BOXES)]
             try:
                 _round(search, chunks, go_on)
-            except LimitError:
-                raise budget.Spent(budget.CLUSTER) from None
             finally:
                 chunks.cancel()
             return True
@@ -98,7 +94,7 @@ def _round(search: Search, chunks: Chunks, go_on: Callable[[State], bool]) -> No
     found: list[_Left] = []
     for _, left in chunks.in_order(shares):
         if left is LOST:
-            raise LimitError("several workers ended while they searched a share of the boxes")
+            raise budget.Spent(budget.CLUSTER)
         found.append(left)
         if not go_on(state):
             state.open, state.taken = state.taken, none

@@ -31,18 +31,19 @@ def solved_on(
     if problem.tree is None:
         raise UsageError("a function of Python is here alone, and workers cannot call it", "write it as text")
     done = 0
-    with connected(address) as client:
-        chunks = Chunks(client, _ends, lambda items: (problem, settings, _time_left()))
-        try:
-            for start, found in chunks.in_order(starts):
-                yield _outcome(found, replace(problem, start=start), done + 1)
-                done += 1
-        except LimitError:
-            if not done:
-                raise
-            raise budget.Spent(budget.CLUSTER) from None
-        finally:
-            chunks.cancel()
+    try:
+        with connected(address) as client:
+            chunks = Chunks(client, _ends, lambda items: (problem, settings, _time_left()))
+            try:
+                for start, found in chunks.in_order(starts):
+                    yield _outcome(found, replace(problem, start=start), done + 1)
+                    done += 1
+            finally:
+                chunks.cancel()
+    except LimitError:
+        if not done:
+            raise
+        raise budget.Spent(budget.CLUSTER) from None
 
 
 def _time_left() -> float | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gdcli import __version__
-from gdcli.kernel.budget import CLUSTER, check, no_answer
+from gdcli.kernel.budget import CLUSTER, Spent, check
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
+
+Present = TypeVar("Present")
 
 # What tells the version, in the words of `pkgutil.resolve_name`: it is there also where gd is another one.
 VERSION = resolve_name, "gdcli:__version__"
@@ -35,14 +37,9 @@ def check_versions(versions: Mapping[str, object]) -> None:
 def checked_threads(client: Client) -> int:
     """Return how many threads all workers have together, when there are any.
 
-    Raises UsageError for one with another gd, LimitError where nobody comes for as long as Dask waits for a connection.
+    Raises UsageError for one with another gd, Spent as `awaited`.
     """
-    until = time.monotonic() + patience()
-    while not (threads := threads_of(client)):
-        if time.monotonic() > until or client.status != "running":
-            raise no_answer(CLUSTER)
-        check()
-        time.sleep(0.1)
+    threads = awaited(client, lambda: threads_of(client), time.monotonic())
     function, name = VERSION
     found = client.run(function, name, on_error="return")
     check_versions({worker: None if isinstance(told, OSError) else told for worker, told in found.items()})
@@ -50,10 +47,26 @@ def checked_threads(client: Client) -> int:
 
 
 def threads_of(client: Client) -> dict[str, int]:
-    try:
-        found: dict[str, int] = client.nthreads()
-    except OSError:  # the scheduler is gone
+    """Return who is there, with his threads; nobody where the scheduler is gone."""
+    if client.status != "running":
         return {}
+    try:
+        found: dict[str, int] = client.sync(client.nthreads, callback_timeout=patience())
+    except Exception:
+        return {}
+    return found
+
+
+def awaited(client: Client, present: Callable[[], Present], since: float) -> Present:
+    """Return what ``present`` returns when that is somebody.
+
+    Raises Spent where nobody has been there for as long as Dask waits for a connection, or the scheduler is gone.
+    """
+    while not (found := present()):
+        if time.monotonic() > since + patience() or client.status != "running":
+            raise Spent(CLUSTER)
+        check()
+        time.sleep(0.1)
     return found
 
 

@@ -72,7 +72,7 @@ class Chunks:
     """``function(items, *args)`` in the workers that ``client`` reaches; it returns an answer to each of the items.
 
     ``args`` makes the further arguments for some items when they go out. Raises UsageError for workers with another
-    version of gd, LimitError where there are none.
+    version of gd; Spent, as what it has does, where nobody is left who works.
     """
 
     def __init__(
@@ -111,11 +111,9 @@ class Chunks:
     def received(self) -> list[tuple[Any, Any]]:
         """Return items with the answers that have come, after a moment at the latest.
 
-        Raises LimitError where nobody is left who works, and what a worker raises.
+        Raises what a worker raises, LimitError for what is given up.
         """
-        from concurrent.futures import CancelledError
-
-        from distributed import TimeoutError, wait
+        from distributed import CancelledError, TimeoutError, wait
 
         if not self._out:
             return []
@@ -126,16 +124,15 @@ class Chunks:
             self._look()
             return []
         except CancelledError:
-            raise budget.no_answer(budget.CLUSTER) from None
+            raise budget.Spent(budget.CLUSTER) from None
         return [pair for future in done for pair in self._answered(future, self._out.pop(future))]
 
     def _look(self) -> None:
-        if self._client.status != "running":
-            raise budget.no_answer(budget.CLUSTER)
         if not threads_of(self._client):
             self._threads = checked_threads(self._client)
 
     def _answered(self, future: Future, items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+        from distributed import CancelledError
         from distributed.scheduler import KilledWorker
 
         fault = future.exception()
@@ -144,6 +141,8 @@ class Chunks:
             pace = max(1e-6, done.seconds / len(items))
             self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
             return zip(items, done.answers, strict=True)
+        if isinstance(fault, CancelledError):
+            raise budget.Spent(budget.CLUSTER)
         if isinstance(fault, GdError):
             raise fault
         if not isinstance(fault, KilledWorker):
@@ -187,17 +186,15 @@ def each_by(
 ) -> Iterator[Any]:
     """Yield ``function(item, *args)`` for each of the items, in their order, computed in the workers.
 
-    Raises as `Chunks` does, Spent where the cluster is lost, and what the function raises.
+    Raises as `Chunks` does, and what the function raises.
     """
     sent = pickle.dumps((function, args))
     chunks = Chunks(client, _each, lambda items: (sent,))
     try:
         for _, answer in chunks.in_order(items):
             if answer is LOST:
-                raise LimitError("several workers ended while they computed a part", "they may lack memory")
+                raise budget.Spent(budget.CLUSTER)
             yield answer
-    except LimitError:
-        raise budget.Spent(budget.CLUSTER) from None
     finally:
         chunks.cancel()
 

@@ -102,11 +102,24 @@ def _cells_of(data: Rows, column: str) -> Iterator[tuple[int, Vector]]:
 
 def ranges_of(row: RowModel, data: Rows) -> dict[str, tuple[float, float]]:
     """Return from where to where the columns go that the formula of a model with ~ reads."""
-    ends: dict[str, tuple[float, float]] = {}
-    for name in read_by_formula(row):
-        pieces = [extremes(values) for _, values in _cells_of(data, name)]
-        ends[name] = min(low for low, _ in pieces), max(high for _, high in pieces)
-    return ends
+    names = read_by_formula(row)
+    ends: list[_Ends] = RowObjective(row, data).over(_ends_of, _widened, names)
+    return dict(zip(names, ends, strict=True))
+
+
+_Ends = tuple[float, float]
+
+
+def _ends_of(objective: RowObjective, names: Sequence[str]) -> list[_Ends]:
+    found: list[_Ends] = []
+    for name in names:
+        lows, highs = zip(*(extremes(values) for _, values in _cells_of(objective.data, name)), strict=True)
+        found.append((min(lows), max(highs)))
+    return found
+
+
+def _widened(one: Sequence[_Ends], other: Sequence[_Ends]) -> list[_Ends]:
+    return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(one, other, strict=True)]
 
 
 def group_ranges(row: RowModel, residuals: GroupedResiduals) -> dict[str, tuple[Array, Array]]:

@@ -199,7 +199,7 @@ def answer(
         from gdcli.tasks.fit.joint_region import with_region
 
         outcome = if_in_time(lambda: with_region(by, outcome), outcome)
-    return replace(outcome, ranges=ranges_of(prepared.row, prepared.data))
+    return replace(outcome, ranges=if_in_time(lambda: ranges_of(prepared.row, prepared.data), {}))
 
 
 def _check(prepared: Prepared, settings: FitSettings) -> None:
