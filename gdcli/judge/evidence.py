@@ -55,6 +55,19 @@ class Certificate:
         return replace(self, **{name: k * value for name, value in known.items()})
 
 
+class ConstraintState(NamedTuple):
+    """A constraint at the answer, lists where it is a vector: the value of its row function, how far it is from its
+    nearest side (negative: broken by so much), the multiplier in the user's sense (None where the point is not
+    stationary), and whether it is active.
+    """
+
+    text: str
+    value: float | list[float]
+    slack: float | list[float]
+    multiplier: float | list[float] | None
+    active: bool | list[bool]
+
+
 class Signs(NamedTuple):
     """The extreme eigenvalues of a Hessian, their error, where it came from, and what is to be said of it.
 

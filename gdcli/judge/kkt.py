@@ -7,10 +7,9 @@ side that does not matter has 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from gdcli.judge.evidence import Certificate
+from gdcli.judge.evidence import Certificate, ConstraintState
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.number_format import short
@@ -46,22 +45,6 @@ _ENDS = {
 
 # Multipliers are those of a stationary point; anywhere else they are only the best that can be had.
 _STATIONARY = (PointKind.MINIMUM, PointKind.DEGENERATE, PointKind.SADDLE)
-
-
-Numbers = float | Sequence[float]
-
-
-class ConstraintState(NamedTuple):
-    """A constraint at the answer, lists where it is a vector: the value of its row function, how far it is from its
-    nearest side (negative: broken by so much), the multiplier in the user's sense (None where the point is not
-    stationary), and whether it is active.
-    """
-
-    text: str
-    value: Numbers
-    slack: Numbers
-    multiplier: Numbers | None
-    active: bool | Sequence[bool]
 
 
 class ConstraintEvidence(NamedTuple):

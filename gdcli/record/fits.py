@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli.judge.statistics import LEVEL, FitStatistics, Uncertainty
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.space import Space, lengths_of
+from gdcli.kernel.space import Space
 from gdcli.kernel.stored import Reader, stored
 from gdcli.record.runs import (
     CertificateRecord,
@@ -27,10 +27,18 @@ from gdcli.record.runs import (
     texts_of,
 )
 from gdcli.record.schema import Record, Values, signed
+from gdcli.tasks.fit.fit_outcome import (
+    AnswerNoise,
+    CorrectedPoints,
+    FTest,
+    GroupPart,
+    LabelFigures,
+    RowInfluence,
+)
+from gdcli.tasks.fit.request import Searched
 
 if TYPE_CHECKING:
-    from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures
-    from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitOutcome, JointRegion
+    from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, Diagnostics, FitOutcome, JointRegion
     from gdcli.tasks.fit.request import FitProblem, FitRequest
     from gdcli.tasks.outcome import Outcome
 
@@ -38,14 +46,6 @@ if TYPE_CHECKING:
 MOST_CORRELATED = 50
 
 Known = Mapping[str, float | list[float | None] | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchRecord(Record):
-    tried: int
-    starts: int
-    agreeing: int
-    next_best: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class FitProblemRecord(ProblemRecord):
     files: tuple[str, ...]
     loss: str | None
     linear: bool
-    search: SearchRecord | None = None
+    search: Searched | None = None
     huber_delta: float | None = None
     quantile: float | None = None
     scale: float | None = None
@@ -116,63 +116,6 @@ class RowsRecord(Record):
     def learned(self) -> int:
         """The rows that the answer is fitted to."""
         return self.used - self.held_back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseRecord(Record):
-    """What keeps the mean loss of the answer above its minimum; see `gdcli.tasks.fit.fit_outcome.AnswerNoise`."""
-
-    gap: float | None
-    excess: float | None
-    deviation: float | None
-    standard_error: float | None
-    settled: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveRecord(Record):
-    """How far rows were moved along a column; see `gdcli.tasks.fit.corrected_points.Move`."""
-
-    typical: float
-    largest: float
-    row: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorrectedRecord(Record):
-    """Where rows with errors in columns were moved; see `gdcli.tasks.fit.corrected_points.CorrectedPoints`."""
-
-    moves: Mapping[str, MoveRecord]
-    points: Mapping[str, list[float]]
-    fitted: list[float]
-    effective_sigma: list[float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupPartRecord(Record):
-    """What a group has for its own beside shared parameters; see `gdcli.tasks.fit.fit_outcome.GroupPart`."""
-
-    group: Mapping[str, str | float]
-    rows: int
-    value: float
-    point: Values
-    standard_errors: Known
-    confidence: Mapping[str, Any]
-    covariance_factor: list[list[float]] | None = None
-    ranges: Mapping[str, tuple[float, float]] | None = None
-
-    def rows_of_parameters(self) -> list[list[Any]]:
-        """Return for each number its name, value, standard error, t, and the ends of its interval."""
-        space = Space(lengths_of(self.point))
-        parts: tuple[Mapping[str, Any], ...] = (self.point, self.standard_errors, self.confidence)
-        values, errors, ends = (
-            [v for n in space.names for v in ([part[n]] if space.lengths[n] is None else part[n])]
-            for part in parts
-        )
-        return [
-            [space.label(i), value, error, value / error if error else None, *(pair or (None, None))]
-            for i, (value, error, pair) in enumerate(zip(values, errors, ends, strict=True))
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,43 +202,11 @@ class RegionRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FTestRecord(Record):
-    """See `gdcli.tasks.fit.diagnostics.FTest`."""
-
-    statistic: float
-    dof: int
-    left: int
-    p: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InfluenceRecord(Record):
-    """One of the rows that move the answer most; ``moves`` are d parameter/d y, in flat order."""
-
-    row: str
-    leverage: float
-    studentised: float | None
-    cook: float | None
-    moves: list[float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelsRecord(Record):
-    """How well labels are told; see `gdcli.tasks.fit.diagnostics.LabelFigures`."""
-
-    accuracy: float
-    log_loss: float
-    auc: float | None
-    calibration: list[float] | None
-    confusion: list[float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticsRecord(Record):
     """What the rows tell beside the parameters; see `gdcli.tasks.fit.diagnostics`. What a fit does not have is None."""
 
     p_values: Known
-    model: FTestRecord | None = None
+    model: FTest | None = None
     over: str | None = None
     runs: int | None = None
     expected_runs: float | None = None
@@ -303,10 +214,10 @@ class DiagnosticsRecord(Record):
     durbin_watson: float | None = None
     anderson_darling: float | None = None
     normality_p: float | None = None
-    lack_of_fit: FTestRecord | None = None
+    lack_of_fit: FTest | None = None
     outliers: list[str] | None = None
-    influence: tuple[InfluenceRecord, ...] = ()
-    labels: LabelsRecord | None = None
+    influence: tuple[RowInfluence, ...] = ()
+    labels: LabelFigures | None = None
     points: tuple[tuple[float, float, float], ...] = ()
 
 
@@ -348,9 +259,9 @@ class FitRecord(RunRecord):
     batch_size: int | None = None
     polish: bool = False
     validation: float | None = None
-    noise: NoiseRecord | None
-    corrected: CorrectedRecord | None = None
-    groups: tuple[GroupPartRecord, ...] = ()
+    noise: AnswerNoise | None
+    corrected: CorrectedPoints | None = None
+    groups: tuple[GroupPart, ...] = ()
     responses: tuple[ResponseRecord, ...] = ()
     diagnostics: DiagnosticsRecord | None = None
     unknown_errors: str | None
@@ -483,7 +394,7 @@ def request_of(asked: FitProblemRecord, files: Sequence[str]) -> FitRequest:
 
 
 def fit_record(outcome: FitOutcome) -> FitRecord:
-    noise, history = outcome.noise, outcome.history
+    history = outcome.history
     return FitRecord.of(
         *sources(outcome),
         problem=problem_record(outcome.problem),
@@ -495,9 +406,6 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         region=None if outcome.region is None else _region(outcome.region),
         ranges={name: list(ends) for name, ends in outcome.ranges.items()} or None,
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
-        noise=None if noise is None else NoiseRecord.of(noise),
-        corrected=_corrected(outcome),
-        groups=tuple(map(GroupPartRecord.of, outcome.groups)),
         responses=tuple(map(ResponseRecord.of, outcome.responses)),
         diagnostics=_diagnostics(outcome.diagnostics, outcome.space),
         unknown_errors=outcome.unknown_errors or None,
@@ -509,9 +417,9 @@ def _diagnostics(found: Diagnostics | None, space: Space) -> DiagnosticsRecord |
         return None
     checks = found.checks
     runs, normality = getattr(checks, "runs", None), getattr(checks, "normality", None)
-    return DiagnosticsRecord(
+    return DiagnosticsRecord.of(
+        found,
         p_values=space.by_name(list(found.p_values)),
-        model=_test(found.model),
         over=getattr(checks, "over", None),
         runs=getattr(runs, "found", None),
         expected_runs=getattr(runs, "expected", None),
@@ -519,30 +427,8 @@ def _diagnostics(found: Diagnostics | None, space: Space) -> DiagnosticsRecord |
         durbin_watson=getattr(checks, "durbin_watson", None),
         anderson_darling=getattr(normality, "statistic", None),
         normality_p=getattr(normality, "p", None),
-        lack_of_fit=_test(found.lack_of_fit),
         outliers=None if found.outliers is None else list(found.outliers),
-        influence=tuple(InfluenceRecord.of(one, moves=list(one.moves)) for one in found.influence),
-        labels=_label_figures(found.labels),
-        points=found.points,
     )
-
-
-def _test(found: FTest | None) -> FTestRecord | None:
-    return None if found is None else FTestRecord.of(found)
-
-
-def _label_figures(found: LabelFigures | None) -> LabelsRecord | None:
-    if found is None:
-        return None
-    line = None if found.calibration is None else list(found.calibration)
-    return LabelsRecord.of(found, calibration=line, confusion=list(found.confusion))
-
-
-def _corrected(outcome: FitOutcome) -> CorrectedRecord | None:
-    found = outcome.corrected
-    if found is None:
-        return None
-    return CorrectedRecord.of(found, moves={name: MoveRecord.of(move) for name, move in found.moves.items()})
 
 
 def problem_record(problem: FitProblem) -> FitProblemRecord:
@@ -558,7 +444,7 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
         }
         or None,
         dates={name: DateRecord.of(form) for name, form in problem.dates.items()} or None,
-        search=None if problem.searched is None else SearchRecord.of(problem.searched),
+        search=problem.searched,
         strengths=[[a, b if isfinite(b) else None] for a, b in problem.strengths] or None,
         sigma_x=dict(problem.sigma_x) or None,
         scale_sigma=problem.scale_sigma if problem.sigma else None,

@@ -11,15 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
+from gdcli.judge.evidence import Certificate, ConstraintState
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import np
 from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signed
+from gdcli.tasks.outcome import ActiveBound
 
 if TYPE_CHECKING:
-    from gdcli.judge.evidence import Certificate
     from gdcli.solve.iteration import Iterate
     from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
     from gdcli.tasks.problem import Problem
@@ -75,25 +76,6 @@ class EvaluationsRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveBoundRecord(Record):
-    name: str
-    side: str
-    bound: float
-    multiplier: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConstraintRecord(Record):
-    """A constraint at the answer; lists where it is a vector. See `gdcli.judge.kkt.ConstraintState`."""
-
-    text: str
-    value: Number
-    slack: Number
-    multiplier: Number | None
-    active: bool | list[bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SensitivityRecord(Record):
     """How the answer moves ``by`` a constant or a limit; see `gdcli.tasks.outcome.Sensitivity`."""
 
@@ -145,7 +127,7 @@ class CertificateRecord(Record):
     eigenvalue_max: float | None
     condition: float | None
     estimated_gap: float | None
-    active_bounds: tuple[ActiveBoundRecord, ...] | None = None
+    active_bounds: tuple[ActiveBound, ...] | None = None
     evidence: str = "none"
     distance: float | None = None
     rounded: bool = False
@@ -266,7 +248,7 @@ class RunRecord(Record):
     starts: int | None = None
     minima: tuple[MinimumRecord, ...] = ()
     minimizers: Mapping[str, Any] | None = None
-    constraints: tuple[ConstraintRecord, ...] = ()
+    constraints: tuple[ConstraintState, ...] = ()
     violation: float | None = None
     sensitivity: tuple[SensitivityRecord, ...] = ()
     global_: GlobalRecord | None = None
@@ -327,7 +309,6 @@ def sources(outcome: Outcome) -> tuple[object, ...]:
 def answer(outcome: Outcome) -> dict[str, Any]:
     """Return the fields of every answer that its `sources` do not have as they are written."""
     run, sign, ranges, kkt = outcome.run, outcome.sign, outcome.minimizers, outcome.constraints
-    bounds = tuple(map(ActiveBoundRecord.of, outcome.active))
     minima = tuple(
         MinimumRecord.of(m, value=m.value + 0.0, kind=kind(m.certificate, sign)) for m in outcome.minima
     )
@@ -339,7 +320,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
         "certificate": CertificateRecord.of(
             outcome.certificate,
             **curvature(outcome.certificate, sign),
-            active_bounds=bounds if outcome.problem.bounds else None,
+            active_bounds=outcome.active if outcome.problem.bounds else None,
             evidence=str(outcome.certificate.how),
             errors=_errors(outcome),
             proof=_proof(outcome),
@@ -347,7 +328,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             bound=_bound(outcome),
             **_kkt(outcome),
         ),
-        "constraints": () if kkt is None else tuple(map(ConstraintRecord.of, kkt.states)),
+        "constraints": () if kkt is None else kkt.states,
         "violation": None if kkt is None else kkt.violation,
         "sensitivity": tuple(
             SensitivityRecord(by=s.by, value=s.value, point=outcome.space.unflatten(s.point))

@@ -3,7 +3,8 @@
 A page, a picture and every machine format are made from a record, and a stored answer is read into the same class: so
 what its page shows is what the page of its run showed. The names of the fields are those of JSON (docs/json.md). A
 field without a default is always written, one with a default where it differs from it; so a file that lacks a field
-which came later still reads. A name that is a word of Python has an underscore behind it, which JSON has not.
+which came later still reads. A name that is a word of Python has an underscore behind it, which JSON has not. A named
+tuple of what was computed is written and read in the same way, where its names are those of JSON.
 
 JSON has no numbers that are not finite. The field ``value`` tells with a word beside it (``value_is``) which one it
 was; elsewhere null stands for it, and is read as nan.
@@ -60,30 +61,12 @@ class Record:
         return ()
 
     def to_json(self) -> Json:
-        found: Json = dict(self.HEAD)
-        always = self.always()
-        for name, default in _ORDERS[type(self)]:
-            value = getattr(self, name)
-            if value == default and name not in always:
-                continue
-            found[name.rstrip("_")] = value if type(value) in _PLAIN else plain(value)
-            if name == "value" and isinstance(value, float) and not isfinite(value):
-                found["value_is"] = repr(value)
-        return found
+        return dict(self.HEAD) | _written(self, self.always())
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
         """Return the record that was written. Raises KeyError, TypeError or ValueError for what is no such record."""
-        from typing import get_type_hints
-
-        hints, found = get_type_hints(cls), dict[str, Any]()
-        for name, default in _ORDERS[cls]:
-            key = name.rstrip("_")
-            value = told[key] if default is MISSING else told.get(key, default)
-            if value is None and "value_is" in told and name == "value":
-                value = float(told["value_is"])
-            found[name] = value if value is default else _read(value, hints[name])
-        return cls(**found)
+        return cls(**_fields_read(cls, told))
 
 
 # What JSON has as it is.
@@ -93,7 +76,11 @@ _PLAIN = frozenset((type(None), bool, int, float, str))
 class _Orders(dict[type, tuple[tuple[str, Any], ...]]):
     """The names of the fields of each class in the order of JSON, each with its default."""
 
-    def __missing__(self, cls: type[Record]) -> tuple[tuple[str, Any], ...]:
+    def __missing__(self, cls: type) -> tuple[tuple[str, Any], ...]:
+        if not issubclass(cls, Record):
+            names, known = (getattr(cls, part) for part in ("_fields", "_field_defaults"))
+            found = self[cls] = tuple((name, known.get(name, MISSING)) for name in names)
+            return found
         order: list[str] = []
         for base in reversed(cls.__mro__[:-1]):
             place = len(order)
@@ -111,12 +98,44 @@ class _Orders(dict[type, tuple[tuple[str, Any], ...]]):
 _ORDERS = _Orders()
 
 
+def _written(one: object, always: Sequence[str] = ()) -> Json:
+    found: Json = {}
+    for name, default in _ORDERS[type(one)]:
+        value = getattr(one, name)
+        if value == default and name not in always:
+            continue
+        found[name.rstrip("_")] = value if type(value) in _PLAIN else plain(value)
+        if name == "value" and isinstance(value, float) and not isfinite(value):
+            found["value_is"] = repr(value)
+    return found
+
+
+def _fields_read(cls: type, told: Mapping[str, Any]) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    hints, found = get_type_hints(cls), dict[str, Any]()
+    for name, default in _ORDERS[cls]:
+        key = name.rstrip("_")
+        value = told[key] if default is MISSING else told.get(key, default)
+        if value is None and "value_is" in told and name == "value":
+            value = float(told["value_is"])
+        found[name] = value if value is default else _read(value, hints[name])
+    return found
+
+
+def _is_named(kind: type) -> bool:
+    """Tell whether values of this kind are written by the names of their fields."""
+    return issubclass(kind, Record) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+
+
 def plain(value: Any) -> Any:
     """Return a value as JSON has it: records as dictionaries, numbers and vectors of any kind as floats."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, Record):
         return value.to_json()
+    if _is_named(type(value)):
+        return _written(value)
     if isinstance(value, Mapping):
         return {name: plain(item) for name, item in value.items()}
     if hasattr(value, "tolist"):
@@ -141,8 +160,8 @@ def _read(value: object, hint: object) -> Any:
         return _read_first(value, [part for part in parts if part is not NoneType])
     if hint is float:
         return nan if value is None else float(_of_kind(value, int | float))
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return hint.from_json(_of_kind(value, Mapping))
+    if isinstance(hint, type) and _is_named(hint):
+        return hint(**_fields_read(hint, _of_kind(value, Mapping)))
     if origin in (list, tuple, Sequence):
         return _read_items(_of_kind(value, list), origin, parts)
     if origin in (Mapping, dict):

@@ -13,7 +13,7 @@ from gdcli.record.path_rows import COORDINATES
 from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, cut, fact, laid_out
 
 if TYPE_CHECKING:
-    from gdcli.record.runs import ConstraintRecord, RunRecord
+    from gdcli.record.runs import RunRecord
     from gdcli.record.schema import Number
 
 MOST_SHOWN = 25
@@ -27,7 +27,7 @@ _WIDEST = 30
 
 def constraints(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the table of the constraints; nothing where there are none but bounds."""
-    shown = sorted(found.constraints, key=lambda one: not _is_active(one))[:MOST_SHOWN]
+    shown = sorted(found.constraints, key=lambda one: not _is_active(one.active))[:MOST_SHOWN]
     if not shown:
         return []
     prices = [one.multiplier for one in shown]
@@ -37,7 +37,7 @@ def constraints(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
         Column("value", column([_single(one.value) for one in shown], 10), spare=2),
         Column("slack", [short(min(_each(one.slack)), 4) for one in shown], spare=1),
         Column("multiplier", ["" if m is None else short(max(_each(m), key=abs), 8) for m in prices]),
-        Column("active", [_active(one) for one in shown]),
+        Column("active", [_active(one.active) for one in shown]),
     ]
     lines = laid_out(columns, width, glyphs, all_in="--format json")
     note = "multiplier: d value / d right-hand side"
@@ -60,14 +60,14 @@ def _single(number: Number) -> float | None:
     return None if isinstance(number, list) else number
 
 
-def _is_active(one: ConstraintRecord) -> bool:
-    return any(one.active) if isinstance(one.active, list) else one.active
+def _is_active(active: bool | list[bool]) -> bool:
+    return any(active) if isinstance(active, list) else active
 
 
-def _active(one: ConstraintRecord) -> str:
-    if isinstance(one.active, list):
-        return f"{sum(one.active)} of {len(one.active)}"
-    return "yes" if one.active else "no"
+def _active(active: bool | list[bool]) -> str:
+    if isinstance(active, list):
+        return f"{sum(active)} of {len(active)}"
+    return "yes" if active else "no"
 
 
 def sensitivity(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, isfinite, log10, nan
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import harmless, shorten
@@ -19,7 +20,6 @@ from gdcli.record.fits import (
     FitProblemRecord,
     FitRecord,
     RowsRecord,
-    SearchRecord,
     epoch_cells,
     epoch_point,
 )
@@ -27,6 +27,9 @@ from gdcli.record.path_rows import Trail
 from gdcli.record.runs import PathPoint
 from gdcli.render import summary
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
+
+if TYPE_CHECKING:
+    from gdcli.tasks.fit.request import Searched
 
 MOST_PARAMETERS = 24
 _FIRST, _LAST = 18, 3  # of more parameters so many are shown
@@ -120,7 +123,7 @@ def _categories(problem: FitProblemRecord, width: int) -> list[Line]:
     return lines
 
 
-def search_text(search: SearchRecord, end: str = "here") -> str:
+def search_text(search: Searched, end: str = "here") -> str:
     """Return in words what a search for a start did, and how sure its answer is; ``end`` is where it ended."""
     tried, starts, agreeing, ratio = search.tried, search.starts, search.agreeing, search.next_best
     points = amount(tried, "point")

@@ -14,9 +14,10 @@ from gdcli.kernel.number_format import amount, column, error_cells, short, usual
 from gdcli.render.page import Column, Glyphs, Line, chosen, cut, fact, laid_out
 
 if TYPE_CHECKING:
-    from gdcli.record.fits import DiagnosticsRecord, FitRecord, FTestRecord, GroupPartRecord, LabelsRecord
+    from gdcli.record.fits import DiagnosticsRecord, FitRecord
     from gdcli.record.predictions import PredictionsRecord
     from gdcli.render.plot_data import Chart, Panel, Title
+    from gdcli.tasks.fit.fit_outcome import FTest, GroupPart, LabelFigures
 
 # Of more parameters the first are told, of more outliers too.
 _MOST = 6
@@ -45,7 +46,7 @@ def _p(p: float) -> str:
     return f"{p:.1e}" if p < 1e-3 else short(p, 3)
 
 
-def _test(test: FTestRecord) -> str:
+def _test(test: FTest) -> str:
     return f"F({test.dof}, {test.left}) = {short(test.statistic, 6)}, p = {_p(test.p)}"
 
 
@@ -72,7 +73,7 @@ def _outliers(rows: list[str]) -> str:
     return f"{', '.join(map(harmless, rows[:_MOST_ROWS]))}{more} (ROUT, 1 %)"
 
 
-def _labels(labels: LabelsRecord, width: int) -> list[Line]:
+def _labels(labels: LabelFigures, width: int) -> list[Line]:
     auc = "" if labels.auc is None else f", AUC {short(labels.auc, 5)}"
     told = f"accuracy {short(labels.accuracy, 5)}, mean log loss {short(labels.log_loss, 5)}{auc}"
     lines = fact("labels", told, width)
@@ -212,7 +213,7 @@ def group_parts(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
     return lines
 
 
-def _columns(parts: Sequence[GroupPartRecord], plus: str) -> list[Column]:
+def _columns(parts: Sequence[GroupPart], plus: str) -> list[Column]:
     columns = []
     for name in parts[0].group:
         labels = [part.group[name] for part in parts]

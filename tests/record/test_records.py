@@ -44,6 +44,9 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return st.one_of([values_of(part) for part in parts])
     if isinstance(hint, type) and issubclass(hint, Record):
         return records_of(hint)
+    if hasattr(hint, "_fields"):
+        named = {name: values_of(part) for name, part in get_type_hints(hint).items()}
+        return st.fixed_dictionaries(named).map(lambda given: hint(**given))
     if origin is list:
         return st.lists(values_of(parts[0]), max_size=3)
     if origin is tuple:

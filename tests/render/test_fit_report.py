@@ -19,13 +19,13 @@ from gdcli.cli.fit_plot import FitPlot, epochs_of
 from gdcli.kernel.number_format import pointed, thousands
 from gdcli.kernel.space import Space
 from gdcli.record import fit_records
-from gdcli.record.fits import EPOCH_HEAD, SearchRecord, fit_record
+from gdcli.record.fits import EPOCH_HEAD, fit_record
 from gdcli.record.path_rows import Trail
 from gdcli.render import fit_figures, fit_page, machine_formats, plots, text_plots
 from gdcli.render.page import PLAIN, UNICODE, plain_text
 from gdcli.render.progress import Progress
 from gdcli.tasks.fit.prepare import prepared
-from gdcli.tasks.fit.request import request_from
+from gdcli.tasks.fit.request import Searched, request_from
 from gdcli.tasks.fit.solve_fit import solve
 
 MODEL = "y ~ a*exp(-b*x) + c"
@@ -411,5 +411,5 @@ NEXT = "; the next best end has a sum of squares "
 )  # fmt: skip
 def test_what_a_search_did_is_told(searched: tuple[int, int, int, float | None], text: str) -> None:
     tried, starts, agreeing, ratio = searched
-    search = SearchRecord(tried=tried, starts=starts, agreeing=agreeing, next_best=ratio)
+    search = Searched(tried=tried, starts=starts, agreeing=agreeing, next_best=ratio)
     assert fit_page.search_text(search) == text

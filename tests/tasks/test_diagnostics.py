@@ -12,7 +12,7 @@ import pytest
 
 from gdcli import api
 from gdcli.cli.app import run
-from gdcli.tasks.fit.diagnosis import Diagnostics
+from gdcli.tasks.fit.fit_outcome import Diagnostics
 
 
 def told(model: str, data: Any, start: Any = None, **options: Any) -> Diagnostics:

@@ -24,9 +24,8 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here
-from gdcli.tasks.fit.diagnosis import ResidualChecks
 from gdcli.tasks.fit.diagnostics import residual_checks
-from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.fit_outcome import FitOutcome, ResidualChecks
 from gdcli.tasks.fit.penalty_path import left_out_loss
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings

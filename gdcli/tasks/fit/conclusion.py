@@ -24,7 +24,7 @@ from gdcli.objective.protocol import Objective
 from gdcli.objective.row_objective import RowObjective, added
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.fit_ends import CLOSE
-from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.fit_outcome import CorrectedPoints, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
 from gdcli.tasks.pipeline import (
@@ -41,7 +41,6 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.statistics import FitStatistics
-    from gdcli.tasks.fit.corrected_points import CorrectedPoints
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem
 

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.row_objective import PIECE, RowObjective
+from gdcli.tasks.fit.fit_outcome import CorrectedPoints, Move
 
 # Of more rows only the largest moves are kept.
 MOST_ROWS = 10_000
-
-
-class Move(NamedTuple):
-    """How far the rows were moved along a column: root mean square, and the largest move with its row, from 1."""
-
-    typical: float
-    largest: float
-    row: int
-
-
-class CorrectedPoints(NamedTuple):
-    """The nearest points by column, what the model says there, and the effective standard deviation of each row.
-
-    That is the one of ``y - f(x)`` with the errors of all columns in it, ``sqrt(sigma**2 + |f_x sigma_x|**2)``; it is
-    in the unit of y, with sigma 1 where that is unknown. The lists are empty where there are more than `MOST_ROWS`.
-    """
-
-    points: Mapping[str, list[float]]
-    fitted: list[float]
-    effective_sigma: list[float]
-    moves: Mapping[str, Move]
 
 
 def corrected_points(judging: RowObjective, x: Vector) -> CorrectedPoints | None:
@@ -57,6 +34,6 @@ def corrected_points(judging: RowObjective, x: Vector) -> CorrectedPoints | None
         at = int(np.abs(move).argmax())
         moves[column] = Move(float(np.sqrt((move * move).mean())), float(move[at]), at + 1)
     if judging.rows > MOST_ROWS:
-        return CorrectedPoints({}, [], [], moves)
+        return CorrectedPoints(moves, {}, [], [])
     lists = [column.tolist() for column in whole[m:]]
-    return CorrectedPoints(dict(zip(errors.columns, lists[:m], strict=True)), lists[m], lists[m + 1], moves)
+    return CorrectedPoints(moves, dict(zip(errors.columns, lists[:m], strict=True)), lists[m], lists[m + 1])

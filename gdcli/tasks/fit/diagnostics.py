@@ -21,7 +21,7 @@ from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
-from gdcli.tasks.fit.diagnosis import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
+from gdcli.tasks.fit.fit_outcome import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
 from gdcli.tasks.fit.likelihoods import Seen, column
 from gdcli.tasks.fit.row_sample import drawn_over
 from gdcli.tasks.fit.some_rows import ALL, RowsSeen, rows_seen

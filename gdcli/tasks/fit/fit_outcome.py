@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.space import Space, lengths_of
 from gdcli.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
+    from gdcli.judge.residual_tests import Normality, Runs
     from gdcli.judge.statistics import FitStatistics
-    from gdcli.tasks.fit.corrected_points import CorrectedPoints
-    from gdcli.tasks.fit.diagnosis import Diagnostics
     from gdcli.tasks.fit.request import FitProblem, FitSettings
 
 
@@ -47,14 +47,27 @@ class GroupPart(NamedTuple):
     with U U' the covariance of all of them; ``ranges`` tell from where to where its columns go.
     """
 
-    group: Mapping[str, Any]
+    group: Mapping[str, str | float]
     rows: int
     value: float
-    point: Mapping[str, Any]
-    standard_errors: Mapping[str, Any]
+    point: Mapping[str, float | list[float]]
+    standard_errors: Mapping[str, float | list[float | None] | None]
     confidence: Mapping[str, Any]
-    covariance_factor: Sequence[Sequence[float]] | None
-    ranges: Mapping[str, tuple[float, float]]
+    covariance_factor: list[list[float]] | None = None
+    ranges: Mapping[str, tuple[float, float]] | None = None
+
+    def rows_of_parameters(self) -> list[list[Any]]:
+        """Return for each number its name, value, standard error, t, and the ends of its interval."""
+        space = Space(lengths_of(self.point))
+        parts: tuple[Mapping[str, Any], ...] = (self.point, self.standard_errors, self.confidence)
+        values, errors, ends = (
+            [v for n in space.names for v in ([part[n]] if space.lengths[n] is None else part[n])]
+            for part in parts
+        )
+        return [
+            [space.label(i), value, error, value / error if error else None, *(pair or (None, None))]
+            for i, (value, error, pair) in enumerate(zip(values, errors, ends, strict=True))
+        ]
 
 
 class ResponsePart(NamedTuple):
@@ -83,6 +96,28 @@ class AnswerNoise(NamedTuple):
     deviation: float | None
     standard_error: float | None
     settled: bool | None
+
+
+class Move(NamedTuple):
+    """How far the rows were moved along a column: root mean square, and the largest move with its row, from 1."""
+
+    typical: float
+    largest: float
+    row: int
+
+
+class CorrectedPoints(NamedTuple):
+    """Where rows with errors in columns were moved: the nearest points of the curve, by column, what the model says
+    there, and the effective standard deviation of each row.
+
+    That is the one of ``y - f(x)`` with the errors of all columns in it, ``sqrt(sigma**2 + |f_x sigma_x|**2)``; it is
+    in the unit of y, with sigma 1 where that is unknown. The lists are empty where there are too many rows.
+    """
+
+    moves: Mapping[str, Move]
+    points: Mapping[str, list[float]]
+    fitted: list[float]
+    effective_sigma: list[float]
 
 
 class Interval(NamedTuple):
@@ -142,6 +177,66 @@ class JointRegion(NamedTuple):
     extents: tuple[Interval, ...]
     points: tuple[tuple[float, float], ...]
     why: str = ""
+
+
+class ResidualChecks(NamedTuple):
+    """The tests of residuals in the order ``over`` a column (None: of the rows); each None where it has no answer."""
+
+    over: str | None
+    runs: Runs | None
+    durbin_watson: float | None
+    normality: Normality | None
+
+
+class FTest(NamedTuple):
+    """A statistic of the F distribution with its degrees of freedom, and how probable chance makes a larger one."""
+
+    statistic: float
+    dof: int
+    left: int
+    p: float
+
+
+class RowInfluence(NamedTuple):
+    """One row: where it stands, leverage, studentised residual, Cook's distance, and d parameter/d y of each."""
+
+    row: str
+    leverage: float
+    studentised: float | None
+    cook: float | None
+    moves: tuple[float, ...]
+
+
+class LabelFigures(NamedTuple):
+    """How well labels are told; ``confusion`` counts true negatives, false positives, false negatives, true positives.
+
+    A row counts as often as its weight says. ``calibration`` is the constant and the slope of the line of the logits,
+    None where labels are told without fail.
+    """
+
+    accuracy: float
+    log_loss: float
+    auc: float | None
+    calibration: tuple[float, float] | None
+    confusion: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """What is known of a fit; what does not belong to its loss is None.
+
+    ``p_values`` are those of the parameters in flat order, ``outliers`` the places of rows that are some, ``points``
+    fitted values, studentised residuals and leverages, row by row, for a picture.
+    """
+
+    p_values: tuple[float | None, ...]
+    model: FTest | None = None
+    checks: ResidualChecks | None = None
+    lack_of_fit: FTest | None = None
+    outliers: tuple[str, ...] | None = None
+    influence: tuple[RowInfluence, ...] = ()
+    labels: LabelFigures | None = None
+    points: tuple[tuple[float, float, float], ...] = ()
 
 
 _NO_ROWS = RowCount(0)
