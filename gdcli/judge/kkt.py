@@ -13,7 +13,7 @@ from gdcli.judge.evidence import Certificate, ConstraintState
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.number_format import short
-from gdcli.kernel.numerics import CLEARLY, HOLDS
+from gdcli.kernel.numerics import CLEARLY, EPS, HOLDS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.constrained import Constrained
@@ -141,19 +141,20 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
 def _errors_at_zero(
     objective: Constrained, x: Vector, point: KKTPoint, begun: Vector
 ) -> tuple[float, ...] | None:
-    """Return the sizes of the variables that may as well be 0: so slope and violation are no larger, and the value is
-    no larger than by the gap at ``x``.
+    """Return the sizes of the variables that may as well be 0: so slope and violation are no larger, but for the
+    rounding of the gradient that the slope is what is left of, and the value is no larger than by the gap at ``x``.
     """
-    enough = objective.values(x)[0] + CLEARLY * point.gap
+    enough, found = objective.values(x)[0] + CLEARLY * point.gap, objective.slopes(x)
+    level = point.gradient_norm + (0.0 if found is None else EPS * float(np.linalg.norm(found[0])))
 
     def is_as_good(zeroed: Vector) -> bool:
         other = kkt_point(objective, zeroed)
         if other is None or not objective.values(zeroed)[0] <= enough:
             return False
-        return other.gradient_norm <= point.gradient_norm and other.violation <= point.violation
+        return other.gradient_norm <= level and other.violation <= point.violation
 
-    found = errors_at_zero(may_be_zero(x, begun, is_as_good), x, None)
-    return None if found is None else found[: len(objective.vector(x))]
+    errors = errors_at_zero(may_be_zero(x, begun, is_as_good), x, None)
+    return None if errors is None else errors[: len(objective.vector(x))]
 
 
 def _states(
