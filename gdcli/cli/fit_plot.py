@@ -33,15 +33,15 @@ class FitPlot:
     def picture(self, found: FitRecord, epochs: Epochs | None) -> Picture:
         """Return the points with the curve and the residuals; of a typed loss the way of the value.
 
-        The curve around a region of two parameters is a panel below.
+        Profiles, and the curve around a region of two parameters, are panels below.
         """
         made = self._of_rows(found, epochs)
-        if found.region is None:
+        if found.region is None and found.diagnostics is None:
             return made
-        from gdcli.render.fit_parts import region_panel
+        from gdcli.render.fit_parts import profile_panel, region_panel
 
-        panel = region_panel(found)
-        return made if panel is None else made._replace(panels=(*made.panels, panel))
+        below = [panel for panel in (profile_panel(found), region_panel(found)) if panel is not None]
+        return made._replace(panels=(*made.panels, *below))
 
     def _of_rows(self, found: FitRecord, epochs: Epochs | None) -> Chart:
         from gdcli.render import figures, fit_figures
@@ -68,25 +68,14 @@ class FitPlot:
         return figures.progress(run)
 
     def _rows(self, found: FitRecord) -> Any:
-        from gdcli.kernel.errors import harmless, shorten
+        from gdcli.kernel.errors import harmless
         from gdcli.render.fit_figures import ShownRows
         from gdcli.tasks.fit.row_sample import sample_rows
 
         seen = sample_rows(self._ready, found.x)
         what = harmless(" ".join(found.problem.expression.partition("~")[0].split()))
-        over = None if seen.column is None else harmless(shorten(seen.column, 60))
-        return ShownRows(
-            what,
-            seen.measured,
-            seen.fitted,
-            seen.rows,
-            over,
-            seen.places,
-            seen.curve,
-            seen.sigma,
-            [self._ready.place(number - 1) for number in seen.numbers],
-            () if seen.column is None else self._bands(found, seen.column, seen.curve[0]),
-        )
+        bands = () if seen.column is None else self._bands(found, seen.column, seen.curve[0])
+        return ShownRows(seen, what, [self._ready.place(number - 1) for number in seen.numbers], bands)
 
     def _bands(
         self, found: FitRecord, column: str, places: Sequence[float]

@@ -15,7 +15,7 @@ what has a value. Where tau levels off the parameter is unbounded there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite, sqrt
+from math import copysign, inf, isfinite, sqrt
 
 from gdcli.judge.level_curve import Curve, CurvePoint, settle, start_of
 from gdcli.kernel.dataclass import NamedTuple
@@ -37,6 +37,8 @@ _MOST = 200
 _TORN = 2.0
 # The fit was no minimum where the curve falls below it by more than this part of tau's unit.
 _BELOW = 1e-6
+# A picture of tau has so many pieces up to its quantile, and goes so many times as far as Wald's interval.
+_PIECES, _FAR = 8, 4.0
 
 
 class ProfileEnd(NamedTuple):
@@ -73,6 +75,32 @@ def profile_end(
     expected to go for a step of 1 of the variable, ``reach`` how far this is expected to go, with its sign.
     """
     return _Walk(curve, x, least, way, reach, quantile).end()
+
+
+def root_curve(
+    curve: Curve, x: Sequence[float], least: float, way: Vec, reach: float, quantile: float
+) -> list[tuple[float, float]]:
+    """Return pairs of the held variable and tau, with the sign of ``reach``, up to the quantile; as `profile_end`.
+
+    They end earlier at a bound, where there is no value, and `_FAR` times as far as by Wald.
+    """
+    sign, origin = copysign(1.0, reach), float(x[curve.held])
+    limit = min(_FAR * abs(reach), abs((curve.upper if sign > 0.0 else curve.lower)[curve.held] - origin))
+    point, found, step = CurvePoint(Vec(map(float, x)), least, 0.0, way), [(0.0, 0.0)], abs(reach) / _PIECES
+    while found[-1][0] < limit and len(found) < _MOST:
+        before, tau_before = found[-1]
+        place = min(before + step, limit)
+        settled = settle(curve, start_of(curve, point, origin + sign * place))
+        if settled is None or not isfinite(settled.value):
+            break
+        point, tau = settled, sqrt(max(0.0, settled.value - least))
+        if tau >= quantile:
+            found.append((before + (place - before) * (quantile - tau_before) / (tau - tau_before), quantile))
+            break
+        found.append((place, tau))
+        slope = sign * point.slope / (2.0 * tau) if tau > 0.0 else 0.0
+        step = min(2.0 * step, quantile / _PIECES / slope) if slope > 0.0 else 2.0 * step
+    return [(origin + sign * place, sign * tau) for place, tau in found]
 
 
 class _Walk:

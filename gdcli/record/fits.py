@@ -219,6 +219,7 @@ class DiagnosticsRecord(Record):
     influence: tuple[RowInfluence, ...] = ()
     labels: LabelFigures | None = None
     points: tuple[tuple[float, float, float], ...] = ()
+    profiles: Mapping[str, list[tuple[float, float]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

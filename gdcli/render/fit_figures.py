@@ -12,14 +12,15 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.errors import harmless
+from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount
 from gdcli.render.figures import positive
 from gdcli.render.plot_data import BLUE, CYCLE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title
 from gdcli.render.plot_geometry import finite
 
 if TYPE_CHECKING:
-    from gdcli.tasks.fit.group_curves import GroupCurves
+    from gdcli.tasks.fit.group_curves import GroupCurve, GroupCurves
+    from gdcli.tasks.fit.row_sample import RowSample
 
 FITTED = "fitted"
 _SHADE = 0.15  # how dark the widest band is; each within it is as much darker
@@ -30,23 +31,15 @@ _DECADE = 10.0  # losses that differ by more are drawn on a logarithmic scale
 
 
 class ShownRows(NamedTuple):
-    """Some of ``total`` rows: measured and fitted; over a ``column`` (None: there is none for a curve) at ``places``.
+    """Rows of a fit: ``what`` is the left side of the model, ``names`` tell where each stands, file and line.
 
-    ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model,
-    ``sigma`` the standard deviation of each row (empty: not known), ``names`` where each stands, file and line.
     ``bands`` around the curve have a name and their lower and upper edges at its places, the widest first.
     """
 
+    seen: RowSample
     what: str
-    measured: Sequence[float]
-    fitted: Sequence[float]
-    total: int
-    column: str | None
-    places: Sequence[float]
-    curve: tuple[Sequence[float], Sequence[float]]
-    sigma: Sequence[float] = ()
-    names: Sequence[str] = ()
-    bands: Sequence[tuple[str, Sequence[float], Sequence[float]]] = ()
+    names: Sequence[str]
+    bands: Sequence[tuple[str, Sequence[float], Sequence[float]]]
 
 
 class Epochs(NamedTuple):
@@ -60,9 +53,9 @@ class Epochs(NamedTuple):
 def picture(title: Title, rows: ShownRows | None, epochs: Epochs | None) -> Chart:
     """Return the picture of what there is to show; one of the two there must be."""
     panels = [] if rows is None else [_points(rows), _residuals(rows)]
-    if rows is not None and rows.column is not None and spans_decades(rows.places):
+    if rows is not None and rows.seen.column is not None and spans_decades(rows.seen.places):
         panels = [panel._replace(xlog=True) for panel in panels]
-    courses = [] if rows is None else [("residual", _left_over(rows))]
+    courses = [] if rows is None else [("residual", _left_over(rows.seen))]
     if epochs is not None:
         panels.append(_epochs(epochs)._replace(own=rows is not None))
         courses.append(("mean loss", finite(epochs.losses)))
@@ -70,15 +63,17 @@ def picture(title: Title, rows: ShownRows | None, epochs: Epochs | None) -> Char
 
 
 def _points(rows: ShownRows) -> Panel:
-    dots = _dots(rows, finite(rows.measured))._replace(label=_shown(rows))
-    if rows.column is not None:
-        curve = Series(rows.curve[0], finite(rows.curve[1]), FITTED, VERMILLION, width=2.0)
+    seen = rows.seen
+    dots = _dots(rows, finite(seen.measured))._replace(label=_shown(seen))
+    if seen.column is not None:
+        places, says = seen.curve
+        curve = Series(places, finite(says), FITTED, VERMILLION, width=2.0)
         shades = [
-            Series(rows.curve[0], finite(high), name, ORANGE, alpha=_SHADE * (k + 1), below=finite(low))
+            Series(places, finite(high), name, ORANGE, alpha=_SHADE * (k + 1), below=finite(low))
             for k, (name, low, high) in enumerate(rows.bands)
         ]
-        return Panel((*shades, *_stacked(dots, curve)), rows.column, rows.what, height=2.0)
-    known = [v for v in (*finite(rows.fitted), *finite(rows.measured)) if v == v]
+        return Panel((*shades, *_stacked(dots, curve)), _over(seen), rows.what, height=2.0)
+    known = [v for v in (*finite(seen.fitted), *finite(seen.measured)) if v == v]
     ends = (min(known, default=0.0), max(known, default=1.0))
     line = Series(ends, ends, "measured = fitted", VERMILLION, width=1.6)
     return Panel(_stacked(dots, line), FITTED, rows.what, height=2.0)
@@ -86,10 +81,11 @@ def _points(rows: ShownRows) -> Panel:
 
 def _dots(rows: ShownRows, heights: Sequence[float]) -> Series:
     """The rows at these heights: the more there are, the smaller and paler."""
-    count = len(rows.measured)
+    seen, count = rows.seen, len(rows.seen.measured)
     size, alpha = (5.0, 1.0) if count <= 100 else (3.5, 1.0) if count <= 600 else (2.2, 0.5)
-    dots = Series(_places(rows), heights, ink=BLUE, shape="o", width=0.0, size=size, alpha=alpha)
-    return dots._replace(spread=rows.sigma or None, names=list(rows.names))
+    places = finite(seen.fitted if seen.column is None else seen.places)
+    dots = Series(places, heights, ink=BLUE, shape="o", width=0.0, size=size, alpha=alpha)
+    return dots._replace(spread=seen.sigma or None, names=list(rows.names))
 
 
 def spans_decades(places: Sequence[float]) -> bool:
@@ -106,25 +102,20 @@ def _stacked(dots: Series, line: Series) -> tuple[Series, Series]:
 
 
 def _residuals(rows: ShownRows) -> Panel:
-    return Panel(
-        (_dots(rows, _left_over(rows)),),
-        FITTED if rows.column is None else rows.column,
-        "residual",
-        signed=True,
-    )
+    return Panel((_dots(rows, _left_over(rows.seen)),), _over(rows.seen), "residual", signed=True)
 
 
-def _places(rows: ShownRows) -> list[float]:
-    return finite(rows.fitted if rows.column is None else rows.places)
+def _over(seen: RowSample) -> str:
+    return FITTED if seen.column is None else harmless(shorten(seen.column, 60))
 
 
-def _left_over(rows: ShownRows) -> list[float]:
-    return finite([m - f for m, f in zip(rows.measured, rows.fitted, strict=True)])
+def _left_over(seen: RowSample | GroupCurve) -> list[float]:
+    return finite([m - f for m, f in zip(seen.measured, seen.fitted, strict=True)])
 
 
-def _shown(rows: ShownRows) -> str:
-    shown = len(rows.measured)
-    return amount(shown, "row") if shown == rows.total else f"{shown} of {rows.total} rows"
+def _shown(seen: RowSample) -> str:
+    shown = len(seen.measured)
+    return amount(shown, "row") if shown == seen.rows else f"{shown} of {seen.rows} rows"
 
 
 def _epochs(epochs: Epochs) -> Panel:
@@ -156,8 +147,7 @@ def shared_picture(title: Title, what: str, shown: GroupCurves) -> Chart:
             points.append(Series(group.curve[0], finite(group.curve[1]), "", ink))
         dots = Series(finite(group.places), finite(group.measured), name, ink, shape="o", width=0.0, size=4.0)
         points.append(dots)
-        residuals = [m - f for m, f in zip(group.measured, group.fitted, strict=True)]
-        left.append(dots._replace(ys=finite(residuals), label=""))
+        left.append(dots._replace(ys=_left_over(group), label=""))
     if shown.column is None:
         ends = [
             v for group in shown.groups for v in (*finite(group.fitted), *finite(group.measured)) if v == v

@@ -105,7 +105,7 @@ def _influence(found: FitRecord, seen: DiagnosticsRecord, width: int, glyphs: Gl
 
 def picture(title: Title, found: FitRecord) -> Chart:
     """Return the picture: residuals by what is fitted, by the normal distribution, and by leverage."""
-    from gdcli.render.plot_data import BLUE, VERMILLION, Chart, Panel, Series
+    from gdcli.render.plot_data import BLUE, GRAY, Chart, Panel, Series
 
     points = [] if found.diagnostics is None else [p for p in found.diagnostics.points if p[1] == p[1]]
     fitted, residuals, leverages = ([p[k] for p in points] for k in range(3))
@@ -115,13 +115,34 @@ def picture(title: Title, found: FitRecord) -> Chart:
     def dots(xs: list[float], ys: list[float]) -> Series:
         return Series(xs, ys, "", BLUE, "o", width=0.0, size=3.5)
 
-    line = Series(ends, ends, "normal", VERMILLION, width=1.4)
+    line = Series(ends, ends, "", GRAY, width=1.4)
     panels = (
         Panel((dots(fitted, residuals),), "fitted", what, signed=True),
         Panel((dots(places, ordered), line), "normal quantile", what, own=True),
         Panel((dots(leverages, residuals),), "leverage", what, own=True, signed=True),
     )
     return Chart(title, panels, [("residual", residuals)])
+
+
+def profile_panel(found: FitRecord) -> Panel | None:
+    """Return the signed roots over the parameters in standard errors, where Wald's are the diagonal; None without."""
+    from gdcli.render.plot_data import BLACK, CYCLE, Panel, Series
+
+    curves = (found.diagnostics and found.diagnostics.profiles) or {}
+    if not curves:
+        return None
+    labels, errors = found.problem.space.labels, found.flat(found.standard_errors)
+    size = dict(zip(labels, zip(found.x, errors, strict=True), strict=True))
+    series, reach = list[Series](), max(abs(root) for curve in curves.values() for _, root in curve)
+    for ink, (name, curve) in zip(CYCLE, curves.items(), strict=False):
+        estimate, error = size[name]
+        xs = [(value - estimate) / (error or 1.0) for value, _ in curve]
+        series.append(Series(xs, [root for _, root in curve], harmless(name), ink))
+    wald = Series([-reach, reach], [-reach, reach], "Wald", BLACK, width=1.0, dashed=True)
+    what = f"signed root, up to {100.0 * found.level:g} %"
+    return Panel(
+        [*series, wald], "(parameter - estimate)/std. error", what, own=True, signed=True, height=1.4
+    )
 
 
 def _normal_places(count: int) -> list[float]:

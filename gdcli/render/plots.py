@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TITLE_ROOM = 0.94  # of the width
 _CHARACTERS = 13.0  # of a legend, on an inch
-SIZE, TALL, TALLEST, DPI = (6.4, 4.8), (6.4, 5.6), (6.4, 7.2), 120
+SIZE, TALL, EACH, DPI = (6.4, 4.8), (6.4, 5.6), 2.4, 120  # inches, those of each of many panels, dots an inch
 
 _METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
@@ -122,7 +122,8 @@ def _figure(picture: Picture, size: tuple[float, float] | None = None) -> Figure
         axes = figure.add_subplot()
         _contours(figure, axes, picture)
     else:
-        figure = Figure(figsize=size or (SIZE, TALL, TALLEST)[min(3, len(picture.panels)) - 1])
+        count = len(picture.panels)
+        figure = Figure(figsize=size or ((SIZE, TALL)[count - 1] if count < 3 else (SIZE[0], count * EACH)))
         _panels(figure, picture.panels)
     scale = _scale(size)
     words, points = lettering.title(picture.title, _TITLE_ROOM * 72.0 * figure.get_figwidth() / scale)

@@ -136,3 +136,68 @@ def test_page_json_and_covariance(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "Durbin-Watson" in capsys.readouterr().out
     assert run(["rerun", str(answer)]) == 0
     assert run([*words, "--by", "x"]) == 2
+
+
+BOD = {"day": [1, 2, 3, 4, 5, 7], "demand": [8.3, 10.3, 19.0, 16.0, 15.6, 19.8]}
+
+
+def test_profiles_go_through_the_estimates_and_end_where_the_intervals_do() -> None:
+    curve, start = "demand ~ A*(1 - exp(-k*day))", {"A": 20.0, "k": 0.5}
+    found = api.fit(curve, BOD, start, diagnostics=True, intervals="profile")
+    assert found.diagnostics is not None
+    assert found.diagnostics.profiles is not None
+    assert found.statistics is not None
+    pairs = zip(found.diagnostics.profiles.values(), found.statistics.errors.intervals, strict=True)
+    for (name, estimate), (profile, interval) in zip(found.point.items(), pairs, strict=True):
+        assert interval is not None
+        values, roots = zip(*profile, strict=True)
+        assert list(values) == sorted(values)
+        assert list(roots) == sorted(roots)
+        assert (estimate, 0.0) in profile
+        # A picture needs no more digits than these, as its last piece is straight.
+        assert (values[0], values[-1]) == pytest.approx(interval, rel=2e-2)
+        assert -roots[0] == pytest.approx(roots[-1])
+        at = 2  # each point is a fit with the parameter held
+        held = api.fit(
+            curve, BOD, {k: v for k, v in start.items() if k != name}, constants={name: values[at]}
+        )
+        assert held.value == pytest.approx(found.value * (1.0 + roots[at] ** 2 / 4.0), rel=1e-6)
+
+
+def test_a_profile_that_levels_off_ends_far_out() -> None:
+    found = told("demand ~ A*(1 - exp(-k*day))", BOD, {"A": 20.0, "k": 0.5}, level=0.999)
+    assert found.profiles is not None
+    root = found.profiles["k"][-1][1]
+    assert 3.0 < root < -found.profiles["k"][0][1]
+
+
+def test_of_many_parameters_the_most_lopsided_have_a_profile() -> None:
+    x = np.linspace(0.0, 4.0, 40)
+    data = {"x": x, "y": 3.0 * np.exp(-1.1 * x) + 1.0 + 0.2 * x - 0.02 * x**2 + 0.05 * np.sin(37.0 * x)}
+    found = told("y ~ a*exp(-b*x) + c + d*x + g*x^2", data, {"a": 3, "b": 1, "c": 1, "d": 0, "g": 0})
+    assert found.profiles is not None
+    assert len(found.profiles) == 4
+    assert told("y ~ a + b*x", data).profiles is not None  # of a line each is Wald's
+    assert told("y ~ a*exp(-b*x)", data, {"a": 3, "b": 1}, loss="huber").profiles is None
+
+
+def test_the_picture_has_a_panel_of_the_profiles_beside_walds_line(tmp_path: Path) -> None:
+    from gdcli.record.fits import FitRecord
+    from gdcli.render.fit_parts import profile_panel
+
+    rows = "".join(f"{a},{b}\n" for a, b in zip(BOD["day"], BOD["demand"], strict=True))
+    (tmp_path / "bod.csv").write_text("day,demand\n" + rows)
+    fit = ["fit", "demand ~ A*(1 - exp(-k*day))", str(tmp_path / "bod.csv"), "--start", "A=20,k=0.5"]
+    out = tmp_path / "fit.json"
+    assert run([*fit, "--diagnostics", "--format", "json", "--output", str(out)]) == 0
+    found = FitRecord.from_json(json.loads(out.read_text()))
+    panel = profile_panel(found)
+    assert panel is not None
+    assert [series.label for series in panel.series] == ["A", "k", "Wald"]
+    *_, wald = panel.series
+    assert wald.xs == wald.ys
+    # Near the estimate a profile is Wald's line, and far above it lies below it, where the interval is longer.
+    for series in panel.series[:2]:
+        assert series.xs[-1] > 2.0 * series.ys[-1]
+        near = min((abs(x), abs(x - y)) for x, y in zip(series.xs, series.ys, strict=True) if x)
+        assert near[1] < 0.1

@@ -210,13 +210,13 @@ def test_record_page_and_panel_have_the_same_region() -> None:
         ("V,K", {"loss": "absolute"}, "--contour is for likelihoods, and --loss absolute is none"),
         ("V,K", {"l2": 0.1}, "--contour is for likelihoods, and a sum with penalties is none"),
         ("V,K", {"epochs": 3}, "--contour is for a fit that ends at its minimum"),
-        ("V,K", {"by": "rate", "share": "K"}, "--contour is not for fits of groups (--by)"),
+        ("V,K", {"by": "rate", "share": "K"}, "--contour does not go with --by"),
         (
             "V,K",
             {"models": "conc ~ K*rate"},
             "--contour does not go with several models: each response is weighted by its own residuals",
         ),
-        ("V,K", {"subject_to": "V >= 100"}, "--contour is not for fits within constraints (--subject-to)"),
+        ("V,K", {"subject_to": "V >= 100"}, "--contour does not go with --subject-to"),
     ],
 )
 def test_what_has_no_region_is_told(asked: str, options: dict[str, Any], told: str) -> None:

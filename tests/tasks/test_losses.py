@@ -227,7 +227,7 @@ def test_machine_code_says_the_same() -> None:
         ({"loss": "poisson", "scale": 1.0}, "--scale is for --loss huber or tukey or cauchy or student-t"),
         ({"loss": "binomial"}, "needs the number of trials"),
         ({"loss": "binomial", "trials": "q"}, "there is no column q"),
-        ({"loss": "huber", "scale": 1.0, "huber_delta": 1.0}, "exclude each other"),
+        ({"loss": "huber", "scale": 1.0, "huber_delta": 1.0}, "--huber-delta does not go with --scale"),
         ({"loss": "gamma", "sigma": "n"}, "--sigma has no meaning for --loss gamma"),
         ({"l2": -1.0}, "--l2 must be a number of 0 or more"),
         ({"prior": "q ~ normal(1, 2)"}, "--prior has q, which is no parameter of the model"),

@@ -225,7 +225,10 @@ def test_a_derived_quantity_that_is_none(text: str, told: str) -> None:
         ({"level": 95}, "--level is a probability between 0 and 1, not 95"),
         ({"intervals": "profiles"}, "--intervals is one of wald, profile"),
         ({"intervals": "profile", "loss": "absolute"}, "is for likelihoods, and --loss absolute is none"),
-        ({"intervals": "profile", "subject_to": "V <= 300"}, "is not for fits within constraints"),
+        (
+            {"intervals": "profile", "subject_to": "V <= 300"},
+            "--intervals profile does not go with --subject-to",
+        ),
         ({"intervals": "profile", "epochs": 3, "batch_size": 2}, "is for a fit that ends at its minimum"),
         (
             {"intervals": "bootstrap", "loss": "huber"},

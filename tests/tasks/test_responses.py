@@ -107,7 +107,7 @@ def test_the_unit_of_a_response_does_not_matter() -> None:
         ([OTHER], {"derive": ["h=log(2)/k"]}, "--derive does not go with several models"),
         ([OTHER], {"intervals": "profile"}, "--intervals profile does not go with several models"),
         ([OTHER], {"prior": ["k ~ normal(1, 1)"]}, "--prior does not go with --model"),
-        ([OTHER], {"diagnostics": True}, "--diagnostics is of one fit"),
+        ([OTHER], {"diagnostics": True}, "--diagnostics does not go with --model"),
         ([OTHER], {"start": {"A": 1.0}}, "--start leaves out k, B"),
     ],
 )

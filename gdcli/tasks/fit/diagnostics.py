@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import f_tail, student_t_two_sided
 from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
+from gdcli.kernel.dataclass import replace
 from gdcli.kernel.vectors import Array, Vector, np
-from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
 from gdcli.tasks.fit.fit_outcome import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
 from gdcli.tasks.fit.likelihoods import Seen, column
+from gdcli.tasks.fit.profile_intervals import profile_of
 from gdcli.tasks.fit.row_sample import drawn_over
 from gdcli.tasks.fit.some_rows import ALL, RowsSeen, rows_seen
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 # Rows that are told of, those that move an answer most first.
 MOST = 5
+_PROFILES = 4  # that find room in a picture
 _RATE = 0.01
 _PART = 0.6827
 _STEPS = 200
@@ -44,22 +47,34 @@ def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
     if found is None:
         return None
     x = prepared.row.space.flatten(outcome.point)
-    p_values = found.errors.p_values
+    told = Diagnostics(found.errors.p_values, profiles=_profiles(prepared, outcome))
     if prepared.problem.loss == "logistic":
-        seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
-        return Diagnostics(p_values, labels=_labels(seen))
+        return replace(told, labels=_labels(Seen.of(RowObjective(prepared.row, prepared.data), x)))
     seen_rows = rows_seen(prepared, outcome) if prepared.row.residual is not None else None
     if seen_rows is None or found.exact or found.rss is None:
-        return Diagnostics(p_values)
-    rank = found.errors.rank
-    return Diagnostics(
-        p_values,
-        _model_test(prepared.problem.linear, found),
-        residual_checks(prepared, x),
-        _lack_of_fit(prepared, seen_rows, rank),
-        tuple(prepared.place(i) for i in rout(seen_rows)),
-        *_influence(prepared, seen_rows, x, found),
+        return told
+    influence, points = _influence(prepared, seen_rows, x, found)
+    return replace(
+        told,
+        model=_model_test(prepared.problem.linear, found),
+        checks=residual_checks(prepared, x),
+        lack_of_fit=_lack_of_fit(prepared, seen_rows, found.errors.rank),
+        outliers=tuple(prepared.place(i) for i in rout(seen_rows)),
+        influence=influence,
+        points=points,
     )
+
+
+def _profiles(prepared: Prepared, outcome: FitOutcome) -> dict[str, list[tuple[float, float]]] | None:
+    """The profiles of the parameters with the most lopsided intervals; None of many rows, and where there are none."""
+    profile = None if prepared.problem.subject_to else profile_of(prepared, outcome)
+    if profile is None or prepared.data.rows > PIECE:
+        return None
+    known = [k for k, error in enumerate(profile.errors.standard_errors) if error]
+    if len(known) > _PROFILES and prepared.row.errors is None:
+        moved = profile.asymmetries()
+        known.sort(key=lambda k: -abs(moved[k]))
+    return {profile.prepared.row.space.label(k): profile.roots(k) for k in sorted(known[:_PROFILES])}
 
 
 def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
@@ -109,7 +124,7 @@ def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
 
 def _influence(
     prepared: Prepared, seen: RowsSeen, x: Vector, found: FitStatistics
-) -> tuple[tuple[RowInfluence, ...], None, tuple[tuple[float, float, float], ...]]:
+) -> tuple[tuple[RowInfluence, ...], tuple[tuple[float, float, float], ...]]:
     (J, r, h) = seen
     n = len(r)
     sums = RowObjective(prepared.row, prepared.data, float(n))
@@ -138,7 +153,7 @@ def _influence(
     )
     shown = np.linspace(0, n - 1, min(n, 300)).round().astype(int)
     points = tuple((float(says[i]), float(student[i]), float(h[i])) for i in shown)
-    return told, None, points
+    return told, points
 
 
 def rout(seen: RowsSeen, rate: float = _RATE) -> list[int]:

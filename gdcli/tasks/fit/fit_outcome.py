@@ -226,7 +226,8 @@ class Diagnostics:
     """What is known of a fit; what does not belong to its loss is None.
 
     ``p_values`` are those of the parameters in flat order, ``outliers`` the places of rows that are some, ``points``
-    fitted values, studentised residuals and leverages, row by row, for a picture.
+    fitted values, studentised residuals and leverages, row by row, for a picture. So are ``profiles``, by parameter
+    pairs of its value and the signed root of the fall of the likelihood there.
     """
 
     p_values: tuple[float | None, ...]
@@ -237,6 +238,7 @@ class Diagnostics:
     influence: tuple[RowInfluence, ...] = ()
     labels: LabelFigures | None = None
     points: tuple[tuple[float, float, float], ...] = ()
+    profiles: Mapping[str, list[tuple[float, float]]] | None = None
 
 
 _NO_ROWS = RowCount(0)

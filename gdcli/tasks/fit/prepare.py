@@ -451,20 +451,12 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         sense="maximize" if request.maximize else "minimize",
         start=start,
         constants=constants,
-        seed=request.seed,
-        source=request.source,
         bounds=bounds,
         fixed=tuple(fixed),
-        files=request.files,
         loss=loss,
-        weights=request.weights,
-        sigma=request.sigma,
         sigma_x={name: tree.text.partition("=")[2].strip() for name, tree in sigmas.items()},
-        scale_sigma=request.scale_sigma,
-        huber_delta=request.huber_delta,
         numbers=of_loss.numbers,
         estimated=estimated,
-        trials=request.trials,
         scaled=request.scale is not None or estimated == "scale",
         priors=_priors(request, names),
         kept_rows=request.rows,
@@ -473,17 +465,23 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         matrices=names.matrices,
         linear=linear and not sigmas,
         subject_to=constraints,
-        let=tuple(request.let),
-        **_of_answer(request),
+        l2=None if request.l2 is None or request.l2 == AUTO else float(request.l2),
+        folds=(request.folds or FOLDS) if request.l2 == AUTO else None,
+        samples=request.samples or SAMPLES,
+        resample=request.resample or RESAMPLED[0],
+        **_as_asked(request),
     )
-    row = _with_errors(row, sigmas, columns) if sigmas else row
+    if sigmas:
+        from gdcli.tasks.fit.input_errors import row_with_errors
+
+        row = row_with_errors(row, sigmas, columns)
     return Plan(problem, row, given, searched, settings, derived, layout_of(request))
 
 
-def _with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence[str]) -> RowModel:
-    from gdcli.tasks.fit.input_errors import row_with_errors
-
-    return row_with_errors(row, sigmas, columns)
+def _as_asked(request: FitRequest) -> dict[str, Any]:
+    names = "seed source files let weights sigma scale_sigma huber_delta trials intervals level derive"
+    asked = {name: getattr(request, name) for name in (*names.split(), "contour", "diagnostics")}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()}
 
 
 def _dates_used(derived: Derived | None, columns: Sequence[str]) -> dict[str, DateForm]:
@@ -532,20 +530,6 @@ def _priors(request: FitRequest, names: Names) -> tuple[Prior, ...]:
     from gdcli.tasks.fit.penalties import read_priors
 
     return read_priors(request.prior, list(names.parameters), names.parameters)
-
-
-def _of_answer(request: FitRequest) -> dict[str, Any]:
-    return {
-        "l2": None if request.l2 is None or request.l2 == AUTO else float(request.l2),
-        "folds": (request.folds or FOLDS) if request.l2 == AUTO else None,
-        "intervals": request.intervals,
-        "level": request.level,
-        "samples": request.samples or SAMPLES,
-        "resample": request.resample or RESAMPLED[0],
-        "derive": tuple(request.derive),
-        "contour": tuple(request.contour),
-        "diagnostics": request.diagnostics,
-    }
 
 
 def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:

@@ -86,14 +86,7 @@ class Profile:
         self.objective = RowObjective(prepared.row, prepared.data, unit * prepared.data.rows)
         self.quantile = student_t_quantile(errors.level, errors.dof)
         self.bottom: tuple[float, Vec] | None = None
-
-    @property
-    def lower(self) -> Sequence[float]:
-        return _ends(self.prepared)[0]
-
-    @property
-    def upper(self) -> Sequence[float]:
-        return _ends(self.prepared)[1]
+        self.lower, self.upper = _ends(prepared)
 
     @property
     def covariance(self) -> list[Vec]:
@@ -124,12 +117,24 @@ class Profile:
 
     def ends(self, k: int, ahead: float = 0.0) -> tuple[ProfileEnd, ProfileEnd]:
         """Return the ends of the interval of a parameter; ``ahead`` as of `interval`."""
+        return self.along(*self._along(k), ahead)
+
+    def _along(self, k: int) -> tuple[Curve, Vec, Vec, float]:
         from gdcli.judge.level_curve import Curve
 
         column = self.covariance[k]
         self.objective.between_poles(self.x)
         curve = Curve(self.objective, k, self.lower, self.upper)
-        return self.along(curve, self.x, column / column[k], sqrt(column[k]), ahead)
+        return curve, self.x, column / column[k], sqrt(column[k])
+
+    def roots(self, k: int) -> list[tuple[float, float]]:
+        """Return values of a parameter and the signed root of the fall of the likelihood there, for a picture."""
+        from gdcli.judge.profile import root_curve
+
+        curve, x, way, error = self._along(k)
+        least, reach = curve.objective.evaluate(x).value, self.quantile * error
+        below, above = (root_curve(curve, x, least, way, end, self.quantile) for end in (-reach, reach))
+        return [*below[:0:-1], *above]
 
     def along(
         self, curve: Curve, x: Vec, way: Vec, error: float, ahead: float = 0.0

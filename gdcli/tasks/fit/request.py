@@ -31,6 +31,23 @@ INTERVALS = (WALD, PROFILE, BOOTSTRAP)
 # What the bootstrap draws: the first where nothing is said.
 RESAMPLED = ("residual", "case", "parametric")
 SAMPLES, FEWEST_SAMPLES = 2000, 20
+# Options that exclude others, each with what to do.
+_PARTS, _ONE = "--cluster and --partitions", "leave out one of them"
+_SIGMA = "a weight w is a standard deviation of 1/sqrt(w) in unknown units, a sigma is one in known units"
+_EXCLUDED = (
+    ("--l2 auto", ("--prior", "--by", _PARTS), "give it a number"),
+    *((option, ("--sigma-x", "--share", "--model"), _ONE) for option in ("--l2", "--prior")),
+    ("--sigma-x", (_PARTS,), _ONE),
+    ("--by", (_PARTS,), _ONE),
+    ("--share", ("--cluster",), _ONE),
+    ("--derive", ("--share",), _ONE),
+    ("--subject-to", ("--by",), "fit one group, or leave out one of them"),
+    ("--contour", ("--by", _PARTS, "--subject-to"), _ONE),
+    ("--diagnostics", ("--by", "--model", _PARTS), _ONE),
+    ("--weights", ("--sigma",), _SIGMA),
+    ("--sigma", ("--scale",), "a known sigma is the scale"),
+    ("--huber-delta", ("--scale",), "delta is 1.345 times the scale"),
+)
 
 
 @stored()
@@ -106,16 +123,8 @@ class FitRequest:
             raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
         if self.share and not self.by:
             raise UsageError("--share is for groups", "add --by COLUMN; without it all parameters are shared")
-        if self.subject_to and self.by:
-            raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
-        self._check_penalties()
-        for option, given, other in (
-            ("--sigma-x", self.sigma_x and self.is_partitioned, "--cluster and --partitions"),
-            ("--by", self.by and self.is_partitioned, "--partitions"),
-            ("--share", self.share and self.cluster is not None, "--cluster"),
-        ):
-            if given:
-                raise UsageError(f"{option} does not go with {other}", "leave out one of them")
+        self._check_strength()
+        self._check_together()
         if self.files.count("-") > 1:
             raise UsageError("standard input is given twice", "one - is enough")
         self._check_intervals()
@@ -128,20 +137,23 @@ class FitRequest:
             raise UsageError("--folds find the strength of --l2", "add --l2 auto")
         if self.folds is not None and self.folds < 2:
             raise UsageError("--folds takes 2 or more", "--folds 10")
-        if is_searched:
-            others = (
-                ("--prior", self.prior),
-                ("--by", self.by),
-                ("--cluster and --partitions", self.is_partitioned),
-            )
-            _refuse("--l2 auto", others, "give it a number")
 
-    def _check_penalties(self) -> None:
-        self._check_strength()
-        for option, given in (("--l2", self.l2 is not None), ("--prior", self.prior)):
-            if given:
-                others = (("--sigma-x", self.sigma_x), ("--share", self.share), ("--model", self.models))
-                _refuse(option, others, "leave out one of them")
+    def _check_together(self) -> None:
+        """Raise UsageError for options that exclude each other."""
+        asked: dict[str, object] = {
+            f"--{name.replace('_', '-')}": getattr(self, name)
+            for name in (
+                *("by", "cluster", "contour", "derive", "diagnostics", "huber_delta", "l2", "prior"),
+                *("scale", "share", "sigma", "sigma_x", "subject_to", "weights"),
+            )
+        }
+        intervals = f"--intervals {self.intervals}"
+        asked |= {_PARTS: self.is_partitioned, "--model": self.models, "--l2 auto": self.l2 == AUTO}
+        asked[intervals] = self.intervals != WALD
+        for option, others, hint in (*_EXCLUDED, (intervals, ("--share", "--subject-to"), _ONE)):
+            for other in others if asked[option] else ():
+                if asked[other]:
+                    raise UsageError(f"{option} does not go with {other}", hint)
 
     def _check_loss(self) -> None:
         if self.loss is not None and self.loss not in LOSSES:
@@ -175,16 +187,10 @@ class FitRequest:
                 "--loss binomial needs the number of trials of each row",
                 "--trials COLUMN; labels of single trials are for --loss logistic",
             )
-        if self.huber_delta is not None and self.scale is not None:
-            raise UsageError("--huber-delta and --scale exclude each other", "delta is 1.345 times the scale")
         self._check_partitions()
 
     def _check_partitions(self) -> None:
         """Raise UsageError for losses, penalties and diagnostics that look at all rows in one place."""
-        if self.diagnostics and (self.by or self.models or self.is_partitioned):
-            raise UsageError(
-                "--diagnostics is of one fit to rows in one place", "leave out --by, or --cluster"
-            )
         apart = self.scale is None and self.l2 is None and not self.prior
         if self.is_partitioned and not (apart and self.loss in _OF_PARTS):
             what = f"--loss {self.loss}" if self.loss not in _OF_PARTS else "--scale, --l2 or --prior"
@@ -198,17 +204,6 @@ class FitRequest:
             raise UsageError(f"--intervals is one of {', '.join(INTERVALS)}, not {self.intervals}", hint)
         self._check_bootstrap()
         self._check_contour()
-        if self.derive and self.share:
-            raise UsageError("--derive does not go with --share", "leave out one of them")
-        if self.intervals == WALD:
-            return
-        asked = f"--intervals {self.intervals}"
-        if self.share:
-            raise UsageError(f"{asked} does not go with --share", "leave out one of them")
-        if self.subject_to:
-            raise UsageError(
-                f"{asked} is not for fits within constraints", "leave it out: wald is along what holds"
-            )
 
     def _check_contour(self) -> None:
         if not self.contour:
@@ -221,13 +216,6 @@ class FitRequest:
             raise UsageError(
                 f"--contour has {self.contour[0]} twice", "name two parameters, for example --contour a,b"
             )
-        for given, what in (
-            (self.by, "fits of groups (--by)"),
-            (self.is_partitioned, "--cluster and --partitions"),
-            (self.subject_to, "fits within constraints (--subject-to)"),
-        ):
-            if given:
-                raise UsageError(f"--contour is not for {what}", "leave out one of them")
 
     def _check_bootstrap(self) -> None:
         for option, value in (("--samples", self.samples), ("--resample", self.resample)):
@@ -241,11 +229,6 @@ class FitRequest:
             raise UsageError(told, f"--samples {SAMPLES} is usual, {FEWEST_SAMPLES} the least")
 
     def _check_weighting(self) -> None:
-        if self.weights and self.sigma:
-            raise UsageError(
-                "--weights and --sigma exclude each other",
-                "a weight w is a standard deviation of 1/sqrt(w) in unknown units, a sigma is one in known units",
-            )
         if self.scale_sigma and not self.sigma:
             raise UsageError("--scale-sigma is for --sigma", "add --sigma 0.1, or a column, or leave it out")
         if self.sigma_x and self.loss not in (None, "squared"):
@@ -254,15 +237,6 @@ class FitRequest:
             )
         if self.sigma and self.loss not in (None, "squared", "absolute", "huber", "quantile"):
             raise UsageError(f"--sigma has no meaning for --loss {self.loss}", "use --weights")
-        if self.sigma and self.scale is not None:
-            raise UsageError("--sigma and --scale exclude each other", "a known sigma is the scale")
-
-
-def _refuse(option: str, others: Sequence[tuple[str, object]], hint: str) -> None:
-    """Raise UsageError for the first of ``others``, each with its name, that was asked for beside ``option``."""
-    for other, asked in others:
-        if asked:
-            raise UsageError(f"{option} does not go with {other}", hint)
 
 
 def check_level(level: float) -> None:
