@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HELP = ("-h", "--help")
 # What follows an option and can only be another value of it: y=2, v=[1,2], x=0:5; and a number after a name.
 _ASSIGNMENT = re.compile(r"\w+(?:\[-?\d+\])?=(?:[-+.\d:]*(?:e-?\d+)?|\[.*\]|\w+\([\d.,-]*\))$")
+_COMPARISON = re.compile("[<>=≤≥]")
 # The metavars of options that take several values with commas between them.
 _LISTS = re.compile("LIST|NAMES|,")
 _NUMBER = re.compile(r"[-+]?[.\d]+(?:e[-+]?\d+)?$")
@@ -227,6 +228,8 @@ def _meant(positional: list[str], extra: str, command: Command) -> str:
         return f"write {start} {','.join(word for word in rest if _ASSIGNMENT.match(word))}"
     if extra.startswith("--"):
         return "nothing after -- is an option: put the options before it"
+    if _COMPARISON.search(extra) and any(option.name == "--subject-to" for option in command.options):
+        return f"write --subject-to '{extra}'"
     hint, whole = "put the expression in quotes, so that the shell leaves it whole", " ".join(positional)
     if command.arguments[0].field == "expression" and len(whole) <= 60 and "'" not in whole:
         hint += f": gd {command.name} '{whole}'"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from gdcli.cli.option_rows import options_of
 from gdcli.cli.options import PictureOptions
 from gdcli.cli.output_file import Destination
-from gdcli.kernel.errors import Span, UsageError
+from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -23,17 +23,10 @@ MOST_DOTS = 200_000_000  # of a picture: each takes four bytes while it is drawn
 class _File(Destination):
     """A picture's file: whole or not at all; what is wrong with it is said of its own option."""
 
+    _what = "picture"
+
     def write(self, picture: bytes) -> None:
         self._stream.buffer.write(picture)
-
-    def _unwritable(self, why: str) -> UsageError:
-        span = Span(self._typed, 0, len(self._typed), self._option)
-        return UsageError(f"cannot write the picture: {why}", _folder_hint(self._path), span)
-
-
-def _folder_hint(path: str) -> str:
-    folder = os.path.dirname(path)
-    return "" if os.path.isdir(folder) else f"there is no folder {folder}"
 
 
 class Canvas:

@@ -69,8 +69,8 @@ def perform(command: Command, typed: TypedOptions, env: Environment) -> int:
     return command.load()(options, env)
 
 
-def unknown_command(word: str) -> UsageError:
-    """Return the error for a first word that is no command, with what may be meant."""
+def unknown_command(word: str, before: str = "gd") -> UsageError:
+    """Return the error for a word that is no command, with what may be meant: another word ``before`` it."""
     from gdcli.cli import option_synonyms  # only an error needs them
 
     shown = beginning(word)
@@ -81,7 +81,9 @@ def unknown_command(word: str) -> UsageError:
             hint = f"commands have no dashes: gd {meant}"
         return UsageError(f"unknown option {shown}", hint)
     meant = option_synonyms.command(word)
-    hint = f"write gd {meant}" if meant else did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
+    hint = (
+        f"write {before} {meant}" if meant else did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
+    )
     if word.strip("-").lower() in ("version", "v"):
         hint = "write gd --version"
     elif "~" in word:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gdcli import __version__
 from gdcli.cli.commands import COMMANDS, Command, HelpOptions, ManOptions
+from gdcli.cli.dispatch import unknown_command
 from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.render.page import wrap
@@ -67,11 +68,7 @@ def run(options: ManOptions, env: Environment) -> int:
 def help_command(options: HelpOptions, env: Environment) -> int:
     name = options.command_name
     if name is not None and name not in COMMANDS:
-        from gdcli.cli import option_synonyms
-
-        meant = option_synonyms.command(name)
-        hint = f"write gd help {meant}" if meant else did_you_mean(name, COMMANDS, "'gd help' lists them")
-        raise UsageError(f"unknown command '{name[:40]}'", hint)
+        raise unknown_command(name, "gd help")
     from gdcli.cli.typer_app import help_of
 
     env.stdout.write(help_of(name))

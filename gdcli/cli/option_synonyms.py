@@ -9,17 +9,19 @@ from gdcli.cli.commands import COMMANDS, Command
 from gdcli.tasks.option_names import OPTIONS
 
 _ARGUMENT = "it is an argument: {usage}"
-_CONSTRAINT = "constraints are for gd minimize, gd maximize and gd fit: --subject-to 'x + y <= 1'"
 NOTES: dict[str, str] = {
     **dict.fromkeys(("data", "dataset", "csv-file", "input", "file", "i", "infile"), _ARGUMENT),
     **dict.fromkeys(
         ("expr", "expression", "function", "fun", "func", "objective", "model", "formula", "e"), _ARGUMENT
     ),
-    **dict.fromkeys(
-        ("constraint", "constraints", "subject-to", "st", "s.t.", "such-that", "eq", "ineq", "equality"),
-        _CONSTRAINT,
-    ),
     **dict.fromkeys(("maximize", "maximise"), "the command for it is gd maximize"),
+    **dict.fromkeys(
+        ("integer", "integers", "int", "binary"), "there are no whole numbers: variables are real"
+    ),
+    **dict.fromkeys(
+        ("momentum", "beta", "beta1", "beta2", "betas"),
+        "the coefficients of a method are fixed: 'gd methods' tells them; its step is --lr",
+    ),
     **dict.fromkeys(("minimize", "minimise"), "without --maximize it is a minimum that is sought"),
 }
 _COMMANDS: tuple[tuple[str, str], ...] = (
@@ -50,15 +52,21 @@ def option(name: str, command: Command) -> str:
     """Return what to write in place of an option that a command has not, or which commands have it; else nothing."""
     plain = name.lstrip("-").lower().replace("_", "-")
     names = {o.name for o in command.options}
-    for instead, known in OPTIONS:
-        if plain in known.split() and instead.partition(" ")[0] in names:
-            return f"{name} is {instead} here"
-    note = NOTES.get(plain, "").format(usage=command.usage)
-    others = [other.name for other in COMMANDS.values() if name in {o.name for o in other.options}]
-    if note or not others:
-        return note
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    return f"it is one of gd {', gd '.join(others[:3])}{more}; 'gd {command.name} --help' lists those of this command"
+    meant = [instead for instead, known in OPTIONS if plain in known.split()]
+    here = next((instead for instead in meant if instead.partition(" ")[0] in names), "")
+    if here:
+        return f"{name} is {here} here"
+    if note := NOTES.get(plain, ""):
+        return note.format(usage=command.usage)
+    for wanted in (name, *(meant if len(plain) > 1 else ())):  # a letter may be a variable
+        others = [
+            c.name for c in COMMANDS.values() if wanted.partition(" ")[0] in {o.name for o in c.options}
+        ]
+        if others:
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            told = f"{'it' if wanted == name else wanted} is one of gd {', gd '.join(others[:3])}{more}"
+            return f"{told}; 'gd {command.name} --help' lists those of this command"
+    return ""
 
 
 def command(word: str) -> str:

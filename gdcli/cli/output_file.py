@@ -29,6 +29,8 @@ class Destination:
     it. Errors name the ``option``.
     """
 
+    _what = "file"
+
     def __init__(self, path: str | None, stdout: TextIO, option: str = "--output") -> None:
         self._path = "" if path is None or path == "-" else os.path.realpath(path)
         self._typed, self._option = path or "", option
@@ -44,9 +46,9 @@ class Destination:
         return self._stream
 
     def _unwritable(self, why: str) -> UsageError:
-        return UsageError(
-            f"cannot write the file: {why}", "", Span(self._typed, 0, len(self._typed), self._option)
-        )
+        folder, span = os.path.dirname(self._path), Span(self._typed, 0, len(self._typed), self._option)
+        hint = "" if os.path.isdir(folder) else f"there is no folder {folder}"
+        return UsageError(f"cannot write the {self._what}: {why}", hint, span)
 
     def _open(self) -> TextIO:
         try:

@@ -45,7 +45,7 @@ def function(
     if outputs:
         ending = [f"    {outputs}[{i}] = {result}" for i, result in enumerate(results)]
     else:
-        ending = [f"    return {results[0] if len(results) == 1 else '(' + ', '.join(results) + ',)'}"]
+        ending = [f"    return {results[0] if len(results) == 1 else '(' + ', '.join(results) + ')'}"]
     return f"def {name}({head}):\n" + "".join(line + "\n" for line in [*reading, *lines, *ending])
 
 

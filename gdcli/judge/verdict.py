@@ -211,9 +211,9 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
         reached = sign * run.best.at.value * terms.unit
         return Verdict(
             Status.DIVERGED,
-            f"There is no {w.minimum}: the value keeps {w.falling} {w.below} {reached:.6g} as the variables grow in"
-            f" size, its {w.infimum} is at infinity.",
-            "add bounds, or a term that holds the variables back",
+            f"There is no {w.minimum} this way: the value keeps {w.falling} {w.below} {reached:.6g} as the variables"
+            f" grow in size, with its {w.infimum} at infinity.",
+            "add bounds, or a term that holds the variables back; or start elsewhere",
         )
     return None
 

@@ -103,15 +103,15 @@ def internal(fault: Exception) -> GdError:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like ``name``, or None when none is close."""
+    """Return the known name most like ``name``, dashes before it aside; None when none is close."""
     # Imported here: only a mistake pays for it. Cut to a length no name has, so that hostile text stays cheap.
     from difflib import get_close_matches
 
-    names = list(known)
+    names, name = {k.lstrip("-"): k for k in known}, name.lstrip("-")
     by_case = [k for k in names if k.lower() == name.lower()]
     matches = by_case or get_close_matches(name[:60], names, n=3, cutoff=0.6)
     # Of a short name half of the letters make no likeness: a slip of the finger is one edit.
-    return next((m for m in matches if len(name) > _SHORT or by_case or _is_one_edit(name, m)), None)
+    return next((names[m] for m in matches if len(name) > _SHORT or by_case or _is_one_edit(name, m)), None)
 
 
 _SHORT = 4

@@ -103,6 +103,7 @@ OPERATORS = _by_word(
 OPERATOR_WORDS = {"mod": "%", "rem": "%", "div": "//", "times": "*", "\\bmod": "%"}
 # What there is to say where no text can be proposed: of words between operands, and of what is called.
 _RANGE = "where(x > 0, a, b) chooses between two values; --bounds x=0: keeps a variable in a range"
+_OPTIONS = "constraints and bounds are options: --subject-to 'x + y <= 1', --bounds x=0:5"
 _ALONE = "write what the function returns, alone: x**2"
 _SLOPE = "gd gradient shows derivatives: gd gradient 'x**2' --at x=1"
 _WHOLE = "integrals, limits and the like are not part of the language"
@@ -111,12 +112,13 @@ WORDS: dict[str, str] = _by_word(
     (_ALONE, "def return function"),
     (f"for a parameter write lam or lambda_; for a function {_ALONE}", "lambda"),
     ("one where stands inside another: where(a < b, where(c < d, p, q), q)", "and or not"),
-    (_RANGE, "if else where given st s.t such subject with"),
+    (_RANGE, "if else where given with"),
+    (_OPTIONS, "st s.t such subject"),
 )
 # And of characters.
 SYMBOLS: dict[str, str] = _by_word(
     ("a bound that is not there is left out: --bounds x=0: for at least 0, x=:5 for at most 5", "∞"),
-    ("bounds are an option: --bounds x=0:5", "∈ ≤ ≥"),
+    (_OPTIONS, "∈ ≤ ≥"),
     (_SLOPE, "∂ ∇ ′"),
     (_WHOLE, "∫ →"),
     ("the length of a vector is norm(v)", "‖"),

@@ -110,9 +110,10 @@ def _python(of: _Written) -> str:
     built, leaves, gradient, about, names, x = of
     graph = built.graph
     value = export_text.function("objective", graph, [built.root], leaves, "p", safe=True)
-    # A tuple also of one number.
-    slope = export_text.function("gradient", graph, [*gradient, *gradient[:1]], leaves, "p", safe=True)
-    slope = slope.rstrip("\n") + f"[:{len(gradient)}]\n"
+    slope = export_text.function("gradient", graph, gradient, leaves, "p", safe=True)
+    if len(gradient) == 1:  # a tuple also of one number
+        above, _, result = slope.rstrip("\n").rpartition("return ")
+        slope = f"{above}return ({result},)\n"
     parts = [
         "import math\nfrom math import copysign, inf, isnan, nan\n",
         export_text.python_functions(graph, [built.root, *gradient]),

@@ -398,7 +398,8 @@ def _is_finite(value: float) -> bool:
 def _named_entry(file: str, name: str, content: object, options: Options) -> FileProblem:
     if not isinstance(content, dict):
         raise UsageError(
-            f"{file}: '{name}' stands outside a table", f"a problem begins with its name: [{name}]"
+            f"{file}: '{name}' stands outside a table",
+            "each problem begins with a name of its own: [first], and below it the lines of the problem",
         )
     return _entry(f"{file}: [{name}]", name, content, options)
 

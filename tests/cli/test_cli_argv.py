@@ -80,6 +80,10 @@ def test_help_wins(arguments: list[str]) -> None:
     [
         (["x", "--strat", "x=1"], "unknown option --strat", "did you mean --start?"),
         (["--maxiter=5", "x"], "unknown option --maxiter", "--maxiter is --max-iter here"),
+        (["--integer", "x"], "unknown option --integer", "there are no whole numbers"),
+        (["--momentum", "0.9", "x"], "unknown option --momentum", "the coefficients of a method"),
+        (["--beta", "x"], "unknown option --beta", "the coefficients of a method"),
+        (["--gif", "a.gif", "x"], "unknown option --gif", "'gd minimize --help' lists the options"),
         (["--qqqqq", "x"], "unknown option --qqqqq", "'gd minimize --help' lists the options"),
         (["x", "--hlep"], "unknown option --hlep", "did you mean --help?"),
         (["x", "--start"], "--start needs a value: START", "Where to start"),
@@ -89,6 +93,12 @@ def test_help_wins(arguments: list[str]) -> None:
         ([], "EXPR is missing", "usage: gd minimize EXPR [OPTIONS]"),
         (["x", "+", "1"], "one EXPR is expected, and '+' is one more", "put the expression in quotes"),
         (["x", "x=1", "y=2"], "one EXPR is expected, and 'x=1' is one more", "write --start x=1,y=2"),
+        (["x", "x+y<=1"], "one EXPR is expected, and 'x+y<=1' is one more", "write --subject-to 'x+y<=1'"),
+        (
+            ["x", "--subject-to", "x>=5", "x<=3"],
+            "one EXPR is expected, and 'x<=3'",
+            "write --subject-to 'x<=3'",
+        ),
         (["x", "--x=1"], "unknown option --x", "the start of a variable is given with --start x=1"),
         (["x", "--x", "1"], "unknown option --x", "the start of a variable is given with --start x=1"),
         (["x", "-start", "x=1"], "unknown option -start", "options have two dashes: --start"),
@@ -256,6 +266,25 @@ def test_of_a_short_name_the_nearest_is_one_edit_away() -> None:
     assert [nearest(name, known) for name in ("sni", "son", "sqr", "sinn", "flor", "Sin")] == [
         "sin", "sin", "sqrt", "sin", "floor", "sin",
     ]  # fmt: skip
+
+
+def test_an_option_of_other_commands_is_found_by_its_other_names() -> None:
+    methods = COMMANDS["methods"]
+    for typed in ("--subject-to", "--st"):
+        with pytest.raises(UsageError) as caught:
+            arrange([typed, "x >= 1"], methods)
+        assert "is one of gd minimize, gd maximize" in caught.value.hint
+    assert caught.value.hint.startswith("--subject-to is one of")
+
+
+def test_dashes_make_no_likeness() -> None:
+    options = ["--max-iter", "--engine", "--set", "--start"]
+    assert [nearest(name, options) for name in ("--integer", "--gif", "--beta", "-strat")] == [
+        None,
+        None,
+        None,
+        "--start",
+    ]
 
 
 def test_nearest_words() -> None:

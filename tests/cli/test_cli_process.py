@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -54,6 +55,12 @@ ENDLESS = [ROSENBROCK, "--start", "x=-1.2,y=1", "--lr", "1e-7", "--max-iter", "1
 )
 def test_nothing_is_loaded_that_is_not_needed(arguments: list[str], more: set[str]) -> None:
     assert not loaded(*arguments) & (HEAVY | more)
+
+
+def test_the_package_runs_as_a_module() -> None:
+    words = [sys.executable, "-m", "gdcli", "minimize", "x**2", "--start", "x=1", "--print", "x"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0.0\n", "")
 
 
 def test_version() -> None:

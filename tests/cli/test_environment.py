@@ -152,3 +152,14 @@ def test_signals_are_as_before_when_a_command_is_over(line: list[str]) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     assert run(line, around()[0]) == 0
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+@pytest.mark.parametrize("option", ["--output", "--report", "--trace", "--plot"])
+def test_a_folder_that_is_not_there_is_named(option: str, tmp_path: Path) -> None:
+    if option == "--plot":
+        pytest.importorskip("matplotlib")
+    suffix = {"--report": ".html", "--plot": ".png"}.get(option, ".csv")
+    env, _, err = around()
+    words = ["minimize", "x**2", "--start", "x=1", option, str(tmp_path / "no" / f"a{suffix}")]
+    assert run(words, env) == 2
+    assert f"there is no folder {tmp_path / 'no'}" in err.getvalue()

@@ -72,7 +72,17 @@ def test_forms_of_a_start(tmp_path: Path) -> None:
             "a problem has two lines: [p] with its name, and expression='(x-1)**2'",
         ),
         ("\x00", "", ""),
-        ("x = 1", "'x' stands outside a table", "a problem begins with its name: [x]"),
+        ("x = 1", "'x' stands outside a table", "each problem begins with a name of its own: [first]"),
+        (
+            "expression='x'",
+            "'expression' stands outside a table",
+            "each problem begins with a name of its own",
+        ),
+        (
+            "[[problem]]\nexpression='x'",
+            "'problem' stands outside a table",
+            "each problem begins with a name",
+        ),
         ("[p]", "[p] expression: is missing", ""),
         ("[p]\nexpression=3", "[p] expression: must be text", ""),
         ("[p]\nexpresion='x'", "[p] expresion: unknown key", "did you mean expression?"),

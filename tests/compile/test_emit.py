@@ -66,6 +66,15 @@ def test_python_has_the_same_bits(tmp_path: Path, expression: str, start: str, c
     assert [float(w) for w in ran(sys.executable, str(tmp_path / "f.py")).split()] == expected(outcome)
 
 
+@pytest.mark.parametrize(("start", "ending"), [("x=1", "(x0 * 2.0),)"), ("x=1,y=2", ")")])
+def test_python_returns_each_slope_once(start: str, ending: str) -> None:
+    _, text = written("x**2" if start == "x=1" else "x**2*y", start, "", "python")
+    returned = [line for line in text.splitlines() if "return" in line][-1]
+    assert returned.count(", ") == start.count(",")
+    assert returned.endswith(ending)
+    assert "[:" not in returned
+
+
 @needs_gcc
 @pytest.mark.parametrize(("expression", "start", "constants"), OBJECTIVES)
 def test_c_agrees(tmp_path: Path, expression: str, start: str, constants: str) -> None:

@@ -166,7 +166,23 @@ def test_with_constraints_a_linear_fall_is_not_called_slow(expression: str) -> N
 
 
 def test_a_slow_fall_to_a_limit_is_no_fall_without_end() -> None:
-    assert "infimum is at infinity" in verdict(INVERSE_LOG, [2.0])[0].message
+    assert "infimum at infinity" in verdict(INVERSE_LOG, [2.0])[0].message
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "elsewhere"), [("x**2*exp(-x)", 3.0, 0.5), ("x/(1+x**2)", 3.0, -2.0)]
+)
+def test_a_fall_to_infinity_is_told_of_this_way_alone(
+    expression: str, start: float, elsewhere: float
+) -> None:
+    """Elsewhere there is the global minimum."""
+    away = minimize(expression, start={"x": start})
+    assert away.status is Status.DIVERGED
+    assert away.message.startswith("There is no minimum this way: ")
+    assert "start elsewhere" in away.advice
+    there = minimize(expression, start={"x": elsewhere})
+    assert there.status is Status.CONVERGED
+    assert there.value < away.value
 
 
 def test_the_edge_is_noticed_in_time() -> None:
@@ -195,7 +211,7 @@ def test_a_fixed_step_is_told_its_stable_range() -> None:
 
 def test_reasons_are_named() -> None:
     assert "without end" in verdict(CUBE, [1.0])[0].message
-    assert "infimum is at infinity" in verdict(DECAY, [0.0])[0].message
+    assert "infimum at infinity" in verdict(DECAY, [0.0])[0].message
     assert "edge of the domain" in verdict(LOG, [2.0])[0].message
     assert "does not change" in verdict(BELL, [1e5])[0].message
 

@@ -180,6 +180,8 @@ def test_a_file_is_a_file_whatever_its_name(
         (["fit", "y ~ a*x", "d.csv", "--robust"], "--robust is --loss huber here"),
         (["minimize", "sum(v**2)", "--start", "v=1:5"], "linspace(1,5,9)"),
         (["minimize", "x**2 - 2*x, x>0", "--start", "x=1"], "bounds and constraints are options"),
+        (["minimize", "x**2 s.t. x>0", "--start", "x=1"], "constraints and bounds are options"),
+        (["minimize", "x**2 subject to x>0", "--start", "x=1"], "constraints and bounds are options"),
         (["run", "p.jsonl"], "x0 is start here"),
         (["run", "q.jsonl"], "constants is set here"),
     ],

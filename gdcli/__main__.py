@@ -1,0 +1,5 @@
+"""``python -m gdcli``: what ``gd`` does, by the interpreter that is named."""
+
+from gdcli.cli.app import main
+
+main()
