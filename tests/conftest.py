@@ -9,6 +9,7 @@ whose numbers go through sums and functions that other processors round otherwis
 """
 
 import gc
+import signal
 
 import pytest
 from effort import WHOLE
@@ -22,6 +23,8 @@ NUMERICAL = {
 
 # Programs and their trees have many objects that stay: to look for cycles among them takes up to a fifth of the time.
 gc.set_threshold(100_000, 20, 100)
+# In the background of a shell interrupts are ignored, also by the commands that tests start: they would hear none.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
