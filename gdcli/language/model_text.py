@@ -19,7 +19,7 @@ from gdcli.language.syntax import Node, Tree, parse, postorder
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Category, Levels
 
-# What parts a model from its comments, where a tilde says nothing.
+_AS_NUMBERS = "write 1 into the data where it is what is counted, and 0 elsewhere"
 
 
 class Model(NamedTuple):
@@ -86,6 +86,9 @@ def parse_model(text: str, source: str = "") -> Model:
     if not calls:
         return model
     left = None if model.left is None else restored(model.left, typed, calls)
+    if left is not None and model.left is not None and model.left.root.value in calls:
+        place = Span(typed, left.root.start, left.root.end, source)
+        raise UsageError("what is measured is a number, and not a category", _AS_NUMBERS, place)
     return Model(typed, left, restored(model.right, typed, calls), source, tuple(calls.values()))
 
 

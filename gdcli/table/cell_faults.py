@@ -95,7 +95,7 @@ def remedy(text: str, marks: Marks, name: str, title: str = "") -> str:
     if title and re.fullmatch(_WORDS, cell) and why_not(cell).endswith("is not a number"):
         import shlex
 
-        return f"{SKIP}; a column of words can only make groups: --by {shlex.quote(title)}"
+        return f"{SKIP}; words are categories, C(...) in the model, or make groups: --by {shlex.quote(title)}"
     return SKIP
 
 

@@ -144,7 +144,11 @@ BAD = [
     (b"y,x\n1,2\n3\n", "standard input:3:2: the row has 1 cell, the header 2", "--missing skip"),
     (b"y,x\n1,2\n3,4,5\n", "standard input:3:5: the row has 3 cells, the header 2", "decimal commas"),
     (b"y,x\n1,2\n3,abc\n", "standard input:3:3: column x: 'abc' is not a number", "--missing skip"),
-    (b"y,x\n1,2\n3,low dose\n", "'low dose' is not a number", "can only make groups: --by x"),
+    (
+        b"y,x\n1,2\n3,low dose\n",
+        "'low dose' is not a number",
+        "words are categories, C(...) in the model, or make groups: --by x",
+    ),
     (b"x,y\n2024-01-31,2\n", "'2024-01-31' is not a number", "a date? --dates x=days"),
     (b"x;y\n31.1.2024 12:00;2\n", "'31.1.2024 12:00' is not a number", "a date?"),
     (b"y,x\n1,2\n3, abc \n", "standard input:3:4: column x: 'abc' is not a number", "--missing skip"),

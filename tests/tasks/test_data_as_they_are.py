@@ -123,6 +123,7 @@ def test_levels_are_sorted_and_the_base_may_be_chosen(tmp_path: Path) -> None:
         ("y ~ a + C(group)", {"rows": "group == 'a'"}, "has one level, a"),
         ("y ~ a + C(2*t)", {}, "an operator is missing"),
         ("y ~ a + C(group) +", {}, "something is missing after +"),
+        ("C(group) ~ a + b*t", {}, "what is measured is a number"),
     ],
 )
 def test_what_is_wrong_with_categories_is_told(
