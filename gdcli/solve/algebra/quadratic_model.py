@@ -39,12 +39,9 @@ from gdcli.kernel.vectors import Vec, Vector, as_like, dot, is_zero, norm, quoti
 from gdcli.solve.algebra.hessian import NOISE
 from gdcli.solve.algebra.trust_region import (
     HARD,
-    LENGTH_ACCURACY,
     LENGTH_SLACK,
     MAX_FACTORS,
-    MAX_SECULAR,
     boundary_step,
-    next_shift,
     secular_step,
 )
 
@@ -206,7 +203,7 @@ class PlaneModel(LocalModel):
 
     def step(self, radius: float) -> ModelStep:
         if not self.strict:
-            return self._secular_step(radius) or super().step(radius)
+            return super().step(radius)
         if self.newton_length <= radius:
             return ModelStep(self.newton, self.newton_length, self.gap, False, False)
         return self._boundary_step(radius)
@@ -236,39 +233,6 @@ class PlaneModel(LocalModel):
             length = hypot(p0, p1)
         predicted = 0.5 * (shift * length * length - g0 * p0 - g1 * p1)
         return ModelStep(Vec((p0, p1)), length, predicted, True, False)
-
-    def _secular_step(self, radius: float) -> ModelStep | None:
-        """Return the step to the boundary by the eigenvalues; None for the rarer cases, which the general model
-        treats.
-        """
-        (w0, w1), (q0, q1) = self._values, self._along
-        if not abs(q0) > HARD * max(abs(w0), w1) * radius or (w0 > 0.0 and hypot(q0 / w0, q1 / w1) <= radius):
-            return None
-        low = max(0.0, -w0)
-        slope = hypot(q0, q1)
-        mean = w0 + (q1 / slope) ** 2 * (w1 - w0)
-        below, above = (
-            max(low, slope / radius - mean, abs(q0) / radius - w0, abs(q1) / radius - w1),
-            low + slope / radius,
-        )
-        shift = below
-        y0 = y1 = length = 0.0
-        for _ in range(MAX_SECULAR):
-            d0, d1 = w0 + shift, w1 + shift
-            if not (d0 > 0.0 and d1 > 0.0):
-                return None
-            y0, y1 = -q0 / d0, -q1 / d1
-            length = hypot(y0, y1)
-            if abs(length - radius) <= LENGTH_ACCURACY * radius:
-                break
-            if length > radius:
-                below = shift
-            else:
-                above = shift
-            shift = next_shift(shift, length, radius, y0 * y0 / d0 + y1 * y1 / d1, low, below, above)
-        (u0, u1), (v0, v1) = self._basis
-        predicted = -(q0 * y0 + q1 * y1 + 0.5 * (w0 * y0 * y0 + w1 * y1 * y1))
-        return ModelStep(Vec((y0 * u0 + y1 * v0, y0 * u1 + y1 * v1)), length, predicted, True, False)
 
 
 @stored(gain="gap")
