@@ -11,20 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import isfinite, sqrt
 
-from gdcli.kernel.numerics import EPS, EQUAL_EIGENVALUES, SMALLEST_RADIUS
+from gdcli.kernel.numerics import EPS, SMALLEST_RADIUS
 from gdcli.kernel.vectors import Array, np
-from gdcli.solve.algebra.trust_region import (
-    ACCEPTABLE,
-    GOOD,
-    HARD,
-    LENGTH_ACCURACY,
-    MAX_SECULAR,
-    POOR,
-    next_shift,
-)
+from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, secular_step
 
-# Eigenvalues below this part of the largest are the rounding of the others.
-_LEVEL = 1e-14
 # A squared pivot below this part of the largest leaves a Newton step without digits.
 _PIVOT = 1e-13
 # A step that has used all of the radius but this part of its square does not go on to the next face.
@@ -44,13 +34,7 @@ def ball_step(H: Array, g: Array, radius: float) -> Array:
     if newton is not None and _length(newton) <= radius:
         return newton
     w, Q = np.linalg.eigh(H)
-    q = Q.T @ g
-    top, low = max(abs(w[0]), abs(w[-1]), 1e-300), max(0.0, -w[0])
-    if w[0] <= _LEVEL * top:
-        y = _hard_case(w, q, radius, top, low)
-        if y is not None:
-            return Q @ y
-    y = _on_the_sphere(w, q, radius, low)
+    y = np.array(secular_step(w.tolist(), (Q.T @ g).tolist(), radius)[0])
     return Q @ (y * min(1.0, radius / max(_length(y), 1e-300)))
 
 
@@ -64,39 +48,6 @@ def _newton(H: Array, g: Array) -> Array | None:
     if not pivots.min() ** 2 > _PIVOT * pivots.max() ** 2:
         return None
     return -np.linalg.solve(L.T, np.linalg.solve(L, g))
-
-
-def _hard_case(w: Array, q: Array, radius: float, top: float, low: float) -> Array | None:
-    """Return the step, in the basis of the eigenvectors, where the slope has no part in the lowest of them."""
-    lowest = w <= w[0] + EQUAL_EIGENVALUES * top
-    falls = w[0] < -_LEVEL * top
-    if _length(q[lowest]) > (HARD * top * radius if falls else _LEVEL * _length(q)):
-        return None
-    y = np.where(lowest, 0.0, -q / np.where(lowest, 1.0, w + low))
-    room = radius * radius - y @ y
-    if room <= 0.0:
-        return None
-    if falls:
-        y[0] = np.sqrt(room) if q[0] <= 0.0 else -np.sqrt(room)
-    return y
-
-
-def _on_the_sphere(w: Array, q: Array, radius: float, low: float) -> Array:
-    below, above = low, low + _length(q) / radius + 1e-300
-    shift = max(below + 1e-3 * (above - below), float(np.max(abs(q) / radius - w)))
-    y = -q
-    for _ in range(MAX_SECULAR):
-        shifted = w + shift
-        if not shifted[0] > 0.0:
-            below, shift = shift, 0.5 * (shift + above)
-            continue
-        y = -q / shifted
-        length = _length(y)
-        if abs(length - radius) <= LENGTH_ACCURACY * radius:
-            break
-        below, above = (shift, above) if length > radius else (below, shift)
-        shift = next_shift(shift, length, radius, float(y @ (y / shifted)), low, below, above)
-    return y
 
 
 def box_step(H: Array, g: Array, lower: Array, upper: Array, radius: float) -> Array:
