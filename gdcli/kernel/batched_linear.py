@@ -78,7 +78,7 @@ def solve_transposed(R: Array, b: Array) -> Array:
 
 
 def inverse_upper(R: Array) -> Array:
-    """Return the inverse of upper triangles, (p, p, g)."""
+    """Return the inverse of upper triangles, (p, p, g) or of one (p, p), in their precision."""
     inverse = np.zeros_like(R)
     for j in range(len(R)):
         inverse[j, j] = 1.0 / R[j, j]

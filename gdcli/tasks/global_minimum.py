@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
@@ -131,7 +131,7 @@ def _solved(
     found = solve(at_best, local, formulas=formulas)
     run = replace(found.run, seconds=perf_counter() - began)
     answer = replace(found, problem=problem, settings=settings, run=run)
-    return _told(answer, search, reason, within, keep), search, within
+    return told(answer, search, reason, within, keep), search, within
 
 
 def _with_every(
@@ -304,8 +304,13 @@ def was_stopped(reason: StopReason | None) -> bool:
     return reason not in (None, StopReason.MAX_EVALUATIONS)
 
 
-def _told(found: Outcome, search: Search, reason: StopReason | None, within: Bounded, keep: bool) -> Outcome:
-    """Return the outcome at the best point with what the search has found out."""
+_Found = TypeVar("_Found", bound=Outcome)
+
+
+def told(
+    found: _Found, search: Search, reason: StopReason | None, within: Bounded, keep: bool, least: str = ""
+) -> _Found:
+    """Return the outcome at the best point with what the search has found out; ``least`` names what is enclosed."""
     evidence = evidence_of(search, reason, found.sign, within, keep and not was_stopped(reason))
     extremum = "minimum" if found.sign > 0 else "maximum"
     status, message, advice = verdict_of(search, reason, extremum, found)
@@ -320,7 +325,7 @@ def _told(found: Outcome, search: Search, reason: StopReason | None, within: Bou
         globally=evidence,
         method="global",
         used="branch and bound with intervals",
-        why=f"--global encloses the {extremum}",
+        why=f"--global encloses the {least or extremum}",
         warnings=_warnings(found, search),
     )
 

@@ -17,7 +17,6 @@ from math import exp, fsum, sqrt
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.model_choice import GainTest, Strength, aicc, akaike_weights, gain_test
-from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import Status
@@ -26,7 +25,7 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResidualChecks
-from gdcli.tasks.fit.penalty_path import left_out_loss
+from gdcli.tasks.fit.penalty_path import Each, left_out_error
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.row_sample import RowSample, sample_rows
@@ -88,9 +87,6 @@ class Verdict(NamedTuple):
     by: str = ""
     rivals: tuple[int, ...] = ()
     ratio: float | None = None
-
-
-Each = Callable[..., Iterator[Any]]  # as `gdcli.objective.row_model.Parts.each`
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,19 +226,8 @@ def _left_out(fit: ModelFit, settings: FitSettings, number: int | None, each: Ea
             "--folds takes 2 or more", "--folds 10, or --folds all to leave out each row in turn"
         )
     start = replace(prepared.problem, start=dict(fit.outcome.point), searched=None)
-    total = 0.0
     begun = replace(prepared, problem=start, place=str)
-    for loss in each(_of_fold, range(number), begun, settings, number):
-        budget.check()
-        if loss is None:
-            return None
-        total += loss
-    mean = total / prepared.data.rows
-    return sqrt(mean) if squares or prepared.problem.loss == "squared" else mean
-
-
-def _of_fold(k: int, prepared: Prepared, settings: FitSettings, number: int) -> float | None:
-    return left_out_loss(k, prepared, settings, number, solve)
+    return left_out_error(begun, settings, number, solve, each)
 
 
 def _verdict(fits: Sequence[ModelFit]) -> Verdict:

@@ -7,7 +7,6 @@ as the double that it is read as.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
@@ -24,16 +23,11 @@ from gdcli.tasks.global_minimum import (
     DEFAULT_TOL,
     Teller,
     check_bounded,
-    evidence_of,
     run_search,
-    verdict_of,
-    was_stopped,
+    told,
 )
 from gdcli.tasks.kept_cover import Bounded
 from gdcli.tasks.pipeline import flat_bounds
-
-if TYPE_CHECKING:
-    from gdcli.solve.global_search.branch_and_bound import Search
 
 # More parameters are more boxes than anybody can wait for; of more rows each box takes too long.
 MOST_PARAMETERS, MOST_ROWS = 4, 10_000
@@ -131,29 +125,10 @@ def solve_globally(
             raise budget.no_answer((reason or StopReason.MAX_EVALUATIONS).value)
         found = answer(_from(prepared, search.state.point), FitSettings())
         search.offer(np.clip(np.array(found.run.best.at.x), within.low, within.high)[:, None])
-        return _told(
-            replace(found, problem=prepared.problem, settings=settings), search, reason, within, keep
-        )
+        typed = replace(found, problem=prepared.problem, settings=settings)
+        return told(typed, search, reason, within, keep, "least sum of squares")
 
 
 def _from(prepared: Prepared, x: Sequence[float]) -> Prepared:
     start = prepared.row.space.unflatten([float(v) for v in x])
     return replace(prepared, problem=replace(prepared.problem, start=start))
-
-
-def _told(
-    found: FitOutcome, search: Search, reason: StopReason | None, within: Bounded, keep: bool
-) -> FitOutcome:
-    status, message, advice = verdict_of(search, reason, "minimum", found)
-    why = StopReason.GLOBAL if reason is None else reason
-    return replace(
-        found,
-        run=replace(found.run, reason=why),
-        status=status,
-        message=message,
-        advice=advice,
-        globally=evidence_of(search, reason, 1, within, keep and not was_stopped(reason)),
-        method="global",
-        used="branch and bound with intervals",
-        why="--global encloses the least sum of squares",
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
@@ -18,23 +18,10 @@ from gdcli.tasks.fit.prediction import PREDICTED, FittedAnswer, bands, check, re
 
 if TYPE_CHECKING:
     from gdcli.table.source import DataTable
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.fit_outcome import FitOutcome, GroupPart
 
 # So many groups are named to whoever has rows of another one.
 _NAMED = 6
-
-
-class Part(Protocol):
-    """What is known of a group beside shared parameters; see `gdcli.tasks.fit.fit_outcome.GroupPart`."""
-
-    @property
-    def group(self) -> Mapping[str, Any]: ...
-    @property
-    def point(self) -> Mapping[str, Any]: ...
-    @property
-    def covariance_factor(self) -> Sequence[Sequence[float]] | None: ...
-    @property
-    def ranges(self) -> Mapping[str, Sequence[float]] | None: ...
 
 
 class FittedGroups(NamedTuple):
@@ -44,7 +31,7 @@ class FittedGroups(NamedTuple):
     answers: Mapping[tuple[Label, ...], FittedAnswer | str]
 
     @classmethod
-    def of(cls, shared: FittedAnswer, parts: Sequence[Part]) -> FittedGroups:
+    def of(cls, shared: FittedAnswer, parts: Sequence[GroupPart]) -> FittedGroups:
         """Return those of a fit with ``shared`` parameters, and of each group its own."""
         return cls(tuple(parts[0].group), {key_of(part.group): _with_own(shared, part) for part in parts})
 
@@ -62,7 +49,7 @@ def key_of(group: Mapping[str, Any]) -> tuple[Label, ...]:
     return tuple(value if isinstance(value, str) else float(value) for value in group.values())
 
 
-def _with_own(shared: FittedAnswer, part: Part) -> FittedAnswer:
+def _with_own(shared: FittedAnswer, part: GroupPart) -> FittedAnswer:
     """The answer of a group with its own parameters, which come first, and the shared ones."""
     own = Space(lengths_of(part.point))
     factor = None

@@ -7,14 +7,15 @@ parameters that shrink, and none. The penalty of a fit to some of the rows is as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, GdError, UsageError
 from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.penalties import penalised, shrunk
 from gdcli.tasks.fit.some_rows import fold, taken
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.request import FitSettings
 
     Solve = Callable[[Prepared, FitSettings], FitOutcome]
+
+Each = Callable[..., Iterator[Any]]  # as `gdcli.objective.row_model.Parts.each`
 
 # Powers of the root of 10 by which the curvature is multiplied.
 _POWERS = range(-10, 5)
@@ -53,7 +56,8 @@ def with_strength(prepared: Prepared, settings: FitSettings, solve: Solve) -> Pr
     costs: dict[float, float] = {}
     for strength in (0.0, *(size * sqrt(10.0) ** k for k in _POWERS)):
         made = _penalised(plain, strength) if strength else plain
-        costs[strength] = _cost(made, settings, folds, solve)
+        cost = left_out_error(made, settings, folds, solve)
+        costs[strength] = inf if cost is None else cost
     best = min(costs, key=lambda strength: (costs[strength], -strength))
     if costs[best] == inf:
         raise DataError(
@@ -82,21 +86,28 @@ def _curvature(plain: Prepared, settings: FitSettings, solve: Solve) -> float:
     return float(size)
 
 
-def _cost(prepared: Prepared, settings: FitSettings, folds: int, solve: Solve) -> float:
-    """What a row left out costs: the root of its mean square, of other losses the mean; infinite without a fit."""
+def left_out_error(
+    prepared: Prepared, settings: FitSettings, folds: int, solve: Solve, each: Each = each_here
+) -> float | None:
+    """Return the error of rows left out: the root of the mean square, of other losses the mean; None without a fit.
+
+    ``each`` computes what the folds cost.
+    """
     total = 0.0
-    for k in range(folds):
+    for loss in each(_left_out_loss, range(folds), prepared, settings, folds, solve):
         budget.check()
-        loss = left_out_loss(k, prepared, settings, folds, solve)
-        total += inf if loss is None else loss
+        if loss is None:
+            return None
+        total += loss
     mean = total / prepared.data.rows
-    return sqrt(mean) if prepared.problem.loss == "squared" else mean
+    squares = prepared.row.residual is not None or prepared.problem.loss == "squared"
+    return sqrt(mean) if squares else mean
 
 
-def left_out_loss(
+def _left_out_loss(
     k: int, prepared: Prepared, settings: FitSettings, number: int, solve: Solve
 ) -> float | None:
-    """Return the loss, without penalties, of the rows that fold k leaves out; None where the others have no fit."""
+    """The loss, without penalties, of the rows that fold k leaves out; None where the others have no fit."""
     inside, outside = fold(k, prepared.data.rows, number, prepared.problem.seed)
     if len(inside) < prepared.row.space.size and prepared.plain is None:
         return None

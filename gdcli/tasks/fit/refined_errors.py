@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import student_t_quantile
+from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.vectors import Array, Vec, Vector, np
 
@@ -32,7 +33,7 @@ def refined(found: FitStatistics, sums: RowObjective, x: Vector, factor: Sequenc
     if size > _MOST or None in errors.standard_errors or not sums.has_wide:
         return found
     with np.errstate(all="ignore"):
-        inverse = _inverse(_triangle(sums, x, factor))
+        inverse = inverse_upper(_triangle(sums, x, factor))
         lengths = np.sqrt((inverse * inverse).sum(axis=1))
     scale = 1.0 if errors.dof == float("inf") else found.residual_sd or 0.0
     told = [scale * float(length) for length in lengths]
@@ -73,15 +74,4 @@ def _triangle(sums: RowObjective, x: Vector, factor: Sequence[Vec]) -> Array:
         L[j, j] = np.sqrt(G[j, j] - L[j, :j] @ L[j, :j])
         L[j + 1 :, j] = (G[j + 1 :, j] - L[j + 1 :, :j] @ L[j, :j]) / L[j, j]
     found: Array = L.T @ R
-    return found
-
-
-def _inverse(R: Array) -> Array:
-    """The inverse of an upper triangle (p, p), in its precision."""
-    size = len(R)
-    found: Array = np.zeros_like(R)
-    for j in range(size):
-        found[j, j] = 1.0 / R[j, j]
-        for i in range(j - 1, -1, -1):
-            found[i, j] = -(R[i, i + 1 : j + 1] @ found[i + 1 : j + 1, j]) / R[i, i]
     return found
