@@ -132,9 +132,9 @@ def _inputs(options: Options) -> Iterator[tuple[str, str]]:
     """Yield the files that a command line reads, each with what it is."""
     files: Sequence[str] = getattr(options, "files", ())
     if files:
-        from gdcli.tasks.fit.annotated_output import input_files
+        from gdcli.table.source import expand
 
-        yield from (("the data", path) for path in input_files(files) if path != "-")
+        yield from (("the data", path) for path in expand(files) if path != "-")
     if file := options.typed.get("file"):
         yield "the file that is read", file
     typed = (options.typed.get(name) or () for name in ("expression", "start", "at", "set"))

@@ -91,6 +91,6 @@ def data_of(files: Sequence[str] | None) -> dict[str, str | None]:
     if files is None:
         return {}
     from gdcli.table.file_digest import digests
-    from gdcli.tasks.fit.annotated_output import input_files
+    from gdcli.table.source import expand
 
-    return digests(input_files(list(files) or ["-"]))
+    return digests(expand(list(files) or ["-"]))

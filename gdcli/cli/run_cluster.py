@@ -8,15 +8,13 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
 from gdcli.cli.run_input import ProblemLines, Tables
 from gdcli.cli.run_solver import Answer, Solver, Task, lost, taken
 from gdcli.render.verdicts import Shown
-from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.worker_chunks import AHEAD, LOST, Chunks
+from gdcli.tasks.cluster.worker_chunks import AHEAD, LOST, chunks_on
 
 
 def solve_chunk(tasks: list[Task], file: str, shown: Shown) -> list[Answer]:
@@ -37,19 +35,15 @@ class ClusterWorkers:
     """
 
     def __init__(self, address: str, file: str, shown: Shown) -> None:
-        self._address, self._file, self._shown = address, file, shown
-        self._stack = ExitStack()
+        self._file, self._shown = file, shown
+        self._on = chunks_on(address, solve_chunk, lambda tasks: (file, shown))
 
     def __enter__(self) -> ClusterWorkers:
-        client = self._stack.enter_context(connected(self._address))
-        with self._stack:
-            self._chunks = Chunks(client, solve_chunk, lambda tasks: (self._file, self._shown))
-            self._stack.callback(self._chunks.cancel)
-            self._stack = self._stack.pop_all()
+        self._chunks = self._on.__enter__()
         return self
 
     def __exit__(self, *ended: Any) -> None:
-        self._stack.__exit__(*ended)
+        self._on.__exit__(*ended)
 
     def answers(self, source: Tables | ProblemLines, ordered: bool) -> Iterator[Answer]:
         """Yield the answers, in the order of the problems or as they come."""

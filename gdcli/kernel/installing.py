@@ -34,6 +34,13 @@ def command(extra: str) -> str:
     return f"{_installer(prefix)} {packages if source is None else _quoted(source)}"
 
 
+def of(package: str) -> str:
+    """Return the command for a package that no extra has."""
+    prefix = Path(sys.prefix)
+    is_of_pipx = (prefix / "pipx_metadata.json").exists()
+    return f"{'pipx inject gdcli' if is_of_pipx else _installer(prefix)} {package}"
+
+
 def _source(extra: str) -> str | None:
     """What the installer is to be given; None where gd runs without being installed."""
     from importlib import metadata

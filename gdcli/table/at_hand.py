@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -51,10 +50,8 @@ class AtHand:
         values = [as_number(row[i]) for i in wanted.numbers]
         keys = [as_label(row[i]) for i in wanted.labels]
 
-        def fault() -> DataError:
-            bad = [i for i, value in zip(wanted.numbers, values, strict=True) if math.isnan(value)]
-            bad += [i for i, key in zip(wanted.labels, keys, strict=True) if key is None]
-            return DataError(f"row {line} has {self.titles[min(bad)]} = {row[min(bad)]!r}", SKIP)
+        def fault(at: int) -> DataError:
+            return DataError(f"row {line} has {self.titles[at]} = {row[at]!r}", SKIP)
 
         return wanted.kept(values, keys, line, fault)
 

@@ -21,19 +21,20 @@ Room = Callable[[int], "ndarray | None"]
 Label = str | float
 
 
-class Skip(Protocol):
-    """Called for each row that is left out: its line, what is wanted of it as far as it is known, and what is wrong.
+class BadRow(NamedTuple):
+    """A row that cannot be used: its line, what is wanted of it as far as it is known, and what is wrong.
 
     A number that is none is nan, a missing label None; of a row that has not as many cells as the header all are.
     """
 
-    def __call__(
-        self,
-        line: int,
-        values: Sequence[float],
-        labels: Sequence[Label | None],
-        fault: Callable[[], DataError],
-    ) -> None: ...
+    line: int
+    values: Sequence[float]
+    labels: Sequence[Label | None]
+    fault: Callable[[], DataError]
+
+
+# Called for each row that is left out.
+Skip = Callable[[BadRow], None]
 
 
 class Labels(NamedTuple):
@@ -154,16 +155,24 @@ class Wanted(NamedTuple):
     room: Room | None = None
 
     def kept(
-        self, values: list[float], keys: list[Label | None], line: int, fault: Callable[[], DataError]
+        self, values: list[float], keys: list[Label | None], line: int, fault: Callable[[int], DataError]
     ) -> Kept | None:
-        """Return a row that is used, None for one that is left out: a value is nan, or a key missing."""
+        """Return a row that is used, None for one that is left out: a value is nan, or a key missing.
+
+        ``fault`` tells what is wrong in the first such column, by index.
+        """
         known = [key for key in keys if key is not None]
         whole = len(known) == len(keys)
         if whole and all(value == value for value in values):
             return Kept(values, known)
+
+        def first() -> DataError:
+            bad = [i for i, value in zip(self.numbers, values, strict=True) if value != value]
+            return fault(min(bad + [i for i, key in zip(self.labels, keys, strict=True) if key is None]))
+
         if self.skip is None:
-            raise fault()
-        self.skip(line, values, keys, fault)
+            raise first()
+        self.skip(BadRow(line, values, keys, first))
         return None
 
 
@@ -257,8 +266,6 @@ class Columns:
     @property
     def _arrays(self) -> list[ndarray]:
         if self.lists is not None and self._columns is self.lists:
-            import numpy as np
-
             self._columns = [np.array(column, dtype=np.float64) for column in self.lists]
         return list(self._columns)
 

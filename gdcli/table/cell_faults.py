@@ -8,7 +8,6 @@ import re
 
 from gdcli.kernel.errors import DataError, Span
 from gdcli.table.blocks import Marks, TextRow
-from gdcli.table.streams import LONGEST_LINE
 
 SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tabs, any number of them
 SKIP = "--missing skip leaves out the rows with missing or bad cells, and counts them"
@@ -97,12 +96,6 @@ def remedy(text: str, marks: Marks, name: str, title: str = "") -> str:
 
         return f"{SKIP}; words are categories, C(...) in the model, or make groups: --by {shlex.quote(title)}"
     return SKIP
-
-
-def too_long(name: str, line: int) -> DataError:
-    return DataError(
-        f"{name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB", "is this a file of text with rows?"
-    )
 
 
 def never_closed(name: str, line: int, text: str) -> DataError:

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import Labels, RowBlock, Skip, Wanted, coded
+from gdcli.table.blocks import Label, Labels, RowBlock, Wanted, coded
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label
-from gdcli.table.readers import has_polars
+from gdcli.table.readers import has_polars, missing, relabelled, runs
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from gdcli.table.streams import Cut
 
 _ROWS = 1 << 18  # rows in a slice
@@ -120,13 +118,12 @@ class Columnar:
             found = {name: frame[name].to_numpy() for name in unique}
             keys = [_labels_of(frame[f"label {k}"]) for k in range(len(labels))]
             sound = np.ones(frame.height, dtype=bool)
-            for part in (*map(np.isfinite, found.values()), *map(_has_label, keys)):
+            for part in (*map(np.isfinite, found.values()), ~missing(keys, frame.height)):
                 sound &= part
-            if not sound.all():
-                titles = [self.titles[i] for i in labels]
-                self._bad(
-                    found, dict(zip(titles, keys, strict=True)), np.flatnonzero(~sound), start, wanted.skip
-                )
+            for row in np.flatnonzero(~sound).tolist():
+                cells = [float(found[name][row]) for name in names]
+                here = [key.values[int(key.codes[row])] for key in keys]
+                self._bad(wanted, cells, here, start + row + 1)
             rows = np.flatnonzero(sound)
             yield RowBlock(
                 [found[name][sound] if len(rows) < frame.height else found[name] for name in names],
@@ -150,44 +147,23 @@ class Columnar:
             else pl.col(name).cast(pl.Float64 if kind.is_numeric() else pl.String)
         )
 
-    def _bad(
-        self, found: dict[str, Any], keys: dict[str, Labels], rows: ndarray, start: int, skip: Skip | None
-    ) -> None:
-        for row in rows.tolist():
-            here = [key.values[int(key.codes[row])] for key in keys.values()]
+    def _bad(self, wanted: Wanted, cells: Sequence[float], keys: list[Label | None], row: int) -> None:
+        def fault(at: int) -> DataError:
+            cell = cells[wanted.numbers.index(at)] if at in wanted.numbers else math.nan
+            why = "the value is missing" if cell != cell else f"{cell} is not finite"
+            return DataError(f"{self.name}: row {row}: column {self.titles[at]}: {why}", SKIP)
 
-            def fault(row: int = row) -> DataError:
-                return self._fault(found, keys, row, start)
-
-            if skip is None:
-                raise fault()
-            skip(start + row + 1, [float(column[row]) for column in found.values()], here, fault)
-
-    def _fault(self, found: dict[str, Any], keys: dict[str, Labels], row: int, start: int) -> DataError:
-        place = f"{self.name}: row {start + row + 1}: column"
-        for name, column in found.items():
-            value = float(column[row])
-            if not math.isfinite(value):
-                why = "the value is missing" if value != value else f"{value} is not finite"
-                return DataError(f"{place} {name}: {why}", SKIP)
-        nameless = next(name for name, key in keys.items() if key.values[int(key.codes[row])] is None)
-        return DataError(f"{place} {nameless}: the value is missing", SKIP)
+        values = [cell if math.isfinite(cell) else math.nan for cell in cells]
+        wanted.kept(values, keys, row, fault)
 
 
 def _slice(chosen: Any, start: int, rows: int) -> Any:
     return chosen.slice(start, rows).collect()
 
 
-def _has_label(key: Labels) -> ndarray:
-    found: ndarray = key.codes != (key.values.index(None) if None in key.values else -1)
-    return found
-
-
 def _labels_of(column: Any) -> Labels:
-    """Return a polars column of labels, looked at run by run; what says that a value is missing is None."""
-    runs = column.rle().struct
-    found = coded(as_label(value) for value in runs.field("value").to_list())
-    return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
+    found = runs(column)
+    return relabelled(found, coded(map(as_label, found.values)))
 
 
 @contextmanager

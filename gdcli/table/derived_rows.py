@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import Label, Labels, RowBlock, Skip, coded
+from gdcli.table.blocks import BadRow, Labels, RowBlock, Skip, coded
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.derived_columns import Cells, Condition, Recipe
 
@@ -43,15 +43,6 @@ class Derived:
     def last(self) -> int | None:
         """The last row that may be kept, None where there is no end."""
         return min((last for _, last in self.ranges if last is not None), default=None)
-
-
-class _LeftOut(NamedTuple):
-    """A row that cannot be used as it is, and what is wrong with it; see `blocks.Skip`."""
-
-    line: int
-    values: Sequence[float]
-    labels: Sequence[Label | None]
-    fault: Callable[[], DataError]
 
 
 class Names(NamedTuple):
@@ -89,7 +80,7 @@ class DerivedRows:
     def __init__(self, derived: Derived, names: Names) -> None:
         self.derived, self.names = derived, names
         self.rows = self.dropped = 0
-        self._waiting: list[_LeftOut] = []
+        self._waiting: list[BadRow] = []
         self._skip: Skip | None = None
         self._place = ""
 
@@ -97,14 +88,8 @@ class DerivedRows:
         """Begin with a source; ``skip`` is for rows that are kept and cannot be used, None where that is an error."""
         self._place, self._skip = name, skip
 
-    def hold(
-        self,
-        line: int,
-        values: Sequence[float],
-        labels: Sequence[Label | None],
-        fault: Callable[[], DataError],
-    ) -> None:
-        self._waiting.append(_LeftOut(line, values, labels, fault))
+    def hold(self, row: BadRow) -> None:
+        self._waiting.append(row)
 
     @property
     def ended(self) -> bool:
@@ -173,7 +158,7 @@ class DerivedRows:
         self._tell(waiting, inside[len(lines) :])
         return inside[: len(lines)]
 
-    def _tell(self, waiting: Sequence[_LeftOut], inside: ndarray) -> None:
+    def _tell(self, waiting: Sequence[BadRow], inside: ndarray) -> None:
         """Skip, or raise what is wrong with, those rows that wait and are not told to be dropped."""
         if not waiting:
             return
@@ -190,10 +175,10 @@ class DerivedRows:
             if not fail:
                 self._leave_out(row)
 
-    def _leave_out(self, row: _LeftOut) -> None:
+    def _leave_out(self, row: BadRow) -> None:
         if self._skip is None:
             raise row.fault()
-        self._skip(row.line, row.values, row.labels[: self.names.groups], row.fault)
+        self._skip(row._replace(labels=row.labels[: self.names.groups]))
 
     def _unclear(self, part: RowBlock, lines: ndarray, rows: ndarray) -> None:
         def fault(row: int) -> DataError:
@@ -226,4 +211,4 @@ class DerivedRows:
             values = [float(column[row]) for column in part.columns]
             labels: list[Any] = [each.values[int(each.codes[row])] for each in part.labels]
             self.dropped -= 1  # it is skipped, and not for --rows
-            self._leave_out(_LeftOut(int(lines[row]), values, labels, lambda row=row: fault(row)))  # type: ignore[misc]
+            self._leave_out(BadRow(int(lines[row]), values, labels, lambda row=row: fault(row)))  # type: ignore[misc]

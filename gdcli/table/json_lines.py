@@ -111,19 +111,12 @@ class Objects:
     def _kept(self, row: Mapping[str, Any], text: str, line: int, wanted: Wanted) -> Kept | None:
         values = [as_number(row.get(self._keys[i])) for i in wanted.numbers]
         keys = [as_label(row.get(self._keys[i])) for i in wanted.labels]
+        return wanted.kept(
+            values, keys, line, lambda at: self._fault(row, text, line, at, at not in wanted.numbers)
+        )
 
-        def fault() -> DataError:
-            bad = [i for i, value in zip(wanted.numbers, values, strict=True) if math.isnan(value)]
-            nameless = [i for i, key in zip(wanted.labels, keys, strict=True) if key is None]
-            first = min([*bad, *nameless])
-            return self._fault(row, text, line, self._keys[first], first not in bad)
-
-        return wanted.kept(values, keys, line, fault)
-
-    def _fault(
-        self, row: Mapping[str, Any], text: str, line: int, key: str, is_label: bool = False
-    ) -> DataError:
-        where = f"{self.name}:{line}"
+    def _fault(self, row: Mapping[str, Any], text: str, line: int, at: int, is_label: bool) -> DataError:
+        where, key = f"{self.name}:{line}", self._keys[at]
         if key not in row:
             return DataError(
                 f"{where}:1: column {key}: the object has no such key", SKIP, Span(text, 0, len(text), where)

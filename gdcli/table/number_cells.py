@@ -21,10 +21,9 @@ from gdcli.table.cell_faults import (
     never_closed,
     piped,
     ragged_fault,
-    too_long,
     where,
 )
-from gdcli.table.streams import LONGEST_LINE
+from gdcli.table.streams import LONGEST_LINE, too_long
 
 # What begins a line that is no row; an empty text begins none.
 COMMENTS = ("#", "%")
@@ -203,12 +202,9 @@ class Numbers:
         if len(record.cells) == len(self.titles):
             values = [self._number(record.cells[i]) for i in self.wanted.numbers]
             keys = [self._label(record.cells[i]) for i in self.wanted.labels]
-        return self.wanted.kept(values, keys, record.line, lambda: self._fault(record))
+        return self.wanted.kept(values, keys, record.line, lambda at: self._fault(record, at))
 
-    def _fault(self, record: TextRow) -> DataError:
+    def _fault(self, record: TextRow, at: int) -> DataError:
         if len(record.cells) != len(self.titles):
             return ragged_fault(record, self.name, len(self.titles), self.delimiter)
-        bad = [i for i in self.wanted.numbers if math.isnan(self._number(record.cells[i]))]
-        bad += [i for i in self.wanted.labels if self._label(record.cells[i]) is None]
-        at, name = min(bad), self.name
-        return cell_fault(record, name, self.titles[at], at, Marks(self.delimiter, self.decimal))
+        return cell_fault(record, self.name, self.titles[at], at, Marks(self.delimiter, self.decimal))

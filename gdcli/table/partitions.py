@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
@@ -19,10 +19,9 @@ from gdcli.table.blocks import PLAIN, Columns, Label, Layout
 from gdcli.table.derived_rows import Derived
 from gdcli.table.source import DataTable, open_part
 from gdcli.table.spool import gather
-from gdcli.table.streams import COLUMNAR, STDIN, Cut, Stream
+from gdcli.table.streams import COLUMNAR, STDIN, Cut, Stream, is_url, opened, size_of
 
-# Bytes of text in a partition, about; rows of a Parquet or Arrow file.
-_TEXT, _ROWS = 32 << 20, 1 << 20
+_SIZE = 32 << 20  # bytes in a partition, about
 
 
 class NotSeenError(DataError):
@@ -30,9 +29,9 @@ class NotSeenError(DataError):
 
 
 class Partition(NamedTuple):
-    """A part of the file at ``path`` (absolute), which is called ``name`` in messages and has ``size`` bytes.
+    """A part of the file at ``path`` (absolute, or a URL), which is called ``name`` in messages and has ``size`` bytes.
 
-    ``cut`` are the bytes, or the rows where it is ``columnar``, from and before which it has what begins there; None:
+    ``cut`` are the bytes, or the rows of a Parquet or Arrow file, from and before which it has what begins there; None:
     the whole file.
     """
 
@@ -40,7 +39,6 @@ class Partition(NamedTuple):
     name: str
     size: int
     cut: tuple[int, int] | None = None
-    columnar: bool = False
 
 
 def partitions_of(files: Sequence[str], count: int | None = None) -> list[Partition]:
@@ -49,31 +47,21 @@ def partitions_of(files: Sequence[str], count: int | None = None) -> list[Partit
     They follow from the files alone, not from who reads them. Raises DataError for a file that is not there, UsageError
     for fewer partitions than files, and for a pipe.
     """
-    kinds = [_kind(path) for path in files]
+    sizes = [_sizes(path) for path in files]
     if count is None:
-        numbers = [1 if kind.whole else max(1, -(-kind.length // kind.usual)) for kind in kinds]
+        numbers = [max(1, min(length, -(-size // _SIZE))) for size, length in sizes]
     else:
-        numbers = _shared_out(count, kinds)
+        numbers = _shared_out(count, [size if length > 1 else 0 for size, length in sizes])
     found: list[Partition] = []
-    for path, kind, number in zip(files, kinds, numbers, strict=True):
-        known = Partition(os.path.abspath(path), path, kind.size, None, kind.columnar)
-        ends = [kind.length * k // number for k in range(number + 1)]
-        cuts = pairwise(ends)
-        found += [known] if number == 1 else [known._replace(cut=cut) for cut in cuts]
+    for path, (size, length), number in zip(files, sizes, numbers, strict=True):
+        whole = Partition(path if is_url(path) else os.path.abspath(path), path, size)
+        cuts = pairwise(length * k // number for k in range(number + 1))
+        found += [whole] if number == 1 else [whole._replace(cut=cut) for cut in cuts]
     return found
 
 
-class _Kind(NamedTuple):
-    """What a file is: its bytes, its length in what it is cut by, how much of that a partition usually has."""
-
-    size: int
-    length: int
-    usual: int
-    columnar: bool
-    whole: bool  # it cannot be cut
-
-
-def _kind(path: str) -> _Kind:
+def _sizes(path: str) -> tuple[int, int]:
+    """Return the bytes of a file, and how many there are of what it is cut by, bytes or rows; 1: it cannot be cut."""
     if path == "-":
         raise UsageError(
             f"{STDIN} is read here, and partitions are read where the workers are",
@@ -85,29 +73,23 @@ def _kind(path: str) -> _Kind:
         raise UsageError(
             f"{path} is no file that can be read again", "write it to a file: cat PIPE > rows.csv"
         )
-    size = os.path.getsize(path)
     if stream.start.startswith(COLUMNAR) and not stream.packed:
         from gdcli.table.columnar import Columnar
 
-        return _Kind(size, Columnar(path, stream.start).rows, _ROWS, True, False)
-    return _Kind(size, size, _TEXT, False, stream.packed)
+        return stream.size, Columnar(path, stream.start).rows
+    return stream.size, 1 if stream.is_whole else stream.size
 
 
-def _shared_out(count: int, kinds: Sequence[_Kind]) -> list[int]:
+def _shared_out(count: int, sizes: Sequence[int]) -> list[int]:
     """Return how many of the partitions each file has: one, and of the others as many as its size is a part of all."""
-    if count < len(kinds):
+    others, total = count - len(sizes), sum(sizes) or 1
+    if others < 0:
         raise UsageError(
-            f"--partitions {count} is less than the number of files, {len(kinds)}",
+            f"--partitions {count} is less than the number of files, {len(sizes)}",
             "each file has a partition at least: leave it out, or give more",
         )
-    sizes = [0 if kind.whole else kind.size for kind in kinds]
-    numbers, total, before = [], sum(sizes) or 1, 0
-    for size in sizes:
-        numbers.append(
-            1 + (before + size) * (count - len(kinds)) // total - before * (count - len(kinds)) // total
-        )
-        before += size
-    return numbers
+    ends = [end * others // total for end in accumulate(sizes, initial=0)]
+    return [1 + end - begin for begin, end in pairwise(ends)]
 
 
 class Asked(NamedTuple):
@@ -121,15 +103,22 @@ class Asked(NamedTuple):
     layout: Layout = PLAIN
 
 
-class Portion(NamedTuple):
-    """The rows of a partition, of which there may be none: their ``columns``; how many rows were ``skipped``, where the
-    first of these stand, and how many were ``dropped`` as nobody asked for them.
+class Read(NamedTuple):
+    """What was read of a partition: how many rows are used and how many skipped, where the first of these stand, and
+    how many were dropped as nobody asked for them.
     """
 
-    columns: Columns
+    rows: int
     skipped: int
     places: tuple[str, ...]
     dropped: int
+
+
+class Portion(NamedTuple):
+    """The rows of a partition, of which there may be none."""
+
+    columns: Columns
+    read: Read
 
 
 def read_partition(partition: Partition, asked: Asked, memory: int | None = None) -> Portion:
@@ -174,10 +163,12 @@ def _found(partition: Partition) -> Iterator[None]:
     """See to it that the file is there, and call it in messages as its user does."""
     path, name = partition.path, partition.name
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        with opened(path) as file:
+            size = size_of(file)
     except OSError as fault:
         raise NotSeenError(f"cannot read {name}: {(fault.strerror or str(fault)).lower()}") from None
+    except DataError as fault:
+        raise NotSeenError(fault.message, fault.hint) from None
     if size != partition.size:
         told = f"it has {size} bytes here, and {partition.size} where the fit was begun"
         raise NotSeenError(f"cannot read {name}: {told}")
@@ -197,4 +188,4 @@ def _read(
         table.derived = asked.derived
         columns = gather(table, asked.columns, spool=asked.spool, memory=memory)
         places = [str(place).replace(partition.path, partition.name) for place in table.skipped_lines]
-        return Portion(columns, table.skipped, tuple(places), table.dropped), table
+        return Portion(columns, Read(table.rows, table.skipped, tuple(places), table.dropped)), table

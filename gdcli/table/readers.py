@@ -242,12 +242,16 @@ def _has_long_line(data: bytes) -> bool:
 
 def _labelled(texts: Labels) -> Labels:
     """Return the labels that cells say; a missing one is None."""
-    found = coded(None if text is None else label(str(text)) for text in texts.values)
-    codes = found.codes[texts.codes] if len(found.codes) else np.zeros(0, dtype=np.int64)
-    return Labels(found.values, codes)
+    return relabelled(texts, coded(None if text is None else label(str(text)) for text in texts.values))
 
 
-def _missing(labels: Sequence[Labels], rows: int) -> ndarray:
+def relabelled(labels: Labels, values: Labels) -> Labels:
+    """Return labels whose values are others, of which there may be fewer."""
+    codes = values.codes[labels.codes] if len(values.codes) else np.zeros(0, dtype=np.int64)
+    return Labels(values.values, codes)
+
+
+def missing(labels: Sequence[Labels], rows: int) -> ndarray:
     found = np.zeros(rows, dtype=bool)
     for column in labels:
         if None in column.values:
@@ -281,12 +285,12 @@ def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ())
     sound = np.ones(block.rows, dtype=bool)
     for i in indices:
         sound &= np.isfinite(found[i])
-    keys = [_labelled(_runs(frame[f"c{i}"])) for i in labels]
-    sound &= ~_missing(keys, block.rows)
+    keys = [_labelled(runs(frame[f"c{i}"])) for i in labels]
+    sound &= ~missing(keys, block.rows)
     return Quick([found[i] for i in wanted], np.flatnonzero(~sound), keys)
 
 
-def _runs(column: Any) -> Labels:
+def runs(column: Any) -> Labels:
     """Return a polars column of text; rows of a group often stand together, so it is looked at run by run."""
     runs = column.rle().struct
     found = coded(runs.field("value").to_list())
@@ -315,4 +319,4 @@ def with_split(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) 
     if not all(np.isfinite(column).all() for column in found.values()):
         return None
     keys = [_labelled(coded(cells[i :: block.cells])) for i in labels]
-    return Quick([found[i] for i in wanted], np.flatnonzero(_missing(keys, block.rows)), keys)
+    return Quick([found[i] for i in wanted], np.flatnonzero(missing(keys, block.rows)), keys)

@@ -11,15 +11,16 @@ Every cell that is wanted is checked: a missing or bad one is an error with its 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.table.blocks import PLAIN, UNNAMED, Label, Layout, Room, RowBlock, Skip, Source, Wanted
+from gdcli.kernel.vectors import np
+from gdcli.table.blocks import PLAIN, UNNAMED, BadRow, Layout, Room, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
-from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply
+from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply, is_url
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gdcli.table.row_groups import Groups
 
 MISSING = ("error", "skip")
+_FILE = "file://"
 _LONGEST_PATTERN = 1000  # characters
 _LINES_TOLD = 10  # skipped rows whose place is remembered
 _BREAKS = 1 << 18  # places where rows and lines lose step, remembered to find the line of a row
@@ -225,14 +227,10 @@ class DataTable:
             return None
         source = self.sources[number]
 
-        def skip(
-            line: int,
-            values: Sequence[float],
-            labels: Sequence[Label | None],
-            fault: Callable[[], DataError],
-        ) -> None:
-            known = [label for label in labels if label is not None]
-            key = tuple(known) if len(known) == len(labels) else None
+        def skip(row: BadRow) -> None:
+            line, fault = row.line, row.fault
+            known = [label for label in row.labels if label is not None]
+            key = tuple(known) if len(known) == len(row.labels) else None
             if self.missing == "error":
                 if by is None or key is None:
                     raise fault()
@@ -272,8 +270,6 @@ class DataTable:
         if isinstance(part.lines, int):
             starts, offsets = [self.rows], [part.lines - self.rows]
         else:
-            import numpy as np
-
             steps = part.lines - np.arange(self.rows, self.rows + part.rows)
             turns = np.flatnonzero(np.diff(steps, prepend=steps[:1] - 1))
             starts, offsets = (turns + self.rows).tolist(), steps[turns].tolist()
@@ -294,23 +290,38 @@ class DataTable:
 
 
 def expand(paths: Sequence[str]) -> list[str]:
-    """Return the files that the paths name: a path that exists as it is, else those that match it, sorted."""
+    """Return the files that the paths name: a path that exists as it is, else those that match it, sorted.
+
+    URLs of files on this machine become their paths. Raises DataError where nothing matches.
+    """
     found: list[str] = []
     for path in paths:
+        if path.startswith(_FILE):
+            from urllib.parse import unquote
+
+            path = unquote(path.removeprefix(_FILE))
         if path == "-" or os.path.lexists(path) or not any(mark in path for mark in "*?["):
             found.append(path)
             continue
-        if len(path) > _LONGEST_PATTERN:  # the time that is taken to read it grows with its square
-            raise DataError(f"a pattern of {len(path)} characters; at most {_LONGEST_PATTERN} are read")
-        import glob
-
-        matches = sorted(glob.glob(path, recursive=True))
+        matches = _matching(path)
         if not matches:
             raise DataError(f"no file matches {path}")
         found += matches
     if found.count("-") > 1:
         raise UsageError("standard input can be read only once", "give - once")
     return found
+
+
+def _matching(pattern: str) -> list[str]:
+    if is_url(pattern):
+        from gdcli.table import urls
+
+        return urls.matching(pattern)
+    if len(pattern) > _LONGEST_PATTERN:  # the time that is taken to read it grows with its square
+        raise DataError(f"a pattern of {len(pattern)} characters; at most {_LONGEST_PATTERN} are read")
+    import glob
+
+    return sorted(glob.glob(pattern, recursive=True))
 
 
 def open_table(
@@ -383,6 +394,10 @@ def _open(
             from gdcli.table.columnar import Columnar
 
             supply.close()
+            if is_url(path):
+                raise DataError(
+                    f"{path} is a Parquet or Arrow file, and is read from this machine alone", "copy it"
+                )
             return Columnar(path, supply.start, cut)
         if supply.start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
             from gdcli.table.json_lines import Objects

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
-from gdcli.kernel.vectors import to_list
+from gdcli.kernel.vectors import np, to_list
 from gdcli.table.blocks import LISTED, Columns
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ class _Held:
     @property
     def _arrays(self) -> ndarray:
         if self._made is None:
-            import numpy as np
-
             self._made = np.empty(self._shape)
             for column, numbers in zip(self._made, self._lists or (), strict=False):
                 column[: self.rows] = numbers
@@ -142,6 +140,8 @@ class Rows:
         return Spooled(names, self._writer.rows, self._folder)
 
     def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
         if self._writer is not None:
             self._writer.close()
         if self._folder is not None:

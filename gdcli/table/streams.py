@@ -57,18 +57,41 @@ class ForeignError(DataError):
     """A file is no text, but of another known kind."""
 
 
+def is_url(path: str) -> bool:
+    return "://" in path
+
+
+def opened(path: str) -> BinaryIO:
+    """Return the bytes of a file, or at a URL. Raises OSError for a file, DataError for a URL that cannot be read."""
+    if is_url(path):
+        from gdcli.table.urls import UrlFile
+
+        return UrlFile(path)  # type: ignore[return-value]  # it reads, and no more is asked
+    return open(path, "rb", buffering=0)
+
+
+def size_of(file: BinaryIO) -> int:
+    """Return how many bytes a file has, 0 where nobody knows, -1 of what can be read but once."""
+    if hasattr(file, "size"):
+        return file.size or 0
+    found = os.fstat(file.fileno())
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
+
+
 class Stream:
     """The bytes of a file or a pipe from their beginning; close it when done.
 
     ``name`` is what messages call it, ``again`` whether it can be opened once more (a regular file), ``start``
-    its first bytes, those of what is ``packed`` when unpacked. Text whose first character beyond ASCII is none in
+    its first bytes, those of what is ``packed`` when unpacked, ``size`` how many bytes a file has, as they are. What
+    ``is_whole`` cannot be read from a place within it on. Text whose first character beyond ASCII is none in
     UTF-8 ``is_windows_1252``, as spreadsheets write "CSV" on Windows, and comes as UTF-8.
     """
 
     def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
         self.name = STDIN if path == "-" else path
         self.start = b""
-        self.again = self.packed = self.is_windows_1252 = False
+        self.again = self.packed = self.is_whole = self.is_windows_1252 = False
+        self.size = 0
         self._file = self._opened(path, stdin)
         self._read: Callable[[int], bytes] = self._piece
         self._recoded = False
@@ -88,7 +111,7 @@ class Stream:
                 raise DataError("standard input is closed")
             return stdin
         try:
-            file = open(path, "rb", buffering=0)  # noqa: SIM115
+            file = opened(path)
         except OSError as fault:
             hint = ""
             if isinstance(fault, IsADirectoryError):
@@ -96,13 +119,14 @@ class Stream:
             elif isinstance(fault, FileNotFoundError):
                 hint = did_you_mean_file(path)
             raise DataError(f"cannot read {path}: {_why(fault)}", hint) from None
-        self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        size = size_of(file)
+        self.again, self.size, self.is_whole = size >= 0, max(0, size), size <= 0
         return file
 
     @property
     def progress(self) -> tuple[int, int]:
         """How many bytes of a regular file are read and how many it has, packed as they are; else zeros."""
-        return (self._file.tell(), os.fstat(self._file.fileno()).st_size) if self.again else (0, 0)
+        return (self._file.tell(), self.size) if self.again else (0, 0)
 
     def _recognise(self) -> None:
         """Look at the first bytes: unpack what is compressed, refuse what is no text."""
@@ -110,11 +134,12 @@ class Stream:
         for magic, module in _COMPRESSED.items():
             if self.start.startswith(magic):
                 self._unpack(module)
-                self.packed = True
+                self.packed = self.is_whole = True
                 self.start = self._first()
                 break
         if self.start.startswith(_UTF16):
             self._recode("utf-16", "strict")
+            self.is_whole = True
             self.start = self._first()
         for magic, (what, remedy) in _FOREIGN.items():
             if self.start.startswith(magic):
@@ -320,6 +345,12 @@ def _why(fault: OSError) -> str:
     return (fault.strerror or str(fault) or type(fault).__name__).lower()
 
 
+def too_long(name: str, line: int) -> DataError:
+    return DataError(
+        f"{name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB", "is this a file of text with rows?"
+    )
+
+
 class LineStream:
     """The lines of a stream, taken in blocks that end with a line end.
 
@@ -364,7 +395,7 @@ class LineStream:
             whole = whole or self._buffer.find(b"\n", length, length + got) >= 0
             length += got
             if not whole and length > LONGEST_LINE:
-                raise self.too_long(self.line)
+                raise too_long(self.name, self.line)
         self._uncounted = self._whole_lines(length)
         return self._uncounted
 
@@ -418,12 +449,6 @@ class LineStream:
         self._rest = lines + self._rest
         self._held = len(lines) if more else 0
         self._line = self.line - lines.count(b"\n")
-
-    def too_long(self, line: int) -> DataError:
-        return DataError(
-            f"{self.name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB",
-            "is this a file of text with rows?",
-        )
 
 
 class Supply:

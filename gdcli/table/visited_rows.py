@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from gdcli.table.shuffle import RowChoice, all_rows, order, split
+
 if TYPE_CHECKING:
     from gdcli.table.blocks import Columns
-    from gdcli.table.shuffle import RowChoice as Chosen
 
 
 class Visited:
@@ -15,7 +16,7 @@ class Visited:
 
     lists = parts = None
 
-    def __init__(self, columns: Columns, chosen: Chosen, shuffle: str, seed: int) -> None:
+    def __init__(self, columns: Columns, chosen: RowChoice, shuffle: str, seed: int) -> None:
         self.columns, self.chosen = columns, chosen
         self.shuffle, self.seed = shuffle, seed
         self.names = columns.names
@@ -28,15 +29,11 @@ class Visited:
 
     def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
         """Yield the rows as they stand; see `objective.row_model.Rows`."""
-        from gdcli.table.shuffle import order
-
         every = self.rows == self.columns.rows
         yield from self.columns.chunks(size, None if every else order(self.chosen, "none", self.seed, 0))
 
     def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
         """Yield the rows in the order of an epoch; see `objective.row_passes.Visits`."""
-        from gdcli.table.shuffle import order
-
         every = self.shuffle == "none" and self.rows == self.columns.rows
         wanted = None if every else order(self.chosen, self.shuffle, self.seed, epoch)
         for _, arrays in self.columns.chunks(size, wanted):
@@ -44,8 +41,6 @@ class Visited:
 
     def runs(self, epoch: int) -> tuple[list[Any], Any, Any] | None:
         """Return the order of an epoch without moving a row; see `objective.row_passes.Visits`."""
-        from gdcli.table.shuffle import order
-
         wanted = order(self.chosen, self.shuffle, self.seed, epoch)
         if wanted.scattered or not self.columns.in_memory:
             return None
@@ -54,8 +49,6 @@ class Visited:
 
 def visited(data: Columns, validate: float | None, shuffle: str, seed: int) -> tuple[Visited, Visited | None]:
     """Return the rows to learn from, and the part ``validate`` of all that is held out."""
-    from gdcli.table.shuffle import all_rows, split
-
     if validate is None:
         return Visited(data, all_rows(data.rows), shuffle, seed), None
     learned, held = split(data.rows, validate, seed)

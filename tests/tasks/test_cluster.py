@@ -97,6 +97,21 @@ def a_file_that_a_worker_cannot_see_is_named_with_the_worker(client: Any, rows: 
         assert f"every one must see it as {unseen.path}" in fault.value.hint
 
 
+def urls_are_read_where_the_workers_are(address: str, client: Any, rows: str) -> None:
+    options: Any = {"partitions": 5, "cluster": address}
+    assert told(api.fit(MODEL, f"local://{rows}", START, **options)) == told(
+        api.fit(MODEL, rows, START, partitions=5)
+    )
+    asked, seen = Asked(("x0", "x1", "y")), partitions_of([rows], 2)
+    for url, why, hint in (
+        ("memory://some/none.csv", "no such file or directory", "must be set there, too"),
+        ("unheard://some/none.csv", "Protocol not known: unheard", "must be set there, too"),
+    ):
+        with pytest.raises(DataError, match=f"the worker tcp://.* cannot read {url}: {why}") as fault:
+            Crew(client, [seen[0], seen[1]._replace(path=url, name=url)], asked)
+        assert hint in fault.value.hint
+
+
 def rows_that_are_needed_here_are_brought(address: str, rows: str) -> None:
     """A simplex along edges sees single rows, a search for a start some of them."""
     for options in ({"loss": "absolute"}, {"start": "auto"}):
@@ -129,6 +144,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         the_answer_has_the_bits_of_the_partitions_read_here(address, rows)
         bad_cells_are_told_by_their_line(address, rows, tmp_path)
         a_file_that_a_worker_cannot_see_is_named_with_the_worker(client, rows)
+        urls_are_read_where_the_workers_are(address, client, rows)
         rows_that_are_needed_here_are_brought(address, rows)
         what_is_derived_is_so_where_the_rows_are(address, tmp_path)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)

@@ -87,7 +87,7 @@ def test_faults_have_their_line_and_skipped_rows_too(tmp_path: Path) -> None:
         _ = [read_partition(part, ASKED) for part in parts]
     assert (cut.value.message, cut.value.span) == (whole.value.message, whole.value.span)
     skipped = [read_partition(part, ASKED._replace(missing="skip")) for part in parts]
-    assert [place for one in skipped for place in one.places] == [f"{path}:71"]
+    assert [place for one in skipped for place in one.read.places] == [f"{path}:71"]
 
 
 def test_a_cell_of_two_lines_is_not_cut_in_silence(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from gdcli.kernel.errors import DataError
 from gdcli.kernel.number_format import amount
 from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_parts import Node, merged
-from gdcli.table.partitions import Asked, NotSeenError, Partition
+from gdcli.table.partitions import Asked, NotSeenError, Partition, Read
+from gdcli.table.streams import is_url
 from gdcli.tasks.cluster import worker_side
-from gdcli.tasks.cluster.partitioned_rows import Read
 from gdcli.tasks.cluster.versions import VERSION, awaited, check_versions, threads_of
 from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.cluster.worker_side import Answer, Fault, Question, Told
@@ -181,6 +181,8 @@ class Crew:
             return fault
         path = self._partitions[fault.number].path
         hint = f"workers read the files themselves: every one must see it as {path}, on a shared file system"
+        if is_url(path):
+            hint = fault.error.hint or "workers read it themselves: what that needs must be set there, too"
         return fault._replace(error=DataError(f"the worker {worker} {fault.error.message}", hint))
 
     def _shares(self, left: set[int]) -> dict[str, list[int]]:

@@ -7,32 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.kernel.dataclass import NamedTuple
 from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here, merged
-from gdcli.table.partitions import Asked, Partition, Portion, place_in, read_partition
+from gdcli.table.partitions import Asked, Partition, Read, place_in, read_partition
 
 if TYPE_CHECKING:
     from gdcli.table.shuffle import Order
 
 
 _PLACES = 10  # of skipped rows, which are told
-
-
-class Read(NamedTuple):
-    """What was read of a partition: how many rows are used and how many skipped, where the first of these stand, and
-    how many were dropped.
-    """
-
-    rows: int
-    skipped: int
-    places: tuple[str, ...]
-    dropped: int
-
-    @classmethod
-    def of(cls, portion: Portion) -> Read:
-        return cls(portion.columns.rows, *portion[1:])
 
 
 class Holders(Protocol):
@@ -55,7 +39,7 @@ class Here:
     def __init__(self, partitions: Sequence[Partition], asked: Asked) -> None:
         self._partitions, self._asked = partitions, asked
         self._portions = [read_partition(partition, asked) for partition in partitions]
-        self.read = [Read.of(portion) for portion in self._portions]
+        self.read = [portion.read for portion in self._portions]
 
     def over(self, row: RowModel, ask: Ask, merge: Merge, args: tuple[object, ...]) -> Any:
         found = {

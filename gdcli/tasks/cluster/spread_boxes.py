@@ -15,8 +15,7 @@ from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, Boxes, no_boxes
 from gdcli.solve.global_search.branch_and_bound import EXAMINER, Search, State
 from gdcli.solve.settings import Settings
-from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.worker_chunks import LOST, Call, Chunks, loaded
+from gdcli.tasks.cluster.worker_chunks import LOST, Call, Chunks, chunks_on, loaded
 from gdcli.tasks.global_minimum import check, search_of
 from gdcli.tasks.problem import Problem
 
@@ -62,9 +61,8 @@ def examined_on(address: str, make: Callable[..., Search], *args: object) -> Ite
     ``make(*args)`` makes the search there. Raises as `connected`; the search raises Spent where the cluster is lost.
     """
     made = pickle.dumps(Call(make, args))
-    with connected(address) as client:
-        begun: list[_Round] = []
-        chunks = Chunks(client, _searched, lambda shares: (made, begun[-1]))
+    begun: list[_Round] = []
+    with chunks_on(address, _searched, lambda shares: (made, begun[-1])) as chunks:
 
         def examine(search: Search, go_on: Callable[[State], bool]) -> bool:
             state = search.state

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import GdError, LimitError
 from gdcli.table.blocks import Columns
-from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.worker_chunks import LOST, Chunks, loaded
+from gdcli.tasks.cluster.worker_chunks import LOST, chunks_on, loaded
 from gdcli.tasks.fit.fit_groups import GroupFit, fit_alone, fit_groups, of_group
 from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.prepare_groups import Grouped
@@ -51,22 +50,19 @@ def fits_on(address: str, found: Grouped, settings: FitSettings) -> Iterator[lis
         return of_group(found, group)._replace(fault=fit.fault, alone=fit.alone, solved=solved, at=fit.at)
 
     done = 0
-    with connected(address) as client:
-        chunks = Chunks(client, _fitted, shares)
-        try:
+    try:
+        with chunks_on(address, _fitted, shares) as chunks:
             for (first, stop), fits in chunks.in_order(_parts(found)):
                 if fits is LOST:
                     yield [of_group(found, group)._replace(fault=_LOST) for group in range(first, stop)]
                 else:
                     yield [whole(fit, first + k) for k, fit in enumerate(fits)]
                 done = stop
-        except LimitError as fault:
-            if not done:
-                raise
-            told = f"{fault.message.partition(' before ')[0]} after {done} of {len(found.keys)} groups"
-            raise LimitError(told, fault.hint) from None
-        finally:
-            chunks.cancel()
+    except LimitError as fault:
+        if not done:
+            raise
+        told = f"{fault.message.partition(' before ')[0]} after {done} of {len(found.keys)} groups"
+        raise LimitError(told, fault.hint) from None
 
 
 def _parts(found: Grouped) -> Iterator[tuple[int, int]]:

@@ -10,8 +10,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import LimitError, UsageError
 from gdcli.solve.settings import Settings
-from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.worker_chunks import LOST, Chunks
+from gdcli.tasks.cluster.worker_chunks import LOST, chunks_on
 from gdcli.tasks.minimize import solve
 from gdcli.tasks.outcome import Outcome
 from gdcli.tasks.problem import Problem
@@ -32,14 +31,10 @@ def solved_on(
         raise UsageError("a function of Python is here alone, and workers cannot call it", "write it as text")
     done = 0
     try:
-        with connected(address) as client:
-            chunks = Chunks(client, _ends, lambda items: (problem, settings, _time_left()))
-            try:
-                for start, found in chunks.in_order(starts):
-                    yield _outcome(found, replace(problem, start=start), done + 1)
-                    done += 1
-            finally:
-                chunks.cancel()
+        with chunks_on(address, _ends, lambda items: (problem, settings, _time_left())) as chunks:
+            for start, found in chunks.in_order(starts):
+                yield _outcome(found, replace(problem, start=start), done + 1)
+                done += 1
     except LimitError:
         if not done:
             raise

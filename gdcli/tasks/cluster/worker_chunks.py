@@ -21,6 +21,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, LimitError
 from gdcli.objective.row_parts import each_here
+from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.versions import checked_threads, threads_of
 
 if TYPE_CHECKING:
@@ -181,6 +182,24 @@ class Chunks:
             self._out = {}
 
 
+@contextmanager
+def chunks_on(
+    address: str,
+    function: Callable[..., Sequence[Any]],
+    args: Callable[[Sequence[Any]], tuple[Any, ...]],
+) -> Iterator[Chunks]:
+    """Give the `Chunks` of the cluster at an address, of which nothing is left there at the end.
+
+    Raises as `address.connected`.
+    """
+    with connected(address) as client:
+        chunks = Chunks(client, function, args)
+        try:
+            yield chunks
+        finally:
+            chunks.cancel()
+
+
 def each_by(
     client: Client, function: Callable[..., Any], items: Iterable[Any], *args: object
 ) -> Iterator[Any]:
@@ -210,7 +229,5 @@ def each_on(address: str | None) -> Iterator[Callable[..., Iterator[Any]]]:
     if address is None:
         yield each_here
         return
-    from gdcli.tasks.cluster.address import connected
-
     with connected(address) as client:
         yield partial(each_by, client)

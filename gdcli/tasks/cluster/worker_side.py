@@ -21,8 +21,7 @@ from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import Node, merged
 from gdcli.table.blocks import Columns
-from gdcli.table.partitions import Asked, Partition, place_in, read_partition
-from gdcli.tasks.cluster.partitioned_rows import Read
+from gdcli.table.partitions import Asked, Partition, Read, place_in, read_partition
 
 # Seconds after which a job that nobody asks about is dropped.
 _LEASE = 1800.0
@@ -175,7 +174,7 @@ def _read(job: _Job, number: int, memory: int) -> tuple[Columns, Read]:
         job.held[number] = columns
         job.rows += columns.rows
         job.bytes += 8 * columns.rows * len(columns.names) if columns.in_memory else 0
-    return columns, Read.of(portion)
+    return columns, portion.read
 
 
 def _joined(answers: Iterable[Answer], count: int, question: Question | None) -> Answer:

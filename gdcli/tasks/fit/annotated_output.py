@@ -36,13 +36,6 @@ def check_model(text: str) -> None:
         )
 
 
-def input_files(paths: Sequence[str]) -> list[str]:
-    """Return the files that paths and patterns name; ``-`` stays. Raises DataError for a pattern without any."""
-    from gdcli.table.source import expand
-
-    return expand(paths)
-
-
 @contextmanager
 def kept(stdin: BinaryIO, spool: str | None = None) -> Iterator[tuple[Any, str]]:
     """Give a stream that writes down what is read from it, and the file in which it does so, removed at the end.
