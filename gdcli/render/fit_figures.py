@@ -55,6 +55,12 @@ def picture(title: Title, rows: ShownRows | None, epochs: Epochs | None) -> Char
     panels = [] if rows is None else [_points(rows), _residuals(rows)]
     if rows is not None and rows.seen.column is not None and spans_decades(rows.seen.places):
         panels = [panel._replace(xlog=True) for panel in panels]
+    elif rows is not None and rows.seen.across:
+        ends = [
+            x + side * a for x, a in zip(rows.seen.places, rows.seen.across, strict=True) for side in (-1, 1)
+        ]
+        margin = 0.05 * (max(ends) - min(ends))
+        panels = [panel._replace(xlim=(min(ends) - margin, max(ends) + margin)) for panel in panels]
     courses = [] if rows is None else [("residual", _left_over(rows.seen))]
     if epochs is not None:
         panels.append(_epochs(epochs)._replace(own=rows is not None))
@@ -64,7 +70,7 @@ def picture(title: Title, rows: ShownRows | None, epochs: Epochs | None) -> Char
 
 def _points(rows: ShownRows) -> Panel:
     seen = rows.seen
-    dots = _dots(rows, finite(seen.measured))._replace(label=_shown(seen))
+    dots = _dots(rows, finite(seen.measured))._replace(label=_shown(seen), across=seen.across or None)
     if seen.column is not None:
         places, says = seen.curve
         curve = Series(places, finite(says), FITTED, VERMILLION, width=2.0)
@@ -102,7 +108,8 @@ def _stacked(dots: Series, line: Series) -> tuple[Series, Series]:
 
 
 def _residuals(rows: ShownRows) -> Panel:
-    return Panel((_dots(rows, _left_over(rows.seen)),), _over(rows.seen), "residual", signed=True)
+    dots = _dots(rows, _left_over(rows.seen))._replace(spread=(rows.seen.sigma and rows.seen.whole) or None)
+    return Panel((dots,), _over(rows.seen), "residual", signed=True)
 
 
 def _over(seen: RowSample) -> str:

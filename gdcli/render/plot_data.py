@@ -40,9 +40,10 @@ class Series(NamedTuple):
     """Points, joined by a line unless ``width`` is 0, each with a ``shape`` (a letter of matplotlib, or none).
 
     A point that is not finite is a gap. ``label`` names it in the legend, ``marked`` the points that have a shape
-    (None: all). A ``detail`` is too fine for a picture in text. ``spread`` is half the length of a bar at each point.
-    Between the points and those ``below`` them an area is shaded, of which a picture in text has the edges.
-    In a file the whole is moved by ``shift``, to the right and up, in points. On a page ``names`` tell single points.
+    (None: all). A ``detail`` is too fine for a picture in text. ``spread`` is half the length of a bar at each point,
+    up and down, ``across`` of one to both sides. Between the points and those ``below`` them an area is shaded, of
+    which a picture in text has the edges. In a file the whole is moved by ``shift``, to the right and up, in points. On
+    a page ``names`` tell single points.
     """
 
     xs: Sequence[float]
@@ -58,6 +59,7 @@ class Series(NamedTuple):
     detail: bool = False
     alpha: float = 1.0
     spread: Sequence[float] | None = None
+    across: Sequence[float] | None = None
     below: Sequence[float] | None = None
     shift: tuple[float, float] = (0.0, 0.0)
     names: Sequence[str] = ()

@@ -185,9 +185,10 @@ def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
             s.xs, s.below, s.ys, color=s.ink, alpha=s.alpha, linewidth=0.0, zorder=1.5, label=s.label or "_"
         )
         return
-    if s.spread is not None:
+    if s.spread or s.across:
+        pale = 0.6 * s.alpha
         axes.errorbar(
-            s.xs, s.ys, s.spread, fmt="none", ecolor=s.ink, elinewidth=0.9, alpha=0.6 * s.alpha, zorder=2.9
+            s.xs, s.ys, s.spread, s.across, "none", ecolor=s.ink, elinewidth=0.9, alpha=pale, zorder=2.9
         )
     line = "none" if not s.width else "--" if s.dashed else "-"
     (drawn,) = axes.plot(

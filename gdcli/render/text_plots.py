@@ -198,7 +198,7 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
         dots = list(_dots(s, panel, width))
         if s in shifted:
             dots = _every_other(dots, len(shifted), shifted.index(s))
-        if s.spread is not None:
+        if s.spread or s.across:
             yield list(_bars(s, panel)), "braille" if unicode else ":", s.ink, ""
         yield dots, _mark(s, unicode, marks), s.ink, s.label
 
@@ -242,10 +242,10 @@ def _dots(s: Series, panel: Panel, limits: Sequence[Place | None]) -> Iterator[t
 
 
 def _bars(s: Series, panel: Panel) -> Iterator[Place]:
-    for x, y, half in zip(s.xs, s.ys, s.spread or (), strict=True):
-        if isfinite(y):
-            for height in spaced(y - half, y + half, _BAR):
-                place = _scaled(x, panel.xlog), _scaled(height, panel.ylog)
+    for halves, is_up in ((s.spread, 1.0), (s.across, 0.0)):
+        for x, y, half in zip(s.xs, s.ys, halves or (), strict=bool(halves)):
+            for by in spaced(-half, half, _BAR):
+                place = _scaled(x + by * (1.0 - is_up), panel.xlog), _scaled(y + by * is_up, panel.ylog)
                 if isfinite(sum(place)):
                     yield place
 

@@ -239,6 +239,31 @@ def test_over_one_column_the_fit_is_a_curve() -> None:
     assert bottom.series[0].ys == pytest.approx(columns["y"] - (a * np.exp(-b * columns["x"]) + c))
 
 
+def test_errors_of_a_column_are_bars_across_and_residuals_have_them_in_theirs() -> None:
+    x, y = np.arange(5.0), np.array([0.1, 2.2, 3.8, 6.1, 7.9])
+    columns = {"x": x, "y": y, "s": np.full(5, 0.3), "sx": np.array([0.1, 0.2, 0.0, 0.1, 0.4])}
+    picture, outcome = picture_of("y ~ a + b*x", columns, sigma="s", sigma_x="x=sx")
+    above, below = (next(s for s in panel.series if s.shape) for panel in picture.panels)
+    assert (above.across, above.spread) == (columns["sx"].tolist(), columns["s"].tolist())
+    # What is left over is the distance that is seen, straight up to the line; its size has both errors in it.
+    a, b = outcome.point.values()
+    assert below.across is None
+    assert below.spread == pytest.approx(np.hypot(columns["s"], b * columns["sx"]).tolist())
+    assert below.ys == pytest.approx((y - a - b * x).tolist())
+    assert picture.panels[0].xlim == picture.panels[1].xlim == pytest.approx((-0.325, 4.625))
+    relative, _ = picture_of("y ~ a + b*x", columns, sigma_x="x=sx")
+    above, below = (next(s for s in panel.series if s.shape) for panel in relative.panels)
+    assert (above.across, above.spread, below.spread) == (columns["sx"].tolist(), None, None)
+    pytest.importorskip("plotext")
+    top = picture.panels[0]
+    bare = top._replace(series=[s._replace(across=None) for s in top.series])
+    with_bars, without = (
+        text_plots.draw(picture._replace(panels=[panel]), 80, False) for panel in (top, bare)
+    )
+    dots = [sum("\u2800" < c < "\u2900" for c in text) for text in (with_bars, without)]
+    assert dots[0] > dots[1] + 10
+
+
 def test_known_deviations_are_bars() -> None:
     columns = decay() | {"s": np.linspace(0.01, 0.2, 200)}
     picture, _ = picture_of(MODEL, columns, {"a": 1, "b": 1, "c": 0}, sigma="s")

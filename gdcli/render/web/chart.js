@@ -76,10 +76,10 @@ const chart = (() => {
     const points = series.xs.map((v, i) => [v, height(series.ys[i]), i]);
     const known = (p) => p[0] !== null && p[1] !== null && (!panel.xlog || p[0] > 0) && (!panel.ylog || p[1] > 0);
     const group = layer.append("g").attr("opacity", series.alpha);
-    if (series.spread) {
+    if (series.spread || series.across) {
       const bars = points.filter(known).map(([a, b, i]) => {
-        const half = series.spread[i] ?? 0;
-        return `M${x(a)},${y(b - half)}L${x(a)},${y(b + half)}`;
+        const [up, side] = [series.spread, series.across].map((halves) => halves?.[i] ?? 0);
+        return `M${x(a)},${y(b - up)}L${x(a)},${y(b + up)}M${x(a - side)},${y(b)}L${x(a + side)},${y(b)}`;
       });
       group.append("path").attr("d", bars.join("")).attr("stroke", ink(series.ink)).attr("fill", "none");
     }

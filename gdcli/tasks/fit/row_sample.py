@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import Vector, np
+from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_objective import PIECE, RowObjective
 
@@ -50,7 +50,9 @@ class RowSample(NamedTuple):
     """Some rows of a fit: measured and fitted, and the column (or logit) that a curve is drawn over, None for none.
 
     ``rows`` is how many rows there are. ``curve`` has the places along the column and what the model says there,
-    ``sigma`` the standard deviation of each of the rows (empty: not known), ``numbers`` which it is, from 1.
+    ``sigma`` the standard deviation of each of the rows (empty: not known), ``numbers`` which it is, from 1. With
+    errors in columns what the model says is that at the columns as measured; ``across`` are the standard deviations of
+    the column, ``whole`` those of what is left over, with all errors in it (empty: they are those of ``sigma``).
     """
 
     measured: list[float]
@@ -61,6 +63,8 @@ class RowSample(NamedTuple):
     curve: tuple[list[float], list[float]]
     sigma: list[float]
     numbers: list[int]
+    across: list[float]
+    whole: list[float]
 
 
 def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
@@ -71,7 +75,7 @@ def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
         random = np.random.default_rng(prepared.problem.seed)
         chosen = np.sort(random.choice(data.rows, MOST, replace=False, shuffle=False))
     over = drawn_over(prepared)
-    objective = RowObjective(row, data)
+    objective = RowObjective(row.plain, data)
     measured, fitted, places, sigma = [], [], [], []
     ends = np.array([np.inf, -np.inf])
     pieces = zip(data.chunks(PIECE), fitted_and_measured(prepared, objective, x), strict=True)
@@ -91,7 +95,19 @@ def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
         over, places, curve = _over_logit(prepared.problem.expression, np.array(fitted))
     else:
         curve = [], []
-    return RowSample(measured, fitted, over, places, data.rows, curve, sigma, (chosen + 1).tolist())
+    errors: tuple[list[float], list[float]] = [], sigma
+    if row.errors is not None:
+        errors = _of_errors(RowObjective(row, data), row.errors.columns, over, x, chosen)
+    return RowSample(measured, fitted, over, places, data.rows, curve, sigma, (chosen + 1).tolist(), *errors)
+
+
+def _of_errors(
+    objective: RowObjective, columns: Sequence[str], over: str | None, x: Vector, chosen: Array
+) -> tuple[list[float], list[float]]:
+    """The standard deviations of a column of the ``chosen`` rows, and of what is left over with all errors in it."""
+    across = objective.all_rows("input_sigma", x)[columns.index(over)] if over in columns else None
+    whole = objective.all_rows("spread", x)[0] / np.sqrt(objective.all_rows("weighing", x)[1])
+    return [] if across is None else across[chosen].tolist(), whole[chosen].tolist()
 
 
 def row_values(prepared: Prepared, most: int) -> list[list[float]]:
