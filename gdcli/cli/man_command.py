@@ -21,13 +21,14 @@ _CODES = (
     ("0", "converged, or completed"),
     ("1", "an error of gd, or the answer cannot be written"),
     ("2", "usage: the expression, an option, the start or a problem file is wrong"),
-    ("3", "a limit was reached: iterations, evaluations, time"),
+    ("3", "a limit was reached: iterations, evaluations, time, memory"),
     ("4", "diverged: there is no minimum, or it is at infinity"),
     ("5", "stalled: no progress, yet not at a stationary point"),
     ("6", "the wrong kind of point: a saddle, or parameters that the data do not tell"),
     ("7", "domain: no finite value at the start"),
     ("8", "data: a file cannot be read as asked"),
     ("9", "an answer that differs: from what was expected, from another way, from a stored one"),
+    ("10", "infeasible: no point was found where all constraints hold"),
     ("130, 143, 141", "interrupted, terminated, standard output closed by its reader"),
 )
 

@@ -19,6 +19,9 @@ from processes import MAIN, ROOT, environment, gd
 from gdcli.cli.commands import COMMANDS, FIRST
 from gdcli.cli.completion_command import NOTHING, SCRIPTS, offered, offered_in_bash
 from gdcli.cli.man_command import page
+from gdcli.kernel import errors
+from gdcli.kernel.errors import GdError
+from gdcli.kernel.status import Status
 from gdcli.solve.registry import METHODS
 
 
@@ -269,6 +272,18 @@ def test_the_manual_page_has_everything() -> None:
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="no groff")
+def test_the_manual_page_and_the_readme_have_every_exit_code() -> None:
+    codes = {status.exit_code for status in Status} | {141}
+    codes |= {
+        kind.exit_code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, GdError)
+    }
+    for text in (page(None), (ROOT / "README.md").read_text(encoding="utf-8")):
+        told = text[text.lower().rindex("exit status" if text.startswith(".TH") else "## exit codes") :]
+        assert codes <= set(map(int, re.findall(r"\b\d+\b", told)))
+
+
 def test_the_manual_page_is_good_roff() -> None:
     for text in (page(), *(page(command) for command in COMMANDS.values())):
         done = subprocess.run(
