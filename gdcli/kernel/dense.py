@@ -29,7 +29,7 @@ Entry = Any
 # A diagonal, and a triangle with ones on its own: of lists, or of arrays.
 Factors: TypeAlias = "tuple[Sequence[Entry] | Array, Sequence[Sequence[Entry]] | Array]"
 
-# Above this size an eigen-decomposition in plain Python takes longer than importing numpy.
+# Above this size decompositions in plain Python take longer than importing numpy.
 _JACOBI_LIMIT = 40
 # From this size on numpy's decomposition is faster, where numpy is loaded already.
 _EIGH_SIZE = 8
@@ -125,7 +125,7 @@ def positive_solve(
 
     Without a ``least_pivot`` nothing is asked of the pivots, which are the first of the factors.
     """
-    if not isinstance(A, list):
+    if _is_large(A):
         return _numpy_solve(A, b, shift, least_pivot or 0.0)
     # For so few numbers plain loops are faster than sums of products, and plain lists than vectors.
     lower: list[list[Entry]] = []
@@ -160,13 +160,18 @@ def positive_solve(
     return LinearSolution(Vec(z), form, (pivots, lower))
 
 
+def _is_large(A: Matrix) -> bool:
+    """Tell whether numpy is for a matrix: an array, or more rows of numbers than plain loops are for."""
+    return not isinstance(A, list) or (len(A) > _JACOBI_LIMIT and isinstance(A[0][0], float))
+
+
 def inverse_form(factors: Factors, v: Vector) -> Entry:
     """Return ``v' B v`` with the inverse B whose ``factors`` :func:`positive_solve` returned."""
-    if not isinstance(v, list):
+    s, L = factors
+    if not isinstance(L, list):
         import numpy
 
-        s, L = factors
-        y = numpy.linalg.solve(L, v / s)
+        y = numpy.linalg.solve(L, numpy.asarray(v) / s)
         return dot(y, y)
     form: Entry = 0.0
     half: list[Entry] = []
@@ -181,6 +186,7 @@ def inverse_form(factors: Factors, v: Vector) -> Entry:
 def _numpy_solve(A: Matrix, b: Vector, shift: float, least_pivot: float) -> LinearSolution | None:
     import numpy
 
+    A = numpy.asarray(A)
     if shift:
         A = A + shift * numpy.eye(len(A))
     d = A.diagonal()
@@ -193,8 +199,8 @@ def _numpy_solve(A: Matrix, b: Vector, shift: float, least_pivot: float) -> Line
         return None
     if not is_finite(L) or not L.diagonal().min() ** 2 > least_pivot:
         return None
-    z = numpy.linalg.solve(L.T, numpy.linalg.solve(L, b / s)) / s
-    return LinearSolution(z, dot(b, z), (s, L))
+    z = numpy.linalg.solve(L.T, numpy.linalg.solve(L, numpy.asarray(b) / s)) / s
+    return LinearSolution(Vec(z.tolist()) if isinstance(b, list) else z, dot(b, z), (s, L))
 
 
 def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:

@@ -76,8 +76,10 @@ def _check_variable(name: str, trees: Sequence[Tree], started: Sequence[str]) ->
         raise UsageError(
             f"{name} is no number here", "leave out what is infinite", place_of_name(trees, name)
         )
+    if name not in CALLABLE:
+        return
     is_called = any(_calls(each, name) for each in trees)
-    if name in CALLABLE and (is_called or name not in started):
+    if is_called or name not in started:
         hint = f"write {name}(...), or give the variable another name"
         hint += "" if is_called else f", or a start: --start {name}=1"
         raise told(UsageError(f"{name} is a function", hint, place_of_name(trees, name)))

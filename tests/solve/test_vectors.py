@@ -106,7 +106,7 @@ def _rows(A: np.ndarray) -> list[Vec]:
     return [Vec(row) for row in A.tolist()]
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9, 45])
 def test_dense_against_numpy(n: int) -> None:
     rng = np.random.default_rng(n)
     for trial in range(20):
@@ -131,10 +131,20 @@ def test_dense_against_numpy(n: int) -> None:
         for matrix, vector in ((rows, Vec(b)), (A, b)):
             solved = dense.positive_solve(matrix, vector, shift)
             assert solved is not None
+            assert type(solved.z) is type(vector)
             z = np.linalg.solve(shifted, b)
             _close(solved.z, z)
             _close(solved.form, b @ z)
             _close(dense.inverse_form(solved.factors, solved.z), z @ np.linalg.solve(shifted, z))
+
+
+def test_many_rows_are_factored_by_the_array_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    cholesky = np.linalg.cholesky
+    monkeypatch.setattr(np.linalg, "cholesky", lambda A: calls.append(len(A)) or cholesky(A))
+    for n in (3, 200):
+        assert dense.positive_solve(_rows(np.eye(n)), Vec([1.0] * n)) is not None
+    assert calls == [200]
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
