@@ -55,10 +55,10 @@ def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdic
             "check the sign of the loss, or add bounds",
         )  # fmt: skip
     if run.reason is StopReason.NON_FINITE:
-        return _diverged(run, stable, lr, f"The loss left the finite numbers in epoch {run.iterations}")
+        return _diverged(stable, lr, f"The loss left the finite numbers in epoch {run.iterations}")
     if stable is not None and lr >= stable.limit and not run.best.at.value <= run.start.at.value:
         told = f"The loss rose from {run.start.at.value:.4g} to {run.best.at.value:.4g} in {_epochs(run.iterations)}"
-        return _diverged(run, stable, lr, told)
+        return _diverged(stable, lr, told)
     if run.reason.status is Status.LIMIT:
         cap, remedy = run.reason.cap, run.reason.remedy
         if run.reason is StopReason.MAX_ITERATIONS:
@@ -136,7 +136,7 @@ def what_to_try(run: RunResult, stable: StableRate | None, lr: float, settled: b
     return f"{', '.join(tries[:-1])}, or {tries[-1]}"
 
 
-def _diverged(run: RunResult, stable: StableRate | None, lr: float, told: str) -> Verdict:
+def _diverged(stable: StableRate | None, lr: float, told: str) -> Verdict:
     if stable is None:
         return Verdict(Status.DIVERGED, f"{told}: the rate {lr:g} is too large.", f"try --lr {0.1 * lr:.2g}")
     if lr >= stable.limit:

@@ -56,7 +56,7 @@ def conflict(
         fewer = [other for other in items if other is not item]
         if fewer and not _can_hold(objective, fewer, x, start):
             items = fewer
-    return Conflict(tuple(item.text for item in items), _is_proved(objective, items, x, start))
+    return Conflict(tuple(item.text for item in items), _is_proved(objective, items, x))
 
 
 def _candidates(
@@ -114,7 +114,7 @@ def _is_linear(objective: Constrained, items: Sequence[_Item]) -> bool:
     )
 
 
-def _is_proved(objective: Constrained, items: Sequence[_Item], x: Vector, start: object) -> bool:
+def _is_proved(objective: Constrained, items: Sequence[_Item], x: Vector) -> bool:
     """Look for Farkas' multipliers of linear constraints, in rational numbers."""
     if not _is_linear(objective, items):
         return False

@@ -289,6 +289,10 @@ def _failed(fault: GdError | None) -> dict[str, str]:
 
 def course(values: Sequence[float]) -> Course:
     """Return some of the values with their numbers from 0, at most `MOST`: the first, the last, and evenly between."""
-    last = len(values) - 1
-    numbers = range(last + 1) if last < MOST else [round(k * last / (MOST - 1)) for k in range(MOST)]
-    return tuple((number, values[number] + 0.0) for number in numbers)
+    return tuple((number, values[number] + 0.0) for number in evenly(len(values), MOST))
+
+
+def evenly(count: int, most: int) -> Sequence[int]:
+    """Return at most so many of the numbers from 0 to before ``count``: the first, the last, and evenly between."""
+    last = count - 1
+    return range(count) if last < most else [round(k * last / (most - 1)) for k in range(most)]

@@ -134,7 +134,7 @@ def _filled(fits: Sequence[Group], recorder: GroupRecorder) -> Iterator[str]:
             where[key] = f"{_GAP}{len(gaps)}."
             gaps.append(texts)
 
-    for path, texts in _varying(fits, solved, at, whole, recorder):
+    for path, texts in _varying(fits, solved, at):
         where = whole
         for key in path[:-1]:
             where = where.get(key, {})
@@ -149,7 +149,7 @@ def _filled(fits: Sequence[Group], recorder: GroupRecorder) -> Iterator[str]:
 
 
 def _varying(
-    fits: Sequence[Group], solved: SolvedFits, at: Sequence[int], whole: Json, recorder: GroupRecorder
+    fits: Sequence[Group], solved: SolvedFits, at: Sequence[int]
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield where the records differ, and the JSON of what stands there."""
     numbers, space = numbers_of(solved), solved.plan.row.space

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import shorten
-from gdcli.record.compared import MOST
+from gdcli.record.compared import MOST, evenly
 from gdcli.record.fits import FitProblemRecord, Known, RowsRecord, fit_record, problem_record
 from gdcli.record.runs import Receipt
 from gdcli.record.schema import SCHEMA, Record, Values
@@ -176,6 +176,4 @@ def _curve(sample: RowSample | None, over: str | None, known: RowSample | None) 
 
 def _thinned(xs: Sequence[float], ys: Sequence[float], most: int = 4 * MOST) -> Pairs:
     """Some of the points, evenly; the first and the last among them."""
-    last = len(xs) - 1
-    places = range(last + 1) if last < most else [round(k * last / (most - 1)) for k in range(most)]
-    return tuple((float(xs[k]), float(ys[k])) for k in places)
+    return tuple((float(xs[k]), float(ys[k])) for k in evenly(len(xs), most))

@@ -10,13 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.record.schema import Json as Told
-
-if TYPE_CHECKING:
-    pass
 
 
 def _finite(value: object) -> object:

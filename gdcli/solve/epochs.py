@@ -98,6 +98,9 @@ class Epoch(NamedTuple):
     def total(self) -> float:
         return self.at.value * self.rows
 
+    def times(self, k: float) -> Epoch:
+        return self._replace(at=self.at._replace(value=self.at.value * k))
+
 
 # What sees the point after each epoch.
 EpochObserver = Callable[[Epoch], None]

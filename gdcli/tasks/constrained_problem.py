@@ -78,9 +78,7 @@ def _check_size(variables: int, constraints: int) -> None:
         )
 
 
-def inner_start(
-    problem: Problem, rows: list[ConstraintRow], objective: Constrained, x0: Vector, notes: list[str]
-) -> Any:
+def inner_start(rows: list[ConstraintRow], objective: Constrained, x0: Vector, notes: list[str]) -> Any:
     """Return the start, moved a little inside the bounds where value or slopes are not finite on them, which is noted.
 
     Raises DomainError where a constraint has no value there, or slopes none nearby.

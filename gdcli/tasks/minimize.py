@@ -173,7 +173,7 @@ def made_ready(
         if choice.entry.name == "auto":
             constrained = in_epigraph(constrained)
         try:
-            x0 = inner_start(problem, rows, constrained, x0, notes)
+            x0 = inner_start(rows, constrained, x0, notes)
         except DomainError:
             check_start(problem, problem.tree, exact, x0)  # tells what of the expression it is
             raise

@@ -160,6 +160,10 @@ def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0
     )
 
 
+def in_sums(observer: Observer, k: float) -> Observer:
+    return lambda iterate: observer(iterate.times(k))
+
+
 # -- certified and judged ----------------------------------------------------------------------------------------------
 
 

@@ -169,14 +169,20 @@ def read_problem(
     from gdcli.language.values import read_values
 
     parsed(expression, source)  # what is wrong with it comes first
-    given = read_values(start, "--start", seed)
-    fixed = read_values(constants, "--set", seed)
-    for entry in fixed:
-        if not entry.name:
-            raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
-    known = {entry.name: entry.value for entry in fixed}
+    given, known = read_values(start, "--start", seed), read_constants(constants, seed)
     asked = Problem(expression, sense, constants=known, seed=seed, drawn=not given, source=source)
     return problem_with(asked, given, typed or TypedTexts())
+
+
+def read_constants(texts: Sequence[str], seed: int) -> dict[str, Any]:
+    """Return the constants typed after ``--set``. Raises UsageError for a value without a name."""
+    from gdcli.language.values import read_values
+
+    entries = read_values(texts, "--set", seed)
+    for entry in entries:
+        if not entry.name:
+            raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
+    return {entry.name: entry.value for entry in entries}
 
 
 def problem_with(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> Problem:

@@ -276,14 +276,6 @@ def ends_of(box: Box | None, size: int) -> tuple[Sequence[float], Sequence[float
     return to_list(box.lower), to_list(box.upper)
 
 
-def proof_at(
-    problem: Problem, x: Sequence[float], low: Sequence[float], high: Sequence[float]
-) -> LocalProof | Unproved:
-    """Return the proof that a minimum of the problem, a maximum where that is asked for, lies at or next to ``x``."""
-    program = box_program(problem)
-    return Unproved(TOO_LARGE) if program.hessian_work() > MOST_WORK else prove(program, x, low, high)
-
-
 def box_program(problem: Problem) -> IntervalProgram:
     """Return what bounds the function to be minimised and its derivatives on boxes."""
     from gdcli.calculus.exact_graph import exact_form

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from gdcli import api
 from gdcli.judge.degenerate_proof import Near, check_near, prove_near
-from gdcli.judge.proof import LocalProof, Unproved, check
+from gdcli.judge.proof import LocalProof, Unproved, check, prove
 from gdcli.kernel.status import Claim, Status
 from gdcli.kernel.verified import inverse, is_positive_definite
 from gdcli.tasks.outcome import Outcome
 from gdcli.tasks.problem import read_problem
-from gdcli.tasks.proved import box_program, proof_at
+from gdcli.tasks.proved import box_program
 from tests.effort import examples
 
 INF = math.inf
@@ -81,7 +81,7 @@ def test_why_there_is_no_proof(text: str, start: Any, why: str) -> None:
 )  # fmt: skip
 def test_nothing_is_proved_where_there_is_no_minimum(text: str, x: tuple[float, float]) -> None:
     problem = read_problem(text, "minimize", [f"x={x[0]},y={x[1]}"])
-    assert isinstance(proof_at(problem, x, [-INF] * 2, [INF] * 2), Unproved)
+    assert isinstance(prove(box_program(problem), x, [-INF] * 2, [INF] * 2), Unproved)
 
 
 @settings(derandomize=True, deadline=None, max_examples=examples(400))
@@ -91,7 +91,7 @@ def test_a_proof_of_a_quadratic_is_right(a: list[float], p: float, q: float, mov
     text = f"{a[0]!r}*(x-({p!r}))**2 + {a[1]!r}*(x-({p!r}))*(y-({q!r})) + {a[2]!r}*(y-({q!r}))**2"
     problem = read_problem(text, "minimize", [f"x={p!r},y={q!r}"])
     x = [p + (1e-9 if moved else 0.0), q]
-    found = proof_at(problem, x, [-INF] * 2, [INF] * 2)
+    found = prove(box_program(problem), x, [-INF] * 2, [INF] * 2)
     determinant = 4 * Fraction(a[0]) * Fraction(a[2]) - Fraction(a[1]) ** 2
     if isinstance(found, LocalProof):
         assert a[0] > 0

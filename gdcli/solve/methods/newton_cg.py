@@ -38,7 +38,6 @@ class Inner(NamedTuple):
     boundary: bool
     negative: bool
     solved: bool
-    lowest_quotient: float
 
 
 def hessian_product(objective: Objective, at: Evaluation, v: Vector) -> Vector | None:
@@ -81,22 +80,20 @@ def steihaug(
     rr = dot(r, r)
     wanted = accuracy * accuracy * rr
     fall, pp, pd, dd = 0.0, 0.0, 0.0, rr
-    quotient = inf
     for _ in range(most):
         if rr <= wanted or rr == 0.0:
-            return Inner(p, unit * fall, False, False, True, quotient)
+            return Inner(p, unit * fall, False, False, True)
         Hd = hessian_product(objective, at, d)
         if Hd is None:
             return None
         Hd = Hd if unit == 1.0 else Hd * (1.0 / unit)
         curvature = dot(d, Hd)
-        quotient = min(quotient, unit * (curvature / dd))
         alpha = rr / curvature if curvature > 0.0 else inf
         if not pp + 2.0 * alpha * pd + alpha * alpha * dd < radius * radius:
             # Out of the trust region, or downhill without end: go to the boundary.
             tau = (-pd + sqrt(max(0.0, pd * pd + dd * (radius * radius - pp)))) / dd
             fall += tau * rr - 0.5 * tau * tau * curvature
-            return Inner(along(p, tau, d), unit * fall, True, curvature <= 0.0, False, quotient)
+            return Inner(along(p, tau, d), unit * fall, True, curvature <= 0.0, False)
         p = along(p, alpha, d)
         fall += 0.5 * alpha * rr
         r = along(r, alpha, Hd)
@@ -108,7 +105,7 @@ def steihaug(
             rr + beta * beta * dd,
         )
         d = along(-r, beta, d)
-    return Inner(p, unit * fall, False, False, False, quotient)
+    return Inner(p, unit * fall, False, False, False)
 
 
 @stored(gain="gap")

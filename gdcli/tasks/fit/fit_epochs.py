@@ -19,14 +19,14 @@ from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import By
 from gdcli.solve.checkpointing import Checkpointer
-from gdcli.solve.epochs import Epoch, ProgressHook
+from gdcli.solve.epochs import ProgressHook
 from gdcli.solve.iteration import Observer
 from gdcli.table.visited_rows import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
-from gdcli.tasks.pipeline import box_and_start, stop_rules
+from gdcli.tasks.pipeline import box_and_start, in_sums, stop_rules
 from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def solve_stochastic(
     made = run_stochastic(
         descent,
         settings,
-        [_in_sums(observer, learned.rows) for observer in observers],
+        [in_sums(observer, learned.rows) for observer in observers],  # type: ignore[misc]  # an iterate, and more
         stop_rules(settings, prepared.problem.sign / learned.rows),
         progress,
         checkpointer,
@@ -110,17 +110,6 @@ def _over_partitions(
         return AveragedPasses(row, data, How(batch, rule, ends, by, shuffle, prepared.problem.seed))
 
     return Descent(row, data, start, ends, averaged=averaged, partitions=len(data.parts.read))
-
-
-def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
-    def seen(epoch: Epoch) -> None:
-        observer(_summed(epoch, rows))  # type: ignore[arg-type]  # an iterate field by field, and more
-
-    return seen
-
-
-def _summed(epoch: Epoch, rows: int) -> Epoch:
-    return epoch._replace(at=epoch.at._replace(value=epoch.at.value * rows))
 
 
 def _noise(made: StochasticRun) -> AnswerNoise | None:

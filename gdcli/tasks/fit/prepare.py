@@ -35,7 +35,7 @@ from gdcli.tasks.fit.request import (
     read_matrices,
 )
 from gdcli.tasks.fit.start_values import is_linear, search_start, start_values
-from gdcli.tasks.problem import check_used, with_names
+from gdcli.tasks.problem import check_used, read_constants, with_names
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Levels
@@ -172,7 +172,8 @@ def read_request(request: FitRequest, settings: FitSettings | None = None) -> Pa
         from gdcli.tasks.fit.input_errors import read_sigmas
 
         sigmas = read_sigmas(request.sigma_x)
-    asked = ParsedFit(request, model, given, _constants(request), settings or FitSettings(), sigmas)
+    constants = read_constants(request.constants, request.seed)
+    asked = ParsedFit(request, model, given, constants, settings or FitSettings(), sigmas)
     if request.data is None and not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     return asked
@@ -401,14 +402,6 @@ def _check_sense(request: FitRequest, model: Model) -> None:
         raise UsageError(
             f"{'--sigma' if request.sigma else '--sigma-x'} is for a model with ~", "use --weights"
         )
-
-
-def _constants(request: FitRequest) -> dict[str, Any]:
-    entries = read_values(request.constants, "--set", request.seed)
-    for entry in entries:
-        if not entry.name:
-            raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
-    return {entry.name: entry.value for entry in entries}
 
 
 def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, ...]]:

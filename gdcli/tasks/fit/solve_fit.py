@@ -27,7 +27,7 @@ from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitIntervals, FitOutcome, Interval
 from gdcli.tasks.fit.prepare import Prepared, learned
 from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD, FitSettings
-from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, within
+from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, in_sums, within
 
 if TYPE_CHECKING:
     from gdcli.solve.epochs import ProgressHook
@@ -77,7 +77,7 @@ def solve(
                 "--loss huber --huber-delta 0.01 is nearly the same; limits of one parameter do go with it",
             )
         constrained = within_constraints(problem, rows, box, objective, prepared.row.space)
-        x0 = inner_start(problem, rows, constrained, x0, notes)
+        x0 = inner_start(rows, constrained, x0, notes)
         seen: Objective = constrained
         choice = choose_by(settings, constrained)
     else:
@@ -127,10 +127,6 @@ def _refuse_epochs(prepared: Prepared) -> None:
                 f"{what} are for fits that look at all rows at a time",
                 f"leave out --batch-size, --epochs and what goes with them, or {option}",
             )
-
-
-def in_sums(observer: Observer, k: float) -> Observer:
-    return lambda iterate: observer(iterate.times(k))
 
 
 def with_engine(prepared: Prepared, settings: FitSettings) -> Prepared:

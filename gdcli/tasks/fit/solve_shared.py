@@ -28,7 +28,7 @@ from gdcli.tasks.fit.fit_outcome import FitOutcome, GroupPart
 from gdcli.tasks.fit.parameter_errors import Errors, Left, error_kind, without_errors
 from gdcli.tasks.fit.prepare_shared import SharedFit
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.fit.solve_fit import BY_SQUARES, LAST_DIGITS, in_sums
+from gdcli.tasks.fit.solve_fit import BY_SQUARES, LAST_DIGITS
 from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import (
     Ready,
@@ -36,6 +36,7 @@ from gdcli.tasks.pipeline import (
     box_and_start,
     certified,
     choose_by,
+    in_sums,
     level_in_time,
     trend_in_time,
     verdict_on,
@@ -96,7 +97,7 @@ def _concluded(
     run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
     active = active_bounds(seen, run, ready.space)
     ends = fit.groups.settle(run.best.at.x)
-    errors = _errors(fit, judging, ends, active)
+    errors = _errors(fit, ends, active)
     certificate = by_residuals(certificate, errors, False, judging.factor)
     largest, rate = certificate.eigenvalue_max, ready.unit / judging.factor
     of_rate = replace(certificate, eigenvalue_max=None if largest is None else largest * rate)
@@ -161,7 +162,7 @@ def _sizes(ends: Ends) -> Array:
     return found
 
 
-def _errors(fit: SharedFit, judging: SharedObjective, ends: Ends, active: Sequence[ActiveBound]) -> Errors:
+def _errors(fit: SharedFit, ends: Ends, active: Sequence[ActiveBound]) -> Errors:
     """Return the errors of the shared parameters, those of the whole problem, and what is left of the rows."""
     from gdcli.judge.statistics import Parameters, fit_statistics, normal_log_likelihood
 
