@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise, repeat
 from math import hypot, inf, isfinite
+from typing import TYPE_CHECKING
 
 from gdcli.judge.gd_forecast import WINDOW, pace, parts_of, steps_left
 from gdcli.judge.path_curvature import Curvature, at_point, survey
@@ -39,9 +40,11 @@ from gdcli.kernel.errors import DomainError, Terminated
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import distance, max_abs
 from gdcli.objective.protocol import Objective, Vector
-from gdcli.solve.native_steps import Tier
 from gdcli.solve.probe.line_probe import ProbeEnd, scaled_to, walk
 from gdcli.solve.run import quiet
+
+if TYPE_CHECKING:
+    from gdcli.objective.engine import ScalarTier
 
 DEFAULT_STEPS = 100
 VERDICTS = ("diverges", "oscillates", "good pace", "converges", "too slow")
@@ -106,7 +109,7 @@ def compare(
     rates: Sequence[float] = (),
     steps: int = DEFAULT_STEPS,
     explain: Callable[[Vector], str] = lambda x: "",
-    tier: Tier | None = None,
+    tier: ScalarTier | None = None,
 ) -> Rates:
     """Run gradient descent from ``x0`` (shape n) once per rate, at most ``steps`` steps each, and judge.
 

@@ -16,14 +16,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.vectors import along, distance, dot, is_finite, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.methods.descent import Descent, Steepest
 from gdcli.solve.methods.elementwise import Elementwise, Fixed
-from gdcli.solve.native_steps import ChunkCode, Tier
 from gdcli.solve.run import unbounded_below
 from gdcli.solve.stopping import Limits
+
+if TYPE_CHECKING:
+    from gdcli.objective.engine import ScalarTier
+    from gdcli.objective.native_objective import Loop
 
 # The book's tolerance on the distance moved.
 TOLERANCE = 1e-7
@@ -99,7 +103,7 @@ class RateTrial:
             self._kept.append(new)
             self._next *= 2
 
-    def chunk(self, code: ChunkCode, steps: int) -> None:
+    def chunk(self, code: Loop, steps: int) -> None:
         """Take up to ``steps`` steps at once, as long as nothing happens but steps."""
         method = _steepest(self.lr)
         steps = min(steps, code.rows)
@@ -129,13 +133,13 @@ class RateTrial:
 class Pace:
     """Whether lanes go on in machine code by now: they do when they have lasted as long as its loading takes."""
 
-    def __init__(self, tier: Tier | None) -> None:
+    def __init__(self, tier: ScalarTier | None) -> None:
         self._tier = tier
         self._began = time.perf_counter()
         self._after = float("inf") if tier is None else tier.first_look
         self._looked = False
 
-    def code(self) -> ChunkCode | None:
+    def code(self) -> Loop | None:
         """Return what takes many steps at once, None as long as there is none."""
         seconds = time.perf_counter() - self._began
         if self._tier is None or seconds < self._after:
@@ -147,7 +151,7 @@ class Pace:
             self._found, self._after = self._tier.load(update), float("inf")
         return self._found
 
-    _found: ChunkCode | None = None
+    _found: Loop | None = None
 
 
 def _steepest(lr: float) -> Elementwise:
@@ -162,7 +166,7 @@ def advance(objective: Objective, lanes: Sequence[RateTrial], steps: int, pace: 
     With machine code (``pace``) "together" means that none is many steps ahead.
     """
     running = [lane for lane in lanes if lane.running]
-    code: ChunkCode | None = None
+    code: Loop | None = None
     for turn in range(steps):
         if not running:
             break

@@ -56,7 +56,7 @@ class NativeProgram:
 
 
 class Loop:
-    """Chunks of steps of one update on one objective, in machine code; see `gdcli.solve.native_steps.ChunkCode`."""
+    """Chunks of steps of one update on one objective, in machine code, of which the last ``rows`` iterates are kept."""
 
     rows = ROOM
 

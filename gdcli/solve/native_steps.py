@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.compile.update_rules import Update
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.iteration import Method, Observer, Step
 from gdcli.solve.methods.descent import Descent
@@ -22,44 +21,14 @@ from gdcli.solve.methods.elementwise import Elementwise, States
 from gdcli.solve.stopping import Limits, Rule, RunProgress
 
 if TYPE_CHECKING:
+    from gdcli.objective.engine import ScalarTier
     from gdcli.objective.native_chunk import Chunk, ChunkIterate
+    from gdcli.objective.native_objective import Loop
 
 # Seconds that a chunk should last: short for Ctrl-C, long beside the cost of beginning one.
 LENGTH = 0.02
 _FIRST = 1000
 _MOST = 10**9
-
-
-class ChunkCode(Protocol):
-    """Machine code that takes steps of one update; ``rows`` is how many iterates it keeps."""
-
-    rows: int
-
-    def __call__(
-        self,
-        at: Evaluation,
-        states: States,
-        constants: Sequence[float],
-        limits: Limits,
-        lowest: float,
-        steps: int,
-    ) -> Chunk:
-        """Take up to ``steps`` steps from ``at``; ``lowest`` is the lowest value so far."""
-
-
-class Tier(Protocol):
-    """An objective's machine code, not yet loaded; ``first_look`` is the earliest time at which it may be worth it."""
-
-    first_look: float
-
-    def worth_after(self, update: Update | None, watched: bool = False) -> float:
-        """Return the seconds that a run should have lasted before `load`: what that takes; inf: never.
-
-        ``watched`` tells that a stop rule looks at the change of the value.
-        """
-
-    def load(self, update: Update | None) -> ChunkCode | None:
-        """From now on evaluate by machine code, or return what takes whole steps where there is an ``update``."""
 
 
 class StepTrace(Protocol):
@@ -75,7 +44,7 @@ class StepTrace(Protocol):
 
 class Switch:
     def __init__(
-        self, tier: Tier, rules: Sequence[Rule], observers: Sequence[Observer], trace: StepTrace
+        self, tier: ScalarTier, rules: Sequence[Rule], observers: Sequence[Observer], trace: StepTrace
     ) -> None:
         self.tier, self.rules, self.observers, self.trace = tier, rules, observers, trace
         self.worth: float | None = None
@@ -101,7 +70,7 @@ class ChunkedSteps:
     """``method`` by chunks of machine code, and by single steps between them."""
 
     def __init__(
-        self, method: Method, found: Elementwise, code: ChunkCode, limits: Limits, switch: Switch
+        self, method: Method, found: Elementwise, code: Loop, limits: Limits, switch: Switch
     ) -> None:
         self.method, self.found, self.code, self.limits = method, found, code, limits
         self.rules, self.observers, self.trace = switch.rules, switch.observers, switch.trace

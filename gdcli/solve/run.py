@@ -26,9 +26,10 @@ from gdcli.solve.iteration import ANSWERS, BROKEN_OFF, Iterate, Method, Observer
 from gdcli.solve.stopping import Rule, RunProgress
 
 if TYPE_CHECKING:
+    from gdcli.objective.engine import ScalarTier
     from gdcli.objective.native_chunk import Chunk, ChunkIterate
     from gdcli.solve.checkpointing import Checkpointer
-    from gdcli.solve.native_steps import Switch, Tier
+    from gdcli.solve.native_steps import Switch
 
 # A value sixty orders of magnitude below anything met at the start is taken as evidence that it has no lower
 # bound; a deep but bounded function such as x**4 - 1e6*x**2 never gets near it.
@@ -81,7 +82,7 @@ class RunOptions(NamedTuple):
     """
 
     clock: Callable[[], float] = time.perf_counter
-    tier: Tier | None = None
+    tier: ScalarTier | None = None
     checkpointer: Checkpointer | None = None
     polishes: bool = False
     keeps_result: bool = True
@@ -166,7 +167,7 @@ def _loop(
     trace: _Trace,
     rules: Sequence[Rule],
     observers: Sequence[Observer],
-    tier: Tier | None,
+    tier: ScalarTier | None,
     checkpointer: Checkpointer | None,
 ) -> StopReason:
     progress = trace.progress
@@ -235,7 +236,7 @@ def _polish(objective: Objective, trace: _Trace, observers: Sequence[Observer], 
     return False
 
 
-def _switch(tier: Tier | None, *context: Any) -> Switch:
+def _switch(tier: ScalarTier | None, *context: Any) -> Switch:
     from gdcli.solve.native_steps import Switch
 
     assert tier is not None

@@ -10,11 +10,14 @@ goes on from the best.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from gdcli.kernel import budget
 from gdcli.kernel.batched_linear import positive_solves
 from gdcli.kernel.vectors import Array, np
+
+if TYPE_CHECKING:
+    from gdcli.objective.variable_projection import SeparableResiduals
 
 STEPS = 60
 _FIRST_SHIFT, _SMALLER, _LARGER, _LEAST_SHIFT, _MOST_SHIFT = 1e-2, 0.2, 5.0, 1e-12, 1e9
@@ -24,20 +27,9 @@ _LITTLE = 1e-9
 _LONGEST = 2.0
 
 
-class ManyPoints(Protocol):
-    bent: list[int]
-
-    def solved(self, x: Array) -> tuple[Array, Array]:
-        """Return the points with their best linear parameters, and their values (g,)."""
-
-    def linearised(self, x: Array) -> tuple[Array, Array]:
-        """Return the Jacobian by the bent parameters (q, n, g) in the projected problem, and the residuals (n, g)."""
-
-    def crosses_pole(self, x: Array, y: Array) -> Array:
-        """Tell for which points some residual is infinite on the way from x to y (g,)."""
-
-
-def follow(many: ManyPoints, x: Array, signs: Array, told: Callable[[float], None]) -> tuple[Array, Array]:
+def follow(
+    many: SeparableResiduals, x: Array, signs: Array, told: Callable[[float], None]
+) -> tuple[Array, Array]:
     """Return the ends (p, g) of runs from the points x (p, g), and their values (g,).
 
     ``signs`` (q,) are 1 or -1 for bent parameters of a known sign, 0 for others. ``told`` is called with the part done.
@@ -64,7 +56,7 @@ def follow(many: ManyPoints, x: Array, signs: Array, told: Callable[[float], Non
     return x, value
 
 
-def _tried(many: ManyPoints, x: Array, signs: Array, shift: Array) -> tuple[Array, Array]:
+def _tried(many: SeparableResiduals, x: Array, signs: Array, shift: Array) -> tuple[Array, Array]:
     """Return where a damped step from each point leads, with the linear parameters solved for, and the values there."""
     logarithmic = (signs != 0.0)[:, None]
     bent = x[many.bent]

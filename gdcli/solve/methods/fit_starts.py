@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.budget import Spent
@@ -22,13 +22,14 @@ from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.methods.batched_starts import ManyPoints, follow
+from gdcli.solve.methods.batched_starts import follow
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
 from gdcli.solve.stopping import MaxIterations
 
 if TYPE_CHECKING:
-    from numpy.random import Generator
+    from gdcli.objective.parameter_scales import Guesses
+    from gdcli.objective.variable_projection import SeparableResiduals
 
 STARTS = 40
 # Draws for each parameter of a block, for each start and round, and at most so many: more dimensions no draws fill.
@@ -49,28 +50,6 @@ _NEAR = 0.5
 Told = Callable[[float], None]
 
 
-class Points(ManyPoints, Protocol):
-    size: int
-    rows: int
-    linear: list[int]
-    needs: dict[int, set[int]]
-
-    @property
-    def measured(self) -> float:
-        """The sum of squares of what was measured."""
-
-    def solved(self, x: Vector, used: Sequence[int] | None = None) -> tuple[Any, Any]:
-        """Return the points with the best of the linear parameters in use, and their values."""
-
-    def offset(self, x: Vector) -> Array: ...
-
-    def some(self, rows: Array) -> Points: ...
-
-
-class Drawing(Protocol):
-    def draw(self, rng: Generator, count: int, signs: Vector) -> Array: ...
-
-
 @dataclass(frozen=True, slots=True)
 class FoundStart:
     """The best start, after so many points ``tried`` for so many ``starts``, of which ``agreeing`` ended here.
@@ -88,8 +67,8 @@ class FoundStart:
 
 def search(
     objective: Objective,
-    many: Points,
-    drawing: Drawing,
+    many: SeparableResiduals,
+    drawing: Guesses,
     box: Box | None = None,
     seed: int = 0,
     known: Sequence[float | None] | None = None,
@@ -108,8 +87,8 @@ class _Search:
     def __init__(
         self,
         objective: Objective,
-        many: Points,
-        drawing: Drawing,
+        many: SeparableResiduals,
+        drawing: Guesses,
         box: Box | None,
         seed: int,
         known: Sequence[float | None] | None,
@@ -156,7 +135,9 @@ class _Search:
             x[self.bent[k]] = value
         return x
 
-    def _solved(self, x: Vector, many: Points, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+    def _solved(
+        self, x: Vector, many: SeparableResiduals, used: Sequence[int] | None = None
+    ) -> tuple[Any, Any]:
         """Solve for the linear parameters, as many points at a time as stay in the cache."""
         stride = max(1, _CELLS // many.rows)
         values = np.empty(x.shape[1])
