@@ -8,13 +8,13 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 from gdcli.cli.run_input import ProblemLines, Tables
 from gdcli.cli.run_solver import Answer, Solver, Task, lost, taken
 from gdcli.render.verdicts import Shown
-from gdcli.tasks.cluster.worker_chunks import AHEAD, LOST, chunks_on
+from gdcli.tasks.cluster.worker_chunks import AHEAD, LOST, Chunks, chunks_on
 
 
 def solve_chunk(tasks: list[Task], file: str, shown: Shown) -> list[Answer]:
@@ -28,22 +28,19 @@ def _solver(file: str, shown: Shown) -> Solver:
     return Solver(file, shown)
 
 
-class ClusterWorkers:
-    """``with ClusterWorkers(address, file, shown) as workers: for answer in workers.answers(source, ordered): ...``.
+@contextmanager
+def workers_on(address: str, file: str, shown: Shown) -> Iterator[ClusterWorkers]:
+    """``with workers_on(...) as workers: for answer in workers.answers(source, ordered): ...``.
 
     Raises UsageError for an address where there is no cluster, and for workers with another version of gd.
     """
+    with chunks_on(address, solve_chunk, lambda tasks: (file, shown)) as chunks:
+        yield ClusterWorkers(chunks, file, shown)
 
-    def __init__(self, address: str, file: str, shown: Shown) -> None:
-        self._file, self._shown = file, shown
-        self._on = chunks_on(address, solve_chunk, lambda tasks: (file, shown))
 
-    def __enter__(self) -> ClusterWorkers:
-        self._chunks = self._on.__enter__()
-        return self
-
-    def __exit__(self, *ended: Any) -> None:
-        self._on.__exit__(*ended)
+class ClusterWorkers:
+    def __init__(self, chunks: Chunks, file: str, shown: Shown) -> None:
+        self._chunks, self._file, self._shown = chunks, file, shown
 
     def answers(self, source: Tables | ProblemLines, ordered: bool) -> Iterator[Answer]:
         """Yield the answers, in the order of the problems or as they come."""

@@ -78,9 +78,9 @@ def _answers(
     """Give the answers of this process, or of several at work, which must not outlive it."""
     ordered = not options.unordered
     if options.cluster is not None:
-        from gdcli.cli.run_cluster import ClusterWorkers
+        from gdcli.cli.run_cluster import workers_on
 
-        with ClusterWorkers(options.cluster, file, shown) as on_cluster:
+        with workers_on(options.cluster, file, shown) as on_cluster:
             yield on_cluster.answers(source, ordered)
     elif (options.jobs or 1) > 1:
         from gdcli.cli.run_jobs import Workers

@@ -17,7 +17,7 @@ from effort import WHOLE
 from visits import regression
 
 from gdcli import api
-from gdcli.cli.run_cluster import ClusterWorkers
+from gdcli.cli.run_cluster import workers_on
 from gdcli.cli.run_input import ProblemLines
 from gdcli.cli.run_solver import Solver
 from gdcli.kernel.errors import DataError, DomainError, LimitError, UsageError
@@ -157,6 +157,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         an_interrupt_leaves_the_best_of_the_starts_that_are_done(address)
         with pytest.MonkeyPatch.context() as patch:
             workers_of_another_version_are_refused(address, rows, patch)
+            answers_that_there_are_stay_where_the_workers_are_lost(client, address, patch)
             a_run_whose_workers_are_lost_has_its_best_point(client, address, rows, patch)
 
 
@@ -225,6 +226,24 @@ def a_run_whose_workers_are_lost_has_its_best_point(
     assert outcome.warnings == ("there is no certificate: the cluster was lost",)
     with pytest.raises(LimitError, match="the cluster was lost before there was an answer"):
         api.fit(MODEL, rows, START, cluster=address)
+
+
+def answers_that_there_are_stay_where_the_workers_are_lost(
+    client: Any, address: str, patch: pytest.MonkeyPatch
+) -> None:
+    patch.setattr("gdcli.tasks.cluster.versions.patience", lambda: 0.3)
+    x = np.tile(np.arange(8.0), 400)
+    data = {"x": x, "y": np.exp(-x), "site": np.repeat(np.arange(400), 8)}
+    fits = api.fit_groups(
+        "y ~ a*exp(-b*x)", data, "site", {"a": 1.0, "b": 1.0}, loss="huber", cluster=address
+    )
+    assert next(fits).fault is None
+    client.cluster.scale(0)
+    with pytest.raises(LimitError, match=r"the cluster was lost after \d+ of 400 groups"):
+        for _ in fits:
+            pass
+    client.cluster.scale(2)
+    client.wait_for_workers(2)
 
 
 def run(rows: str, address: str, observer: Any) -> Any:
@@ -380,7 +399,7 @@ def problems_of_a_stream_are_answered_in_order(address: str, tmp_path: Path) -> 
         return found
 
     here = [Solver(str(path), shown)(task).text for task in source().pending]
-    with ClusterWorkers(address, str(path), shown) as workers:
+    with workers_on(address, str(path), shown) as workers:
         assert [answer.text for answer in workers.answers(source(), True)] == here
-    with ClusterWorkers(address, str(path), shown) as workers:
+    with workers_on(address, str(path), shown) as workers:
         assert sorted(answer.text for answer in workers.answers(source(), False)) == sorted(here)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gdcli import api
-from gdcli.cli.run_cluster import ClusterWorkers
+from gdcli.cli.run_cluster import workers_on
 from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown
@@ -26,7 +26,7 @@ def test_without_dask_it_is_told_what_to_install(
     for asked in (
         lambda: api.fit("y ~ a*x + b", str(rows), cluster=address),
         lambda: api.minimize("x**2", {"x": 1.0}, multi_start=3, cluster=address),
-        lambda: ClusterWorkers(address, "problems.jsonl", shown).__enter__(),
+        lambda: workers_on(address, "problems.jsonl", shown).__enter__(),
     ):
         with pytest.raises(UsageError, match="--cluster needs Dask, which is not installed") as told:
             asked()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gdcli import api
 from gdcli.judge.distributions import student_t_quantile
+from gdcli.kernel.budget import CLUSTER, Spent
 from gdcli.kernel.errors import UsageError
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 
@@ -246,6 +247,16 @@ def test_intervals_that_are_not_to_be_had(options: dict[str, Any], told: str) ->
 
 
 # -- the bootstrap -----------------------------------------------------------------------------------------------------
+
+
+def test_intervals_that_did_not_come_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spent(*given: object) -> None:
+        raise Spent(CLUSTER)
+
+    monkeypatch.setattr("gdcli.tasks.fit.bootstrap.draw", spent)
+    found = api.fit("y ~ m", {"y": [1.0, 2.0, 4.0]}, intervals="bootstrap")
+    assert found.intervals is None
+    assert found.warnings == ("there is no interval by bootstrap, only Wald's: the cluster was lost",)
 
 
 def test_the_bootstrap_of_a_mean() -> None:

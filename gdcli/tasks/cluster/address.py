@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def _client_of(address: str) -> Iterator[Client]:
             f"install it: {installing.command('cluster')}",
             span,
         ) from None
+    warnings.filterwarnings("ignore", "Sending large graph")
     # What goes wrong is told by gd, once; Dask gives some of its loggers levels of their own.
     for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):

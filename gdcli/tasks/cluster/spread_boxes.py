@@ -58,7 +58,7 @@ def examining(address: str | None, problem: Problem, settings: Settings) -> Abst
 def examined_on(address: str, make: Callable[..., Search], *args: object) -> Iterator[None]:
     """Have searches examine their boxes, where there are many, in the workers of the cluster at ``address``.
 
-    ``make(*args)`` makes the search there. Raises as `connected`; the search raises Spent where the cluster is lost.
+    ``make(*args)`` makes the search there. Raises as `chunks_on`; the search raises Spent where the cluster is lost.
     """
     made = pickle.dumps(Call(make, args))
     begun: list[_Round] = []

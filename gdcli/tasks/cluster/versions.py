@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,12 +35,12 @@ def check_versions(versions: Mapping[str, object]) -> None:
             )
 
 
-def checked_threads(client: Client) -> int:
+def checked_threads(client: Client, since: float) -> int:
     """Return how many threads all workers have together, when there are any.
 
     Raises UsageError for one with another gd, Spent as `awaited`.
     """
-    threads = awaited(client, lambda: threads_of(client), time.monotonic())
+    threads = awaited(client, lambda: threads_of(client), since)
     function, name = VERSION
     found = client.run(function, name, on_error="return")
     check_versions({worker: None if isinstance(told, OSError) else told for worker, told in found.items()})
@@ -55,6 +56,20 @@ def threads_of(client: Client) -> dict[str, int]:
     except Exception:
         return {}
     return found
+
+
+@contextmanager
+def heard(client: Client) -> Iterator[None]:
+    """Raise Spent for what Dask raises where its scheduler is gone."""
+    from distributed import CancelledError
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except Exception as fault:
+        if client.status == "running" and not isinstance(fault, (CancelledError, CommClosedError)):
+            raise
+        raise Spent(CLUSTER) from None
 
 
 def awaited(client: Client, present: Callable[[], Present], since: float) -> Present:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from itertools import islice
 from threading import get_ident
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
@@ -22,7 +22,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, LimitError
 from gdcli.objective.row_parts import each_here
 from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.versions import checked_threads, threads_of
+from gdcli.tasks.cluster.versions import checked_threads, heard, patience, threads_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -83,7 +83,8 @@ class Chunks:
         args: Callable[[Sequence[Any]], tuple[Any, ...]],
     ) -> None:
         self._client, self._function, self._args = client, function, args
-        self._threads = checked_threads(client)
+        self._seen = monotonic()  # when somebody was there last
+        self._threads = checked_threads(client, self._seen)
         self._out: dict[Future, Sequence[Any]] = {}
         self._pace = 0.0  # seconds an item
 
@@ -106,53 +107,50 @@ class Chunks:
 
     def submit(self, items: Sequence[Any]) -> None:
         call = pickle.dumps(Call(_done, (self._function, items, self._args(items))))
-        future = self._client.submit(pickle.loads, call, pure=False)
-        self._out[future] = items
+        with heard(self._client):
+            self._out[self._client.submit(pickle.loads, call, pure=False)] = items
 
     def received(self) -> list[tuple[Any, Any]]:
         """Return items with the answers that have come, after a moment at the latest.
 
         Raises what a worker raises, LimitError for what is given up.
         """
-        from distributed import CancelledError, TimeoutError, wait
+        from distributed import wait
 
+        found: list[tuple[Any, Any]] = []
         if not self._out:
-            return []
+            return found
         try:
-            with self._client.as_current():
+            with heard(self._client), self._client.as_current():
                 done = wait(list(self._out), timeout=_LOOK, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            self._look()
-            return []
-        except CancelledError:
-            raise budget.Spent(budget.CLUSTER) from None
-        return [pair for future in done for pair in self._answered(future, self._out.pop(future))]
-
-    def _look(self) -> None:
-        if not threads_of(self._client):
-            self._threads = checked_threads(self._client)
+            for future in done:
+                found += self._answered(future, self._out[future])
+                del self._out[future]
+        except TimeoutError:  # none yet, or it was lost with the worker that had it, and is computed again
+            if not threads_of(self._client):
+                self._threads = checked_threads(self._client, self._seen)
+        self._seen = monotonic()
+        return found
 
     def _answered(self, future: Future, items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
-        from distributed import CancelledError
         from distributed.scheduler import KilledWorker
 
-        fault = future.exception()
-        if fault is None:
-            done = future.result()
-            pace = max(1e-6, done.seconds / len(items))
-            self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
-            return zip(items, done.answers, strict=True)
-        if isinstance(fault, CancelledError):
-            raise budget.Spent(budget.CLUSTER)
-        if isinstance(fault, GdError):
-            raise fault
-        if not isinstance(fault, KilledWorker):
-            raise LimitError(f"the cluster gave a problem up: {fault}", budget.RESTART)
-        if len(items) == 1:
-            return [(items[0], LOST)]
-        for item in items:
-            self.submit([item])
-        return []
+        try:
+            with heard(self._client):
+                done = future.result(timeout=patience())
+        except (GdError, TimeoutError):
+            raise
+        except KilledWorker:
+            if len(items) == 1:
+                return [(items[0], LOST)]
+            for item in items:
+                self.submit([item])
+            return []
+        except Exception as fault:
+            raise LimitError(f"the cluster gave a problem up: {fault}", budget.RESTART) from None
+        pace = max(1e-6, done.seconds / len(items))
+        self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
+        return zip(items, done.answers, strict=True)
 
     def in_order(self, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield all items with their answers, in their order; ``function`` gets them with their numbers, from 0.
@@ -178,7 +176,8 @@ class Chunks:
 
     def cancel(self) -> None:
         if self._out:
-            self._client.cancel(list(self._out), force=True)
+            with suppress(Exception):  # the scheduler may be gone
+                self._client.cancel(list(self._out), force=True)
             self._out = {}
 
 

@@ -11,10 +11,10 @@ rows costs little, the interval by the profile is told beside it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.objective.protocol import Objective
@@ -194,7 +194,7 @@ def answer(
     if by.problem.contour:
         from gdcli.tasks.fit.joint_region import with_region
 
-        outcome = if_in_time(lambda: with_region(by, outcome), outcome)
+        outcome = _in_time(lambda: with_region(by, outcome), outcome, "there is no region")
     return replace(outcome, ranges=if_in_time(lambda: ranges_of(prepared.row, prepared.data), {}))
 
 
@@ -251,7 +251,16 @@ def _with_intervals(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     from gdcli.tasks.fit.further_intervals import by_bootstrap, by_profile
 
     make = by_profile if problem.intervals == PROFILE else by_bootstrap
-    return if_in_time(lambda: make(prepared, outcome), outcome)
+    what = f"there is no interval by {problem.intervals}, only Wald's"
+    return _in_time(lambda: make(prepared, outcome), outcome, what)
+
+
+def _in_time(make: Callable[[], FitOutcome], outcome: FitOutcome, what: str) -> FitOutcome:
+    """Return what is made of an outcome; itself, warned of ``what`` is not there, where there is no time for it."""
+    try:
+        return make()
+    except (Spent, MemoryError) as stop:
+        return replace(outcome, warnings=(*outcome.warnings, f"{what}: {lack(stop)}"))
 
 
 def _lopsided(profile: Profile, outcome: FitOutcome) -> FitOutcome:
