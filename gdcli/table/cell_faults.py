@@ -84,6 +84,8 @@ def remedy(text: str, marks: Marks, name: str, title: str = "") -> str:
         *commas,
         (f"{MINUS}.*", f"a minus is written -: {piped(f'sed s/{MINUS}/-/g', name)}"),
         (_THOUSANDS, "write numbers without commas between the thousands"),
+        (r".*\d\s*(?:±|\+/-)\s*\d.*", "write errors into a column of their own, s, and add --sigma s"),
+        (r"[<>≤≥]\s*[\d.].*", f"a limit is no measured value: {SKIP}"),
         (_DATE, _READ_DATES.format(name=title or "t")),
     )
     for pattern, told in known:

@@ -143,6 +143,12 @@ BAD = [
     (b"y,x\n1,2\n3,\xe9\n", "standard input:3:3: column x: '\xe9' is not a number", "--missing skip"),
     (b"y,x\n1,2\n3\n", "standard input:3:2: the row has 1 cell, the header 2", "--missing skip"),
     (b"y,x\n1,2\n3,4,5\n", "standard input:3:5: the row has 3 cells, the header 2", "decimal commas"),
+    (
+        b"y,x\n1,2\n3,1.1\xc2\xb10.1\n",
+        "'1.1\xb10.1' is not a number",
+        "write errors into a column of their own",
+    ),
+    (b"y,x\n1,2\n3,<0.1\n", "'<0.1' is not a number", "a limit is no measured value"),
     (b"y,x\n1,2\n3,abc\n", "standard input:3:3: column x: 'abc' is not a number", "--missing skip"),
     (
         b"y,x\n1,2\n3,low dose\n",
@@ -167,7 +173,6 @@ BAD = [
     (b"y,x\n20%,2\n", "'20%' is not a number", "write the number alone, 20, and the unit into the title"),
     (b"y,x\n$ 1.5,2\n", "'$ 1.5' is not a number", "write the number alone, 1.5,"),
     (b"y,x\n5 mg/l,2\n", "'5 mg/l' is not a number", "write the number alone, 5,"),
-    (b"y,x\n<0.1,2\n", "'<0.1' is not a number", "write the number alone, 0.1,"),
     ("y,x\n\N{MINUS SIGN}4,2\n".encode(), "'\N{MINUS SIGN}4' is not a number", "a minus is written -: sed"),
     (b"y,x\n-,2\n", "'-' is not a number", "--missing skip"),
     (b'y,x\n"1,500",2\n', "standard input:2:1: column y: '1,500' is not a number", "without commas"),

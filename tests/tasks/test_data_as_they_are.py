@@ -134,3 +134,18 @@ def test_what_is_wrong_with_categories_is_told(
     assert message in caught.value.message
     if caught.value.span is not None:
         assert caught.value.span.text == model
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("log(y) ~ a + b*t", "leave such rows out, as in --rows 'y > 0'"),
+        ("y ~ a + b*log(t-1)", "leave such rows out, as in --rows 't > 1'"),
+        ("y ~ a + log(b)*t", "start inside the domain"),
+        ("y ~ a + b/t - log(b*y)", "start inside the domain"),
+    ],
+)
+def test_a_row_that_no_parameter_helps_is_to_be_left_out(model: str, hint: str) -> None:
+    with pytest.raises(GdError, match="no finite value at the start") as caught:
+        api.fit(model, {"t": [1.0, 2.0, 3.0], "y": [0.0, 3.0, 4.0]}, start={"a": 0.0, "b": 0.0})
+    assert hint in caught.value.hint

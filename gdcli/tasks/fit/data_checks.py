@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, DomainError
 from gdcli.kernel.vectors import Array, Vector, extremes, np
-from gdcli.language.interpreter import find_culprit
+from gdcli.language.interpreter import Culprit, find_culprit
+from gdcli.language.tree_names import all_nodes, name_of
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.request import FitProblem
@@ -222,6 +223,9 @@ def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Vector, place
     )
 
 
+_INSIDE = "start inside the domain, for example with another --start"
+
+
 class _Bad(NamedTuple):
     """A row whose loss is not finite: its number and its cells."""
 
@@ -261,13 +265,17 @@ def _outside(problem: FitProblem, row: RowModel, bad: _Bad, x: Vector, place: Pl
         if culprit is not None:
             return DomainError(
                 f"the model has no finite value at the start for {place(index)} ({culprit.told or told})",
-                "start inside the domain, for example with another --start",
+                _way_out(culprit, cells, problem.constants),
                 culprit.tree.span(culprit.node),
             )
-    return DomainError(
-        f"the loss of {place(index)} is not finite at the start ({told})",
-        "start inside the domain, for example with another --start",
-    )
+    return DomainError(f"the loss of {place(index)} is not finite at the start ({told})", _INSIDE)
+
+
+def _way_out(culprit: Culprit, cells: Mapping[str, float], constants: Mapping[str, Any]) -> str:
+    names = [name for node in all_nodes(culprit.node) if (name := name_of(node)) and name not in constants]
+    if not names or any(name not in cells for name in names):
+        return _INSIDE
+    return f"no parameter changes that: leave such rows out, as in --rows '{names[0]} > {cells[names[0]]:g}'"
 
 
 def _cells(data: Rows, index: int) -> dict[str, float]:
