@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
@@ -11,9 +11,7 @@ from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
 from gdcli.record.runs import Receipt
 from gdcli.record.schema import SCHEMA, Constants, Record, Values
-
-if TYPE_CHECKING:
-    from gdcli.tasks.root_finding import Roots
+from gdcli.tasks.root_finding import RootBox, Roots, System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +63,6 @@ def roots_record(found: Roots) -> RootsRecord:
 
 def roots_of(found: RootsRecord) -> Roots:
     """Return what a record tells. Raises KeyError, TypeError or ValueError where it is none."""
-    from gdcli.tasks.root_finding import RootBox, Roots, System
-
     flat = found.space.flatten
     boxes = [RootBox(tuple(flat(root.low)), tuple(flat(root.high)), root.proved) for root in found.roots]
     system = System(found.equations, found.bounds, found.constants)

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.solve.iteration import Method
+from gdcli.solve.methods.barzilai_borwein import BarzilaiBorwein
+from gdcli.solve.methods.descent import Batch, Descent, Steepest
+from gdcli.solve.methods.elementwise import DecayRule, Fixed
+from gdcli.solve.methods.momentum import Conjugate
 from gdcli.solve.scaling import OneUnit
 from gdcli.solve.settings import BOOK_STEP_SIZES
+from gdcli.solve.step_rules import Armijo, BestRule
+from gdcli.solve.wolfe import Exact, Wolfe
 
 if TYPE_CHECKING:
     from gdcli.solve.methods.elementwise import Rule
@@ -31,8 +37,6 @@ def make_gd(
     """Return gradient descent with the step rule asked for: fixed where ``lr`` is given
     alone, else armijo.
     """
-    from gdcli.solve.methods.descent import Descent, Steepest
-
     method = Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes))
     return OneUnit(method, 2) if step_rule == "bb" else method
 
@@ -57,11 +61,6 @@ _WITHOUT_LR = {"best": "give its list with --step-sizes", "bb": "it finds its si
 
 
 def _rule_of(step_rule: str, lr: float | None, step_sizes: tuple[float, ...]) -> Any:
-    from gdcli.solve.methods.barzilai_borwein import BarzilaiBorwein
-    from gdcli.solve.methods.elementwise import DecayRule, Fixed
-    from gdcli.solve.step_rules import Armijo, BestRule
-    from gdcli.solve.wolfe import Exact, Wolfe
-
     if step_rule == "best":
         return BestRule(step_sizes)
     if step_rule == "bb":
@@ -72,9 +71,6 @@ def _rule_of(step_rule: str, lr: float | None, step_sizes: tuple[float, ...]) ->
 
 
 def make_batch(step_sizes: tuple[float, ...] | None = None, tol: float = 1e-6) -> Method:
-    from gdcli.solve.methods.descent import Batch
-    from gdcli.solve.step_rules import BestRule
-
     return Batch(BestRule(step_sizes or BOOK_STEP_SIZES), tol)
 
 
@@ -85,7 +81,6 @@ def make_penalty(
     tol: float = 1e-6,
 ) -> Method:
     from gdcli.solve.constrained.penalty import QuadraticPenalty
-    from gdcli.solve.methods.descent import Descent, Steepest
 
     return QuadraticPenalty(Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes)), tol)
 
@@ -94,10 +89,6 @@ def make_cg() -> Method:
     """Return conjugate gradients with a Wolfe search tight enough for them (Nocedal and
     Wright, section 5.2).
     """
-    from gdcli.solve.methods.descent import Descent
-    from gdcli.solve.methods.momentum import Conjugate
-    from gdcli.solve.wolfe import Wolfe
-
     return OneUnit(Descent(Conjugate(), Wolfe(None, flatten=0.1)), 2)
 
 
@@ -107,8 +98,6 @@ def make_bb() -> Method:
 
 def at_a_rate(name: str, rule: Rule, lr: float, step_rule: str | None) -> Method:
     """Return a direction that sets its own pace with a step size that does not look at the value."""
-    from gdcli.solve.methods.descent import Descent
-
     if step_rule not in (None, "fixed", "decay"):
         raise UsageError(
             f"the method {name} does not go with the step rule {step_rule}",

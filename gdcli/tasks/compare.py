@@ -14,9 +14,11 @@ from gdcli.judge.learning_rates import DEFAULT_STEPS, Rate, Rates, compare
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DomainError, GdError, Span, UsageError, internal
 from gdcli.kernel.vectors import Vector
+from gdcli.language.interpreter import find_culprit
 from gdcli.language.syntax import Tree
 from gdcli.objective.build import Exact
 from gdcli.objective.engine import ScalarTier
+from gdcli.solve.registry import find
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
 from gdcli.tasks.outcome import Outcome
@@ -99,8 +101,6 @@ def _explainer(problem: Problem, tree: Tree | None, exact: Exact) -> Callable[[A
     def explain(x: Vector) -> str:
         if tree is None or exact.size > _EXPLAINED or not all(map(isfinite, x)):
             return ""
-        from gdcli.language.interpreter import find_culprit
-
         point = exact.space.unflatten(x)
         culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants)
         if culprit is None:
@@ -132,8 +132,6 @@ def compare_methods(
     method is part of the answer; an interrupt ends the comparison after the run that it met. Raises UsageError for an
     unknown method, before anything runs, and DomainError when the start has no finite value.
     """
-    from gdcli.solve.registry import find
-
     settings = settings or Settings()
     chosen = [find(name) for name in dict.fromkeys(methods or suited_to(problem))]
     if settings.lr is not None and not any("lr" in entry.reads for entry in chosen):

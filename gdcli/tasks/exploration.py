@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.compile.export_text import functions, rule, shared_names
+from gdcli.judge import learning_rates, rate_trials
+from gdcli.judge.gd_forecast import WINDOW
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.space import Space
+from gdcli.language import constraints, form
 from gdcli.language.graph import Graph, Key
+from gdcli.objective.expression import leaves_of
+from gdcli.solve.registry import METHODS, direction
+from gdcli.solve.settings import BOOK_STEP_SIZES, Settings
+from gdcli.tasks.fit.row_sample import drawn_over, row_values
+from gdcli.tasks.minimize import solve
+from gdcli.tasks.pipeline import flat_bounds
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
@@ -38,9 +49,6 @@ def of_problem(problem: Problem, lr: float | None) -> Exploration:
 
     ``lr`` is the first learning rate, None to take one from the curvature.
     """
-    from gdcli.language import constraints, form
-    from gdcli.objective.expression import leaves_of
-
     tree, space = problem.tree, Space(problem.lengths)
     assert tree is not None
     _check(space.size)
@@ -62,8 +70,6 @@ def of_problem(problem: Problem, lr: float | None) -> Exploration:
 
 def of_rows(ready: Prepared, lr: float | None) -> Exploration:
     """Return the page's parts for a model and its rows; its value is the mean loss."""
-    from gdcli.tasks.fit.row_sample import drawn_over, row_values
-
     row, space = ready.row, ready.row.space
     _check(space.size)
     rows = row_values(ready, MOST_ROWS)
@@ -103,8 +109,6 @@ def _of_graph(
     name: str, graph: Graph, root: int, leaves: Mapping[Key, str], sign: int, count: int | None = None
 ) -> str:
     """Value, gradient and lower triangle of the Hessian of what is minimised, by the first ``count`` leaves."""
-    from gdcli.calculus.autodiff import Derivatives
-
     root = root if sign > 0 or name == "rowProgram" else graph.node("neg", root)
     derivatives = Derivatives(graph)
     nodes = list(map(graph.leaf, list(leaves)[:count]))
@@ -115,24 +119,16 @@ def _of_graph(
 
 
 def _written(name: str, graph: Graph, roots: Mapping[str, Sequence[int]], leaves: Mapping[Key, str]) -> str:
-    from gdcli.compile.export_text import functions
-
     return functions(name, graph, roots, leaves, "p, g")
 
 
 def _rules() -> str:
-    from gdcli.compile.export_text import rule
-    from gdcli.solve.registry import direction
-
     texts = [rule(f"rule_{name}", direction("sgd" if name == "gd" else name).update) for name in RULES]
     names = ", ".join(f"{name}: rule_{name}" for name in RULES)
     return "".join(texts) + f"const rules = {{ {names} }};\n"
 
 
 def _common(space: Any, problem: Any, lr: float | None) -> dict[str, Any]:
-    from gdcli.solve.settings import BOOK_STEP_SIZES
-    from gdcli.tasks.pipeline import flat_bounds
-
     return {
         "names": space.labels,
         "start": [float(v) for v in space.flatten(problem.start)],
@@ -151,9 +147,6 @@ def _common(space: Any, problem: Any, lr: float | None) -> dict[str, Any]:
 
 
 def _verdicts(steps: int) -> dict[str, Any]:
-    from gdcli.judge import learning_rates, rate_trials
-    from gdcli.judge.gd_forecast import WINDOW
-
     return {
         "tolerance": rate_trials.TOLERANCE,
         "window": WINDOW,
@@ -165,9 +158,6 @@ def _verdicts(steps: int) -> dict[str, Any]:
 
 
 def _methods() -> list[dict[str, Any]]:
-    from gdcli.compile.export_text import shared_names
-    from gdcli.solve.registry import METHODS, direction
-
     found: list[dict[str, Any]] = []
     for name in RULES:
         rule = direction("sgd" if name == "gd" else name)
@@ -189,9 +179,6 @@ def _methods() -> list[dict[str, Any]]:
 
 def _answer(problem: Problem) -> list[float] | None:
     """The minimum that the page marks and keeps in view; None where none is found within a moment."""
-    from gdcli.solve.settings import Settings
-    from gdcli.tasks.minimize import solve
-
     outcome = solve(problem, Settings(max_iter=500, max_time=2.0))
     if outcome.status.value != "converged":
         return None

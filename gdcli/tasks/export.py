@@ -6,15 +6,24 @@ the formula with its numbers, in Python, C, JavaScript, SQL, awk or LaTeX.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.calculus.elements import components
+from gdcli.calculus.formula_gradient import formula
+from gdcli.calculus.formula_text import latex, latex_of
+from gdcli.compile import export_text
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.graph import Graph, Key
 from gdcli.language.losses import LOGITS
+from gdcli.objective.expression import leaves_of
 from gdcli.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -37,23 +46,15 @@ def check(language: str, is_fit: bool) -> None:
 
 def objective(outcome: Outcome, language: str) -> str:
     """Return the objective with its gradient. Raises UsageError for more than `MOST` variables."""
-    from gdcli.calculus.autodiff import Derivatives
-    from gdcli.language import form
-    from gdcli.objective.expression import leaves_of
-
     problem, space = outcome.problem, outcome.space
     tree = problem.tree
     assert tree is not None
     _check_size(space.size)
     about = _about(outcome)
     if language == "latex":
-        from gdcli.calculus.elements import components
-        from gdcli.calculus.formula_gradient import formula
-        from gdcli.calculus.formula_text import latex, latex_of
-
         names = ", ".join(map(latex_of, components(problem.lengths)))
         value = latex(formula(tree, problem.lengths, problem.constants))
-        return _comment(about, "%") + f"f({names}) = {value}\n"
+        return export_text.comment(about, "%") + f"f({names}) = {value}\n"
     built = form.build(tree, problem.lengths, problem.constants, expand=True)
     leaves = leaves_of(space)
     gradient = Derivatives(built.graph).slopes(built.root, list(map(built.graph.leaf, leaves)))
@@ -98,15 +99,7 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if hasattr(value, "__len__") else float(value)
 
 
-def _comment(lines: Sequence[str], mark: str) -> str:
-    from gdcli.compile.export_text import comment
-
-    return comment(lines, mark)
-
-
 def _python(of: _Written) -> str:
-    from gdcli.compile import export_text
-
     built, leaves, gradient, about, names, x = of
     graph = built.graph
     value = export_text.function("objective", graph, [built.root], leaves, "p", safe=True)
@@ -122,19 +115,17 @@ def _python(of: _Written) -> str:
         slope,
         'if __name__ == "__main__":\n    print(repr(objective(POINT)), *map(repr, gradient(POINT)))\n',
     ]
-    return _comment(about, "#") + "\n\n".join(part for part in parts if part)
+    return export_text.comment(about, "#") + "\n\n".join(part for part in parts if part)
 
 
 def _c(of: _Written) -> str:
-    from gdcli.compile import export_text
-
     built, leaves, gradient, about, names, x = of
     graph, n = built.graph, len(x)
     value = export_text.function("objective", graph, [built.root], leaves, "p", safe=False)
     slope = export_text.function("gradient", graph, gradient, leaves, "p, g", safe=False, outputs="g")
     numbers = ", ".join(map(repr, x))
     return (
-        _comment([*about, f"p and g: {', '.join(names)}", "cc -O2 FILE -lm"], "//")
+        export_text.comment([*about, f"p and g: {', '.join(names)}", "cc -O2 FILE -lm"], "//")
         + "#include <math.h>\n#include <stdio.h>\n\n"
         + export_text.c_functions(graph, [built.root, *gradient])
         + export_text.in_c(value)
@@ -147,16 +138,14 @@ def _c(of: _Written) -> str:
 
 
 def _javascript(of: _Written) -> str:
-    from gdcli.compile import export_text
-
     built, leaves, gradient, about, names, x = of
     graph = built.graph
     value = export_text.function("objective", graph, [built.root], leaves, "p", safe=False)
     slope = export_text.function("slopes", graph, gradient, leaves, "p, g", safe=False, outputs="g")
     return (
-        _comment([*about, f"p: {', '.join(names)}", "node FILE"], "//")
+        export_text.comment([*about, f"p: {', '.join(names)}", "node FILE"], "//")
         + '"use strict";\n\n'
-        + f"const NAMES = {_json(names)};\nconst POINT = {_json(x)};\n\n"
+        + f"const NAMES = {dumps(names)};\nconst POINT = {dumps(x)};\n\n"
         + export_text.javascript_functions(graph, [built.root, *gradient])
         + export_text.in_javascript(value)
         + export_text.in_javascript(slope)
@@ -167,20 +156,11 @@ def _javascript(of: _Written) -> str:
     )
 
 
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value)
-
-
 # -- fits ------------------------------------------------------------------------------------------------------------
 
 
 def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     """Return the fitted formula with its numbers, a function of the columns."""
-    from gdcli.compile import export_text
-    from gdcli.language import form
-
     row, problem = prepared.row, outcome.problem
     names = row.names
     values = {**problem.constants, **outcome.point}
@@ -193,7 +173,7 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     left = "value" if row.model.left is None else " ".join(row.model.text.split("~")[0].split())
     if language == "latex":
         left = f"logit {left}" if problem.loss in LOGITS else left
-        return _comment(about, "%") + _latex(right, used, constants, names.matrices, left)
+        return export_text.comment(about, "%") + _latex(right, used, constants, names.matrices, left)
     graph = Graph()
     root = form.build_row(right, graph, dict.fromkeys(used), constants, names.matrices)
     if problem.loss in LOGITS:  # the formula is the logit, what is measured the probability
@@ -202,7 +182,7 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
         leaves: dict[Key, str] = {("scalar", name): f"CAST({_quoted(name)} AS REAL)" for name in used}
         table = _quoted(_stem(problem.files))
         text = export_text.sql(graph, root, leaves)
-        return _comment(about, "--") + f"SELECT *, {text} AS fitted FROM {table};\n"
+        return export_text.comment(about, "--") + f"SELECT *, {text} AS fitted FROM {table};\n"
     leaves = {("scalar", name): f"x{i}" for i, name in enumerate(used)}
     head = ", ".join(leaves.values())
     text = export_text.function("fitted", graph, [root], leaves, head, safe=language == "python")
@@ -218,9 +198,6 @@ def _latex(
     matrices: Mapping[str, Sequence[str]],
     left: str,
 ) -> str:
-    from gdcli.calculus.formula_gradient import formula
-    from gdcli.calculus.formula_text import latex
-
     if any(name in right.names for name in matrices):
         raise UsageError("--emit latex has no data matrices", "--emit python or c")
     left = f"\\mathrm{{{left}}}".replace("_", r"\_").replace("^", r"\hat{}")
@@ -233,15 +210,11 @@ def _quoted(name: str) -> str:
 
 
 def _stem(files: Sequence[str]) -> str:
-    import os
-
     name = os.path.basename(files[0]) if files and files[0] != "-" else "data"
     return name.split(".")[0] or "data"
 
 
 def _python_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
-    from gdcli.compile import export_text
-
     parts = [
         "import csv\nimport math\nimport sys\nfrom math import copysign, inf, isnan, nan\n",
         export_text.python_functions(graph, [root]),
@@ -254,12 +227,10 @@ def _python_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: 
         "    for row in rows:\n"
         '        out.writerow(row | {"fitted": repr(fitted(*(float(row[name]) for name in COLUMNS)))})\n',
     ]
-    return _comment(about, "#") + "\n\n".join(part for part in parts if part)
+    return export_text.comment(about, "#") + "\n\n".join(part for part in parts if part)
 
 
 def _c_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
-    from gdcli.compile import export_text
-
     n = len(used)
     names = [f"x{i}" for i in range(n)]
     reading = '"' + "%lf" * n + '", ' + ", ".join(f"&{name}" for name in names)
@@ -271,7 +242,7 @@ def _c_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[
         else '    printf("%.17g\\n", fitted());\n'
     )
     return (
-        _comment([*about, "numbers in, in this order, a number a row out; cc -O2 FILE -lm"], "//")
+        export_text.comment([*about, "numbers in, in this order, a number a row out; cc -O2 FILE -lm"], "//")
         + "#include <math.h>\n#include <stdio.h>\n\n"
         + export_text.c_functions(graph, [root])
         + function
@@ -280,8 +251,6 @@ def _c_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[
 
 
 def _javascript_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
-    from gdcli.compile import export_text
-
     reading = (
         'if (typeof module !== "undefined") {\n'
         "    module.exports = { COLUMNS, fitted };\n"
@@ -297,10 +266,10 @@ def _javascript_fit(graph: Graph, root: int, text: str, used: Sequence[str], abo
         "    }\n}\n"
     )
     return (
-        _comment(
+        export_text.comment(
             [*about, "CSV without quotes in, the same with a column more out: node FILE < data.csv"], "//"
         )
-        + f'"use strict";\n\nconst COLUMNS = {_json(used)};\n\n'
+        + f'"use strict";\n\nconst COLUMNS = {dumps(used)};\n\n'
         + export_text.javascript_functions(graph, [root])
         + export_text.in_javascript(text)
         + reading
@@ -308,12 +277,10 @@ def _javascript_fit(graph: Graph, root: int, text: str, used: Sequence[str], abo
 
 
 def _awk_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
-    from gdcli.compile import export_text
-
     function = export_text.in_awk(text)
     cells = ", ".join(f'$(at["{name}"]) + 0' for name in used)
     return (
-        _comment(
+        export_text.comment(
             [*about, "CSV without quotes in, the same with a column more out: awk -f FILE data.csv"], "#"
         )
         + export_text.awk_functions(text, graph, [root])

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gdcli.calculus.gradient_audit import Auditor, border, worst
+from gdcli.calculus.step_errors import best_step, error_rows
+from gdcli.calculus.trace import trace
 from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dense import eigen
 from gdcli.kernel.vectors import Vec, Vector
 from gdcli.objective.expression import ScalarObjective
+from gdcli.objective.gradient_programs import programs
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
@@ -83,13 +88,7 @@ def examine(problem: Problem, objective: ScalarObjective, wanted: Wanted) -> Exa
     x = objective.space.flatten(problem.start)
     value = objective.value(Vec(x))
     if wanted.trace:
-        from gdcli.calculus.trace import trace
-
         return Examination(problem, value, trace=trace(tree, problem.start, problem.constants))
-    from gdcli.calculus.gradient_audit import Auditor, border, worst
-    from gdcli.calculus.step_errors import best_step, error_rows
-    from gdcli.objective.gradient_programs import programs
-
     made, formulas = programs(objective, problem.constants, wanted.latex)
     explain = partial(border, tree, problem.start, problem.constants)
     auditor = Auditor(made, x, wanted.h, explain)
@@ -109,8 +108,6 @@ def examine(problem: Problem, objective: ScalarObjective, wanted: Wanted) -> Exa
 
 
 def _hessian(objective: ScalarObjective, x: Vector) -> Hessian:
-    from gdcli.kernel.dense import eigen
-
     rows = objective.evaluate(Vec(x), 2)
     if rows.hessian is None or rows.estimated:
         return Hessian(None, None)

@@ -9,15 +9,17 @@ multi-start).
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import dataclass, field, replace
 from gdcli.kernel.errors import Terminated, UsageError
 from gdcli.kernel.status import KEEP_RUNS, Status, StopReason
 from gdcli.objective.build import Exact
+from gdcli.objective.difference_objective import PointBatch
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import Iterate, Observer
 from gdcli.solve.scaling import start_sizes
@@ -26,9 +28,6 @@ from gdcli.tasks.minimize import solve
 from gdcli.tasks.outcome import Minimum, Outcome
 from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import Problem
-
-if TYPE_CHECKING:
-    from gdcli.objective.difference_objective import PointBatch
 
 Values = Callable[[list[list[float]]], Sequence[float]]
 Places = Iterator[Mapping[str, Any]]
@@ -249,8 +248,6 @@ def _rises_between(x: Sequence[float], end: Outcome, minimum: Minimum, values: V
 
 
 def _batch(problem: Problem) -> PointBatch:
-    from gdcli.objective.difference_objective import PointBatch
-
     return PointBatch(problem.objective(problem.sign))
 
 
@@ -278,8 +275,6 @@ def starts_of(problem: Problem, count: int, batch: PointBatch | None = None) -> 
 
 def _draws(problem: Problem, exact: Exact) -> Iterator[list[float]]:
     """Random points: evenly between finite bounds, else normal around the start and moved into the bounds."""
-    import random
-
     generator = random.Random(problem.seed)
     center = exact.space.flatten(problem.start)
     box = bounds_of(problem, exact)

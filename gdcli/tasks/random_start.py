@@ -8,6 +8,8 @@ from typing import Any
 
 from gdcli.kernel.errors import DomainError
 from gdcli.language.syntax import Tree
+from gdcli.language.values import normals
+from gdcli.objective.build import build_objective
 
 # A random start is redrawn until the value there is finite, at most so often.
 MAX_DRAWS = 1000
@@ -25,9 +27,6 @@ def random_start(
 
     Raises DomainError with the ``hint`` where none is found.
     """
-    from gdcli.language.values import normals
-    from gdcli.objective.build import build_objective
-
     exact = build_objective(tree, dict.fromkeys(names), constants, 1)
     draws = normals(seed)
     for _ in range(MAX_DRAWS):

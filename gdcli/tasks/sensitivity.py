@@ -18,9 +18,15 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import np
+from gdcli.language import form
+from gdcli.language.constraints import rows_of
+from gdcli.language.form import Form
 from gdcli.language.graph import Graph
+from gdcli.language.syntax import Node
+from gdcli.objective.expression import ScalarObjective
 from gdcli.tasks.outcome import Outcome, Sensitivity
 from gdcli.tasks.problem import Problem
+from gdcli.tasks.typed_limits import relations_of
 
 # Variables and constants together: their Hessian is a matrix, written out number by number.
 MOST = 100
@@ -75,8 +81,6 @@ class _System:
     """The conditions of an answer, as functions of variables and constants that stand at ``at``."""
 
     def __init__(self, problem: Problem, space: Space, fixed: Mapping[str, Any], at: Sequence[float]) -> None:
-        from gdcli.language import form
-
         self.problem, self.space, self.at = problem, space, list(map(float, at))
         self.n = Space(problem.lengths).size
         assert problem.tree is not None
@@ -89,10 +93,6 @@ class _System:
 
     def _constraints(self) -> None:
         """The active limits: of constraints, and of typed bounds."""
-        from gdcli.language.constraints import rows_of
-        from gdcli.language.syntax import Node
-        from gdcli.tasks.typed_limits import relations_of
-
         relations = relations_of(self.problem.subject_to, self.problem.let)
         for row in rows_of(relations, self.problem.constants):
             for k, side in enumerate((row.lower, row.upper)):
@@ -126,9 +126,6 @@ class _System:
             self.nodes.append(node)
 
     def _objective(self, node: int) -> Any:
-        from gdcli.language.form import Form
-        from gdcli.objective.expression import ScalarObjective
-
         form = self.form
         return ScalarObjective(Form(form.tree, self.graph, node, form.lengths, {}, True), self.space)
 

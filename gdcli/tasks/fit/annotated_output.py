@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from json import dumps
 from math import isfinite
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,13 +17,14 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector, np, to_list
 from gdcli.language.model_text import parse_model
 from gdcli.objective.row_objective import RowObjective
+from gdcli.table.number_cells import records
+from gdcli.table.spooled import Folder
 from gdcli.tasks.fit.input_errors import corrected
 from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured
 
 if TYPE_CHECKING:
     from gdcli.table.row_groups import Groups
     from gdcli.table.source import Block, DataTable
-    from gdcli.table.spooled import Folder
     from gdcli.tasks.fit.prepare import Prepared
 
 FITTED, RESIDUAL = "fitted", "residual"
@@ -42,8 +44,6 @@ def kept(stdin: BinaryIO, spool: str | None = None) -> Iterator[tuple[Any, str]]
 
     The file is in a folder within ``spool`` (None: the system's place). DataError where there is no room.
     """
-    from gdcli.table.spooled import Folder
-
     with Folder(spool) as folder:
         path = folder.path("rows")
         with open(path, "wb", buffering=0) as file:
@@ -170,8 +170,6 @@ class _Delimited:
 
     def _empty(self, text: str) -> str:
         """The delimiters that end a row without values where its header ends."""
-        from gdcli.table.number_cells import records
-
         if self.delimiter == " ":  # no cell can be empty there
             return " nan" * len(self.names)
         found = len(next(records(text.split("\n"), 1, self.delimiter, "")).cells)
@@ -189,8 +187,6 @@ class _JsonLines:
         return ""
 
     def rows(self, block: Block, values: Sequence[Sequence[float]]) -> str:
-        from json import dumps
-
         lines, found = [], iter(values)
         for text, used in self._texts(block):
             numbers: Sequence[float | None] = next(found) if used else [None] * len(self.names)
@@ -210,7 +206,5 @@ class _JsonLines:
         if self.has_text:
             yield from zip(block.text or (), block.used or (), strict=True)
             return
-        from json import dumps
-
         for cells in zip(*map(to_list, block.columns), strict=True):
             yield dumps(dict(zip(self.columns, cells, strict=True))), True

@@ -19,13 +19,14 @@ from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.language.model_text import Model, columns_told, place_of
 from gdcli.language.row_condition import EXAMPLE, read_condition
 from gdcli.language.syntax import parse
+from gdcli.table.categories import Codes, Contrasts, Indicator
+from gdcli.table.dates import OPTION, DateForm, dated, read_option
 from gdcli.table.derived_columns import Condition, Recipe, expression
 from gdcli.table.derived_rows import Derived
 from gdcli.table.number_cells import label
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Category, Levels
-    from gdcli.table.categories import Contrasts
     from gdcli.table.dates import Dated
     from gdcli.table.source import DataTable
 
@@ -77,8 +78,6 @@ class AskedColumns:
 
         It comes before what may compute with them.
         """
-        from gdcli.table.dates import OPTION, dated, read_option
-
         asked = {self._known(each.column, OPTION): each for each in map(read_option, texts)}
         for name in filter(None, self.table.names):
             if name in asked or name in used:
@@ -90,8 +89,6 @@ class AskedColumns:
 
     def categories(self, calls: Sequence[Category]) -> None:
         """Read the texts of the columns of categories, by the texts of the calls. Raises UsageError."""
-        from gdcli.table.categories import Codes
-
         for call in calls:
             if call.text not in self._recipes:
                 self._derive(call.text, Codes(call, self._known(call.column, call.text)))
@@ -152,8 +149,6 @@ def with_levels(
 
     Names of parameters are none of those ``taken``. Raises as `categories.Contrasts`.
     """
-    from gdcli.table.categories import Codes, Contrasts
-
     recipes, found = dict(derived.recipes), dict[str, Contrasts]()
     known = {*taken, *(name for model in models for name in model.names)}
     for call in dict.fromkeys(call for model in models for call in model.categories):
@@ -194,9 +189,6 @@ def asked_again(
 
     Raises UsageError for a column of categories that the table does not have, and as `asked_of`.
     """
-    from gdcli.table.categories import Indicator
-    from gdcli.table.dates import DateForm
-
     asked = AskedColumns(table, constants)
     for name in filter(table.names.__contains__, dates):
         asked._dates[name] = DateForm(*dates[name]).dated(name)

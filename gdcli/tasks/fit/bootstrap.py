@@ -14,16 +14,20 @@ bootstrap confidence intervals, J. Am. Stat. Assoc. 82, 1987).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Array, np
+from gdcli.objective.grouped_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel, is_smooth
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here
 from gdcli.objective.row_programs import programs_of
+from gdcli.solve.methods.batched_fits import solve_many
+from gdcli.solve.methods.levenberg_marquardt import OFFSET_TOL
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -158,10 +162,6 @@ def _solved(
     block: tuple[Mapping[str, Any], int], row: RowModel, draws: _Draws, x: Sequence[float]
 ) -> tuple[Array, int]:
     """Return the estimates (p, b) of a block of samples, and how many were not solved."""
-    from gdcli.objective.grouped_residuals import GroupedResiduals
-    from gdcli.solve.methods.batched_fits import solve_many
-    from gdcli.solve.methods.levenberg_marquardt import OFFSET_TOL
-
     random = np.random.default_rng()
     random.bit_generator.state, size = block
     columns = draws.columns_of(draws.drawn(random, size))
@@ -174,8 +174,6 @@ def _solved(
 
 def interval(estimate: float, estimates: Array, influence: Array, level: float) -> BootstrapInterval:
     """Return the intervals of a quantity: its ``estimate``, those of b samples, the ``influence`` of n rows on it."""
-    from statistics import NormalDist
-
     normal, b = NormalDist(), len(estimates)
     tails = 0.5 * (1.0 - level), 0.5 * (1.0 + level)
     below = (np.sum(estimates < estimate) + 0.5 * np.sum(estimates == estimate)) / b

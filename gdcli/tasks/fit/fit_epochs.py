@@ -25,13 +25,13 @@ from gdcli.table.visited_rows import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
+from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.outcome import Judged
 from gdcli.tasks.pipeline import box_and_start, in_sums, stop_rules
 from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitSettings
 
 
 # What leaves nothing for a batch solve.
@@ -202,8 +202,6 @@ def _polished(
     checkpointer: Checkpointer | None,
     polisher: Callable[..., FitOutcome],
 ) -> FitOutcome:
-    from gdcli.tasks.fit.request import FitSettings
-
     start = prepared.row.space.unflatten(made.run.best.at.x)
     again = replace(prepared, problem=replace(prepared.problem, start=start))
     asked = FitSettings(max_time=settings.max_time, max_memory=settings.max_memory)

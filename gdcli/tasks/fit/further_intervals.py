@@ -6,9 +6,12 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import student_t_quantile
+from gdcli.judge.level_curve import Curve
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.vectors import Vec, np
+from gdcli.tasks.fit.derived import Exchanged, derived, quantities, read_derived
 from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitIntervals, FitOutcome, Interval
+from gdcli.tasks.fit.profile_intervals import is_symmetric, profile_of
 from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE
 
 if TYPE_CHECKING:
@@ -21,8 +24,6 @@ def _quantities(prepared: Prepared) -> list[Quantity]:
     problem = prepared.problem
     if not problem.derive:
         return []
-    from gdcli.tasks.fit.derived import quantities, read_derived
-
     space, constants = prepared.row.space, problem.constants
     trees = read_derived(problem.derive, problem.let, space.lengths, constants, ())
     return quantities(trees, problem.derive, space, constants)
@@ -30,8 +31,6 @@ def _quantities(prepared: Prepared) -> list[Quantity]:
 
 def with_derived(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     """Return the outcome with the quantities that are derived, their errors, and Wald's intervals."""
-    from gdcli.tasks.fit.derived import derived
-
     errors = None if outcome.statistics is None else outcome.statistics.errors
     reach = 0.0 if errors is None or errors.factor is None else student_t_quantile(errors.level, errors.dof)
     x = outcome.run.best.at.x
@@ -39,8 +38,6 @@ def with_derived(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
 
 
 def by_profile(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
-    from gdcli.tasks.fit.profile_intervals import is_symmetric, profile_of
-
     statistics, profile = outcome.statistics, profile_of(prepared, outcome)
     if statistics is None or profile is None:
         return outcome
@@ -76,9 +73,6 @@ def _profiled(profile: Profile, quantity: Quantity, found: Derived) -> Derived:
     parts = [abs(g) * (e or 0.0) for g, e in zip(slopes, errors, strict=True)]
     k = parts.index(max(parts))
     ends = profile.lower[k], profile.upper[k]
-    from gdcli.judge.level_curve import Curve
-    from gdcli.tasks.fit.derived import Exchanged
-
     exchanged = Exchanged(profile.objective, quantity.objective, k, x[k], ends)
     lower, upper = (
         [end if i != k else side * inf for i, end in enumerate(of)]

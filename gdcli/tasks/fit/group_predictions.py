@@ -10,11 +10,15 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.vectors import Array, np
+from gdcli.table.at_hand import table_at_hand
 from gdcli.table.blocks import Label
 from gdcli.table.row_groups import Groups
+from gdcli.table.source import open_table
 from gdcli.tasks.fit.annotated_output import Wanted
 from gdcli.tasks.fit.asked_columns import asked_again
 from gdcli.tasks.fit.prediction import PREDICTED, FittedAnswer, bands, check, refuse_responses
+from gdcli.tasks.fit.prepare import columns_of
+from gdcli.tasks.python_problem import columns_at_hand
 
 if TYPE_CHECKING:
     from gdcli.table.source import DataTable
@@ -96,11 +100,6 @@ def wanted_of(
 
 def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> dict[str, Array]:
     """Return what a fit says of rows at hand or in files; see `gdcli.api.predict`."""
-    from gdcli.table.at_hand import table_at_hand
-    from gdcli.table.source import open_table
-    from gdcli.tasks.fit.prepare import columns_of
-    from gdcli.tasks.python_problem import columns_at_hand
-
     refuse_responses(outcome.responses)
     answer, given = FittedAnswer.of(outcome), columns_at_hand(data)
     check(answer, interval, level)

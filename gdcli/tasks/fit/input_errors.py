@@ -14,6 +14,8 @@ from gdcli.language.functions import CONSTANTS
 from gdcli.language.model_text import Model, columns_told, place_of
 from gdcli.language.syntax import Tree, parse
 from gdcli.language.tree_names import check_calls
+from gdcli.objective.corrected_rows import CorrectedRows
+from gdcli.objective.errors_in_columns import with_errors
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE
 
@@ -81,8 +83,6 @@ def columns_wanted(
 
 
 def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence[str]) -> RowModel:
-    from gdcli.objective.errors_in_columns import with_errors
-
     lengths = dict.fromkeys(columns)
     more = [n for tree in sigmas.values() for n in tree.names if n in lengths]
     row = replace(row, columns=tuple(dict.fromkeys((*row.columns, *more))))
@@ -93,8 +93,6 @@ def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence
 def corrected(data: Rows, row: RowModel) -> Any:
     if row.errors is None:
         return data
-    from gdcli.objective.corrected_rows import CorrectedRows
-
     return CorrectedRows(data, row)
 
 

@@ -13,6 +13,7 @@ from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import joint_quantile
+from gdcli.judge.level_contour import Plane, contour
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.numerics import EPS
@@ -78,8 +79,6 @@ def with_region(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
 
 def _region(profile: Profile, pair: tuple[int, int]) -> JointRegion:
     """The region; the curve begins at an end of the parameter that comes first, however the two are asked for."""
-    from gdcli.judge.level_contour import Plane, contour
-
     first, second = sorted(pair)
     ahead = [0.0] * len(profile.x) if profile.prepared.row.errors else profile.asymmetries()
     ends = {k: profile.ends(k, ahead[k]) for k in (first, second)}

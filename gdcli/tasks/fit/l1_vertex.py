@@ -18,10 +18,10 @@ from gdcli.kernel.factors import combined, independent, singular
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Vec, Vector, dot, max_abs, norm, np, split_near, total
 from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.methods.least_absolute import Polyhedron, least
 
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
-    from gdcli.solve.methods.least_absolute import Polyhedron
     from gdcli.tasks.fit.prepare import Prepared
 
 # A deviation below this part of the mean one is that of a point that is met, up to the rounding of the kink.
@@ -49,8 +49,6 @@ def polyhedron_of(prepared: Prepared) -> Polyhedron | None:
         return None
     if (prepared.row.space.size + 1) * prepared.data.rows > _NUMBERS:
         return None
-    from gdcli.solve.methods.least_absolute import Polyhedron
-
     slopes, offset = RowObjective(prepared.row, prepared.data).deviations()
     found = Polyhedron(slopes, offset, prepared.row.tilt)
     return found if found.determined else None
@@ -67,8 +65,6 @@ def prove(
     if polyhedron is None:
         found = None if prepared.row.deviation is None else _at_a_vertex(prepared, judging, x)
         return None if found is None else Proof(found)
-    from gdcli.solve.methods.least_absolute import least
-
     lowest = least(polyhedron, np.array(x, dtype=float))
     if lowest is None:
         return None

@@ -25,6 +25,7 @@ from gdcli.language.losses import LOSSES, TUNED
 from gdcli.objective.row_model import RowModel, is_smooth
 from gdcli.objective.row_objective import RowObjective, added
 from gdcli.tasks.fit.likelihoods import Seen, measures
+from gdcli.tasks.fit.penalties import curvatures
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.prepare import Prepared
@@ -129,8 +130,6 @@ def _by_scale(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertaint
 def _penalised_squares(
     prepared: Prepared, plain: RowModel, hessian: Matrix, x: Vector, names: Sequence[str]
 ) -> FitStatistics:
-    from gdcli.tasks.fit.penalties import curvatures
-
     problem = prepared.problem
     sums = RowObjective(plain, prepared.data)
     rss = float((sums.all_rows("jacobian", x)[-1] ** 2).sum())

@@ -17,9 +17,11 @@ from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import Array, np
+from gdcli.language.category_calls import Levels
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import LOGITS, POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model
+from gdcli.language.parts import read_parts
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.annotated_output import Wanted
@@ -27,7 +29,6 @@ from gdcli.tasks.fit.request import check_level
 from gdcli.tasks.fit.row_sample import RowsInPlace
 
 if TYPE_CHECKING:
-    from gdcli.language.category_calls import Levels
     from gdcli.tasks.fit.asked_columns import AskedColumns
     from gdcli.tasks.fit.fit_outcome import FitOutcome
 
@@ -88,8 +89,6 @@ class FittedAnswer(NamedTuple):
 
     @property
     def levels(self) -> dict[str, Levels]:
-        from gdcli.language.category_calls import Levels
-
         return {text: Levels.of(text, *told) for text, told in self.categories.items()}
 
     def row(self, interval: str, columns: Sequence[str], asked: AskedColumns | None = None) -> RowModel:
@@ -101,8 +100,6 @@ class FittedAnswer(NamedTuple):
         if model.left is None:
             raise UsageError("the fit is of the loss of a row, without ~, and that predicts nothing")
         if self.let:
-            from gdcli.language.parts import read_parts
-
             model = model.using(read_parts(self.let))
         model = model.with_levels(self.levels)
         needed = list(_columns(self, model.right.names))

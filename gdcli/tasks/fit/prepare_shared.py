@@ -15,6 +15,7 @@ from gdcli.kernel.vectors import Array, np
 from gdcli.objective.grouped_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
+from gdcli.table.blocks import Columns as Table
 from gdcli.tasks.fit.data_checks import check_rows, check_start
 from gdcli.tasks.fit.eliminated_groups import Block, EliminatedGroups, Layout
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -159,8 +160,6 @@ def _counted(found: Grouped) -> RowCount:
 
 
 def _without_groups(data: Columns) -> Columns:
-    from gdcli.table.blocks import Columns as Table
-
     return Table(data.names[:-1], data.take(0, data.rows)[:-1])
 
 
@@ -192,8 +191,6 @@ def _searched(
     found: Grouped, layout: Layout, blocks: Sequence[Block], told: Callable[[float], None]
 ) -> tuple[Mapping[str, Any], Searched]:
     """Return the best of the starts found in all rows and in the largest groups, each tried on all groups."""
-    from gdcli.table.blocks import Columns as Table
-
     plan = found.plan
     known = {entry.name: entry.value for entry in plan.given}
     largest = sorted(range(len(found.sizes)), key=lambda k: -found.sizes[k])[:SEARCHED_GROUPS]

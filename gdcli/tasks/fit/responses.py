@@ -21,9 +21,12 @@ from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array, np
 from gdcli.language.model_text import parse_model
+from gdcli.language.values import split
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
+from gdcli.table.blocks import Columns
+from gdcli.tasks.fit.asked_columns import asked_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResponsePart, RowCount
 from gdcli.tasks.fit.prepare import ParsedFit, Plan, Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import WALD, FitRequest, FitSettings
@@ -76,8 +79,6 @@ class _Stacked(NamedTuple):
         if self.asked.model.categories:
             raise UsageError("C(...) is for a model of one response", "leave out --model, or the category")
         if self.derives(table.names):
-            from gdcli.tasks.fit.asked_columns import asked_of
-
             asked = asked_of(table, self.asked.constants, self.request.rows, self.request.dates)
             self.sigmas[:] = [asked.column(text, "--sigma") for text in self.sigmas]
         return self
@@ -92,8 +93,6 @@ def prepared_responses(
     searching: Callable[[float], None] = lambda part: None,
 ) -> Iterator[SeveralResponses]:
     """Make a fit of several responses ready; raises as `prepare.prepared`, UsageError for what goes with one alone."""
-    from gdcli.table.blocks import Columns
-
     settings = settings or FitSettings()
     models = tuple(dict.fromkeys((request.model, *request.models) if request.model else request.models))
     sides = _checked(request, settings, models)
@@ -125,8 +124,6 @@ def prepared_responses(
 
 def _sigmas(text: str | None, sides: Sequence[str]) -> list[str]:
     """The standard deviation of each response: that of all, or those after their left sides, ``y1=0.1,y2=0.05*y2``."""
-    from gdcli.language.values import split
-
     if text is None:
         return []
     pairs = [re.split(r"(?<![<>=!])=(?!=)", text[a:b], maxsplit=1) for a, b in split(text, "--sigma")]

@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gdcli.judge.distributions import student_t_quantile
+from gdcli.judge.statistics import Parameters, fit_statistics, normal_log_likelihood
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import replace
@@ -164,8 +166,6 @@ def _sizes(ends: Ends) -> Array:
 
 def _errors(fit: SharedFit, ends: Ends, active: Sequence[ActiveBound]) -> Errors:
     """Return the errors of the shared parameters, those of the whole problem, and what is left of the rows."""
-    from gdcli.judge.statistics import Parameters, fit_statistics, normal_log_likelihood
-
     space, kind = fit.groups.space, error_kind(fit.problem)
     names = space.labels
     held = {bound.name for bound in active}
@@ -225,8 +225,6 @@ def _parts(
     fit: SharedFit, ends: Ends, statistics: FitStatistics | None, tell_errors: bool
 ) -> tuple[GroupPart, ...]:
     """Return what is known of each group: its own parameters, with errors in which those of the shared ones are."""
-    from gdcli.judge.distributions import student_t_quantile
-
     q, space = len(ends.own), fit.own_space
     errors: list[list[float | None]] = [[None] * q for _ in range(fit.groups.count)]
     reach, factors = 0.0, [None] * fit.groups.count

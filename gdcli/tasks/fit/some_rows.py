@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import RowObjective
+from gdcli.table.blocks import Columns
 
 if TYPE_CHECKING:
-    from gdcli.table.blocks import Columns
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
 
@@ -25,8 +25,6 @@ TARGET = "what another model says"
 
 
 def taken(data: Columns, rows: Sequence[int]) -> Columns:
-    from gdcli.table.blocks import Columns
-
     if data.lists is not None:
         return Columns(data.names, [[column[i] for i in rows] for column in data.lists])
     picked = data.pick(np.array(rows, dtype=np.int64))
@@ -43,8 +41,6 @@ def fold(k: int, rows: int, number: int, seed: int) -> tuple[list[int], list[int
 
 def aimed_at(prepared: Prepared, target: Array) -> Prepared:
     """Return the least-squares fit of a model to what another one says of the same rows, each counted once."""
-    from gdcli.table.blocks import Columns
-
     row, data = prepared.row, prepared.data
     assert row.fitted is not None
     measured = row.graph.scalar(TARGET)
