@@ -55,12 +55,11 @@ class _Words(NamedTuple):
     lower: str
     falls: str
     falling: str
-    below: str
     infimum: str
 
 
-_MINIMISE = _Words("minimum", "maximum", "lower", "falls", "falling", "below", "infimum")
-_MAXIMISE = _Words("maximum", "minimum", "higher", "rises", "rising", "above", "supremum")
+_MINIMISE = _Words("minimum", "maximum", "lower", "falls", "falling", "infimum")
+_MAXIMISE = _Words("maximum", "minimum", "higher", "rises", "rising", "supremum")
 
 
 class Terms(NamedTuple):
@@ -208,11 +207,10 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
             f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
         )
     if run.reason is StopReason.AT_INFINITY or certificate.kind == PointKind.AT_INFINITY:
-        reached = sign * run.best.at.value * terms.unit
         return Verdict(
             Status.DIVERGED,
-            f"There is no {w.minimum} this way: the value keeps {w.falling} {w.below} {reached:.6g} as the variables"
-            f" grow in size, with its {w.infimum} at infinity.",
+            f"There is no {w.minimum} this way: the value keeps {w.falling} as the variables grow in size, with its"
+            f" {w.infimum} at infinity.",
             "add bounds, or a term that holds the variables back; or start elsewhere",
         )
     return None
