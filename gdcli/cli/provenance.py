@@ -90,7 +90,7 @@ def data_of(files: Sequence[str] | None) -> dict[str, str | None]:
     """Return the digests of the files of a fit, as named or found by a pattern."""
     if files is None:
         return {}
-    from gdcli.table.file_digest import digests
+    from gdcli.table.file_digest import digest
     from gdcli.table.source import expand
 
-    return digests(expand(list(files) or ["-"]))
+    return {path: digest(path) for path in expand(list(files) or ["-"])}

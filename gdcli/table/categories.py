@@ -135,8 +135,7 @@ def with_indicators(data: Columns, contrasts: Mapping[str, Contrasts], spool: st
     names = [
         other for name in data.names for other in (contrasts[name].recipes if name in contrasts else (name,))
     ]
-    rows = Rows(len(names), None, spool)
-    try:
+    with data, Rows(len(names), None, spool) as rows:
         for _, arrays in data.chunks(_CHUNK):
             columns: list[ndarray] = []
             for name, array in zip(data.names, arrays, strict=True):
@@ -144,8 +143,3 @@ def with_indicators(data: Columns, contrasts: Mapping[str, Contrasts], spool: st
                 columns += [array] if made is None else [np.where(array == k, 1.0, 0.0) for k in made.codes]
             rows.add(columns)
         return rows.columns(names)
-    except BaseException:
-        rows.close()
-        raise
-    finally:
-        data.close()

@@ -27,7 +27,8 @@ _SECOND = 1 << 16
 class Text:
     """Delimited text with a header.
 
-    ``progress`` is that of the stream at the last block, ``notes`` tell what was found out of the file.
+    ``progress`` is that of the stream at the last block, ``notes`` tell what was found out of the file, ``comments``
+    which lines are such.
     """
 
     kind = "csv"
@@ -43,17 +44,13 @@ class Text:
         found = read_header(lines, layout)
         self.titles, self.delimiter, self.header, self.header_line = found[:4]
         self.units, self._found, self.first = found.units, found.notes, found.first
-        self._comments: list[int] = []
+        self.comments: list[int] = []
         self._quickly = QuickWays(reader, self.delimiter, len(self.titles), use_cache, layout.decimal)
         supply.rest()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        found = (*self._supply.notes, *self._found)
-        if not (count := len(self._comments)):
-            return found
-        lines = "1 line is a comment" if count == 1 else f"{count} lines are comments"
-        return (*found, f"{lines}, the first of them line {self._comments[0]}")
+        return (*self._supply.notes, *self._found)
 
     def close(self) -> None:
         self._supply.close()
@@ -61,7 +58,7 @@ class Text:
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, anew = self._supply.lines()
-        self._comments.clear()
+        self.comments.clear()
         if anew and read_header(lines, self._layout).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
         lines = self._supply.rows(lines)
@@ -134,7 +131,7 @@ class Text:
         first, last = lines.first, lines.ended
         rows, rest = KeptRows(numbers.wanted), b""
         try:
-            for record in records(texts, first, self.delimiter, self.name, self._comments):
+            for record in records(texts, first, self.delimiter, self.name, self.comments):
                 rows.add(numbers.of(record), record.line, record.text)
         except UnfinishedError as place:
             rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")

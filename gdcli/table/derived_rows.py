@@ -39,6 +39,10 @@ class Derived:
     ranges: Sequence[tuple[int, int | None]] = ()
     dates: Mapping[str, Dated] = NO_DATES
 
+    def told_of(self, columns: Sequence[str]) -> list[str]:
+        """Return how the dates are read that these columns are made of."""
+        return [self.dates[name].told for name in Names.of(self, columns, ()).dates]
+
     @property
     def last(self) -> int | None:
         """The last row that may be kept, None where there is no end."""

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 
 _BLOCK = 1 << 20
-
-
-def digests(paths: Iterable[str]) -> dict[str, str | None]:
-    """Return the SHA-256 of each file, read a block at a time; None for what can be read but once."""
-    return {path: digest(path) for path in paths}
 
 
 def digest(path: str) -> str | None:

@@ -17,7 +17,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.table.blocks import PLAIN, Columns, Label, Layout
 from gdcli.table.derived_rows import Derived
-from gdcli.table.source import DataTable, open_part
+from gdcli.table.source import DataTable, found_out, open_part
 from gdcli.table.spool import gather
 from gdcli.table.streams import COLUMNAR, STDIN, Cut, Stream, is_url, opened, size_of
 
@@ -104,14 +104,17 @@ class Asked(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What was read of a partition: how many rows are used and how many skipped, where the first of these stand, and
-    how many were dropped as nobody asked for them.
+    """What was read of a partition: how many rows are used and how many skipped, where the first of these stand, how
+    many were dropped as nobody asked for them; what was found out of the file (`source.found_out`).
     """
 
     rows: int
     skipped: int
     places: tuple[str, ...]
     dropped: int
+    notes: tuple[str, ...]
+    comments: int
+    first_comment: int
 
 
 class Portion(NamedTuple):
@@ -134,7 +137,9 @@ def read_partition(partition: Partition, asked: Asked, memory: int | None = None
                 raise
             _read(partition, asked, memory, numbered=True)[0].columns.close()
             raise
-        if table.skipped and partition.cut is not None:  # read again, now with the numbers of lines
+        if (
+            table.skipped or portion.read.comments
+        ) and partition.cut:  # read again, now with the numbers of lines
             portion.columns.close()
             portion, _ = _read(partition, asked, memory, numbered=True)
         return portion
@@ -188,4 +193,5 @@ def _read(
         table.derived = asked.derived
         columns = gather(table, asked.columns, spool=asked.spool, memory=memory)
         places = [str(place).replace(partition.path, partition.name) for place in table.skipped_lines]
-        return Portion(columns, Read(table.rows, table.skipped, tuple(places), table.dropped)), table
+        found = found_out(table.sources[0])
+        return Portion(columns, Read(table.rows, table.skipped, tuple(places), table.dropped, *found)), table

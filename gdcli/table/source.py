@@ -11,7 +11,7 @@ Every cell that is wanted is checked: a missing or bad one is an error with its 
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel import budget
@@ -126,11 +126,8 @@ class DataTable:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found out of the files, in sentences; of more than one file it is told of which it is true."""
-        found = [(source.name, getattr(source, "notes", ())) for source in self.sources]
-        if all(notes == found[0][1] for _, notes in found):
-            return tuple(found[0][1])
-        return tuple(f"{name}: {note}" for name, notes in found for note in notes)
+        """What was found out of the files, in sentences; see `notes_of`."""
+        return notes_of((source.name, with_comments(*found_out(source))) for source in self.sources)
 
     def first(self, name: str) -> str:
         """Return what the first row has in a column, where that is a text."""
@@ -289,6 +286,28 @@ class DataTable:
         return Place(self.sources[source].name, None if offset is None else row + offset)
 
 
+def found_out(source: Source) -> tuple[tuple[str, ...], int, int]:
+    """Return what was found out of a source, how many of its lines are comments, and the first of them."""
+    comments = getattr(source, "comments", ())
+    return tuple(getattr(source, "notes", ())), len(comments), comments[0] if comments else 0
+
+
+def with_comments(notes: tuple[str, ...], count: int, first: int) -> tuple[str, ...]:
+    """Return what was found out of a file, and that so many lines are comments, from a first one on."""
+    if not count:
+        return notes
+    told = "1 line is a comment" if count == 1 else f"{count} lines are comments"
+    return (*notes, f"{told}, the first of them line {first}")
+
+
+def notes_of(files: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    """Return what was found out of files, which have names; it is told of which it is true, where not of all."""
+    found = list(files)
+    if all(notes == found[0][1] for _, notes in found):
+        return found[0][1]
+    return tuple(f"{name}: {note}" for name, notes in found for note in notes)
+
+
 def expand(paths: Sequence[str]) -> list[str]:
     """Return the files that the paths name: a path that exists as it is, else those that match it, sorted.
 
@@ -345,18 +364,8 @@ def open_table(
     files = expand(paths)
     if not files:
         raise UsageError("no data file is given")
-    sources: list[Source] = []
-    try:
-        for path in files:
-            sources.append(_open(_supply(path, stdin, layout.sheet), path, reader, use_cache, layout))
-            _check_same(sources[0], sources[-1])
-        first = sources[0]
-        names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
-    except BaseException:
-        for source in sources:
-            source.close()
-        raise
-    return DataTable(sources, names, missing)
+    sources = (_open(_supply(path, stdin, layout.sheet), path, reader, use_cache, layout) for path in files)
+    return _joined(sources, reserved, missing)
 
 
 def open_part(
@@ -364,12 +373,25 @@ def open_part(
 ) -> DataTable:
     """Open a part of a file (None: all of it) as a table, which may have no rows. Errors as of `open_table`."""
     source = _open(Supply(path, None, cut), path, "auto", use_cache, layout, cut)
+    return _joined([source], (), missing, may_be_empty=True)
+
+
+def _joined(
+    sources: Iterable[Source], reserved: Container[str], missing: str, may_be_empty: bool = False
+) -> DataTable:
+    """Return a table over sources that are opened one after the other."""
+    found: list[Source] = []
     try:
-        names = names_of(source.titles, (), f"{source.name}:{source.header_line}", source.header)
+        for source in sources:
+            found.append(source)
+            _check_same(found[0], source)
+        first = found[0]
+        names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
     except BaseException:
-        source.close()
+        for source in found:
+            source.close()
         raise
-    return DataTable([source], names, missing, may_be_empty=True)
+    return DataTable(found, names, missing, may_be_empty)
 
 
 def _supply(path: str, stdin: BinaryIO | None, sheet: str | None) -> Supply:

@@ -96,21 +96,17 @@ def gather(
     an interrupt too, leaves no files.
     """
     names = (*columns, "") if by is not None else tuple(columns)
-    rows = Rows(len(names), memory, spool)
-    try:
+    with Rows(len(names), memory, spool) as rows:
         for block in table.blocks(columns, by=by, room=None if by is not None else rows.held.room):
             more = [] if block.groups is None else [block.groups.astype("float64")]
             rows.add([*block.columns, *more])
             if watch is not None:
                 watch(table)
         return rows.columns(names)
-    except BaseException:
-        rows.close()
-        raise
 
 
 class Rows:
-    """Rows that are kept: in memory while there is room for them, then all in files."""
+    """Rows that are kept: in memory while there is room for them, then in files, removed where a ``with`` fails."""
 
     def __init__(self, columns: int, memory: int | None, spool: str | None) -> None:
         if memory is None:
@@ -139,10 +135,10 @@ class Rows:
         self._writer.finish()
         return Spooled(names, self._writer.rows, self._folder)
 
-    def close(self) -> None:
-        if self._writer is not None:
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(self, kind: object, *ended: object) -> None:
+        if kind is not None and self._writer is not None and self._folder is not None:
             self._writer.close()
-        if self._writer is not None:
-            self._writer.close()
-        if self._folder is not None:
             self._folder.remove()

@@ -255,3 +255,23 @@ def test_files_without_rows_and_without_header(tmp_path: Path) -> None:
         found = api.fit("y ~ a*x + b", [str(path) for path in files], partitions=4, **options)
         assert found.rows.used == 30
         assert found.point == pytest.approx({"a": 3.0, "b": 1.0})
+
+
+def test_notes_are_those_of_one_reading(tmp_path: Path) -> None:
+    lines = [f"{k % 7},{k % 7 + k % 3},a" for k in range(3000)]
+    commented = [*lines[:900], "# one", *lines[900:2500], "# two", "", *lines[2500:]]
+    accented = [*lines[:2900], "1,2,\xe9", *lines[2900:]]
+    texts = {
+        "units": ["x,y,t", "s,m,-", *lines],
+        "comments": ["% a comment", "x,y,t", *commented],
+        "accents": ["x,y,t", *accented],
+        "both": ["# x,y,t", *accented, "# end"],
+        "dates": ["x,y,t", *(f"2024-01-{1 + k % 28:02},{k % 28 + k % 3},a" for k in range(300))],
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes("\n".join(text).encode("cp1252"))
+    for names in (*((name,) for name in texts), ("units", "comments"), ("units", "units")):
+        files = [str(tmp_path / name) for name in names]
+        whole, *others = (api.fit("y ~ a*x + b", files, partitions=k).rows for k in (None, 2, 7))
+        assert whole.notes
+        assert others == [whole, whole]

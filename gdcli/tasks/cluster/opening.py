@@ -11,7 +11,6 @@ from gdcli.kernel.errors import DataError, UsageError
 from gdcli.objective.row_parts import each_here
 from gdcli.table.blocks import Layout
 from gdcli.table.categories import Codes
-from gdcli.table.derived_rows import Names
 from gdcli.table.partitions import Asked, Partition, levels_in, partitions_of
 from gdcli.table.source import DataTable, expand, open_table
 from gdcli.tasks.cluster.partitioned_rows import Here, PartitionedRows
@@ -42,7 +41,7 @@ def partitioned(
     with open_table(files[:1], missing=request.missing, layout=layout) as table:
         if request.cluster is None:
             how = ask(table, partial(_find_levels, each_here, partitions))
-            with PartitionedRows(how.columns, Here(partitions, how), _notes(table, how)) as rows:
+            with PartitionedRows(how, Here(partitions, how), partitions) as rows:
                 yield _checked(rows, files)
             return
         from gdcli.tasks.cluster.address import connected
@@ -52,7 +51,7 @@ def partitioned(
         with connected(request.cluster) as client:
             how = ask(table, partial(_find_levels, partial(each_by, client), partitions))
             crew = Crew(client, partitions, how, watch)
-            with PartitionedRows(how.columns, crew, _notes(table, how)) as rows:
+            with PartitionedRows(how, crew, partitions) as rows:
                 yield _checked(rows, files)
 
 
@@ -65,13 +64,6 @@ def _find_levels(each: Callable[..., Iterator[Any]], partitions: list[Partition]
             assert isinstance(codes, Codes)
             for level in levels:
                 codes.found.setdefault(level, len(codes.found))
-
-
-def _notes(table: DataTable, how: Asked) -> tuple[str, ...]:
-    if how.derived is None:
-        return table.notes
-    dates = Names.of(how.derived, how.columns, ()).dates
-    return (*table.notes, *(how.derived.dates[name].told for name in dates))
 
 
 def _checked(rows: PartitionedRows, files: list[str]) -> PartitionedRows:

@@ -11,6 +11,7 @@ from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here, merged
 from gdcli.table.partitions import Asked, Partition, Read, place_in, read_partition
+from gdcli.table.source import notes_of, with_comments
 
 if TYPE_CHECKING:
     from gdcli.table.shuffle import Order
@@ -70,8 +71,13 @@ class PartitionedRows:
     in_memory = False
     together = None  # see `objective.row_passes.Visits`; the order is that of each partition
 
-    def __init__(self, names: Sequence[str], holders: Holders, notes: Sequence[str] = ()) -> None:
-        self.names, self.parts, self.notes = tuple(names), holders, tuple(notes)
+    def __init__(self, asked: Asked, holders: Holders, partitions: Sequence[Partition]) -> None:
+        self.names, self.parts = asked.columns, holders
+        reads: dict[str, list[Read]] = {}
+        for partition, read in zip(partitions, holders.read, strict=True):
+            reads.setdefault(partition.name, []).append(read)
+        dates = () if asked.derived is None else asked.derived.told_of(asked.columns)
+        self.notes = (*notes_of((name, _notes(found)) for name, found in reads.items()), *dates)
         self._firsts = [0, *accumulate(read.rows for read in holders.read)]
         self.rows = self._firsts[-1]
         self.skipped = sum(read.skipped for read in holders.read)
@@ -96,3 +102,10 @@ class PartitionedRows:
         """Return in words where a row stands."""
         number = bisect_right(self._firsts, row) - 1
         return self.parts.place(number, row - self._firsts[number])
+
+
+def _notes(reads: Sequence[Read]) -> tuple[str, ...]:
+    """Return what was found out of a file; of a partition that is more where the text is not as it begins."""
+    first = next((read.first_comment for read in reads if read.comments), 0)
+    notes = max((read.notes for read in reads), key=len)
+    return with_comments(notes, sum(read.comments for read in reads), first)
