@@ -91,7 +91,11 @@ def one_result(name: str, records: Sequence[Record]) -> Stored:
     if len(results) > 1:
         raise DataError(f"{name} holds {len(results)} results", "one at a time: head -n 1 takes the first")
     result = results[0]
-    if result.get("schema") != SCHEMA or not _is_whole(result):
+    schema = result.get("schema")
+    if schema != SCHEMA and isinstance(schema, str):
+        told = f"{name} holds no result of gd that this version reads: its schema is {schema}, not {SCHEMA}"
+        raise DataError(told, "make it anew with this version")
+    if schema != SCHEMA or not _is_whole(result):
         raise DataError(f"{name} holds no result of gd", _WRITTEN)
     return Stored(name, tuple(r for r in records if r.get("type") == "iterate"), result)
 

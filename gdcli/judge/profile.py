@@ -21,10 +21,14 @@ from gdcli.judge.level_curve import Curve, CurvePoint, settle, start_of
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Vec
 
-# The accuracy of tau at an end, as a part of its quantile.
-ACCURACY = 1e-9
+# The accuracy of tau at an end, as a part of its quantile; after so many looks, where others run away, a lower one.
+ACCURACY, _SOON, _SLOW = 1e-9, 30, 1e-7
+# What has levelled off rises no more, but where numbers break off: many times as steeply as on the average.
+_STEEP = 10.0
 # The distance may be doubled so often: from a standard error to a million million of them.
 _DOUBLINGS = 40
+# Tau is level where it stays the same for this times the distance.
+_DOUBLED = 1.9
 # A way is long after so many doublings; tau levels off where its last gains fall so fast that all to come does not
 # suffice, with this much to spare.
 _LONG, _FALLING, _SPARE = 6, 0.8, 1e-3
@@ -57,7 +61,7 @@ class ProfileEnd(NamedTuple):
     bottom: tuple[float, Vec] | None = None
 
 
-BOUND, EDGE, OPEN, LOST = "bound", "edge", "open", "lost"
+BOUND, EDGE, OPEN, LOST, JUMP = "bound", "edge", "open", "lost", "jump"
 
 
 class _Seen(NamedTuple):
@@ -112,9 +116,9 @@ class _Walk:
         self.origin, self.sign = float(x[k]), 1.0 if reach > 0.0 else -1.0
         self.first = abs(reach)
         self.limit = abs((curve.upper[k] if reach > 0.0 else curve.lower[k]) - self.origin)
-        start = CurvePoint(Vec(map(float, x)), least, 0.0, way)
-        self.low = _Seen(0.0, 0.0, start)
-        self.high: _Seen | None = None
+        self.start = _Seen(0.0, 0.0, CurvePoint(Vec(map(float, x)), least, 0.0, way))
+        self.low = self.flat = self.start  # where tau began to be what it is at the lower end
+        self.highs: list[_Seen] = []  # the points above the quantile, the nearest last
         self.mended = inf  # the last upper end that was looked at again
         self.edge = inf  # the nearest place without a value
         self.bottom: tuple[float, Vec] | None = None
@@ -122,9 +126,13 @@ class _Walk:
         self.level: _Seen | None = None  # where tau was last seen to level off
         self.gains: list[float] = []  # of tau, where the distance was doubled
 
+    @property
+    def high(self) -> _Seen | None:
+        return self.highs[-1] if self.highs else None
+
     def end(self) -> ProfileEnd:
         distance = min(self.first, self.limit)
-        for _ in range(_MOST):
+        for k in range(_MOST):
             seen = self._look(distance)
             if seen is None:
                 self.edge = distance
@@ -132,13 +140,14 @@ class _Walk:
                     return self._ended(self.low, EDGE)
                 distance = self._between(self.low.place, self.edge)
                 continue
-            if abs(seen.tau - self.quantile) <= ACCURACY * self.quantile:
-                return self._ended(seen, "")
+            accuracy = ACCURACY if k < _SOON else _SLOW
+            if abs(seen.tau - self.quantile) <= accuracy * self.quantile:
+                return self._met(seen)
             if seen.tau > self.quantile:
-                self.high = seen
+                self.highs.append(seen)
             else:
                 why = self._ends_below(seen)
-                self.low = seen
+                self._is_lower(seen)
                 if why:
                     return self._ended(seen, why)
             if self.high is not None and self.high.place - self.low.place <= 4e-16 * self.high.place:
@@ -148,18 +157,25 @@ class _Walk:
             distance = self._next(self.low if self.high is None else seen)
         return self._ended(self.low, LOST)
 
+    def _met(self, seen: _Seen) -> ProfileEnd:
+        """The end where tau is its quantile; what has levelled off comes there only as numbers break off."""
+        if self.level is None or self._slope(seen) * seen.place <= _STEEP * seen.tau:
+            return self._ended(seen, "")
+        return self._ended(self.level, OPEN)
+
     def _closed(self, high: _Seen) -> ProfileEnd:
         """The end in a bracket that is closed; what has levelled off does not jump, but for rounding."""
-        jumps = high.tau > self.low.tau + _SETTLED * self.quantile
-        level = self._level() if jumps else None
-        return self._ended(high, "") if level is None else self._ended(level, OPEN)
+        if high.tau <= self.low.tau + _SETTLED * self.quantile:
+            return self._ended(high, "")
+        return self._ended(high, JUMP) if self.level is None else self._ended(self.level, OPEN)
 
-    def _level(self) -> _Seen | None:
-        """Where tau has levelled off, which it has if the last doubling of the distance gave nothing; else None."""
-        half = self._look(0.5 * self.low.place, self.low) if self.level is None else None
-        if half is not None and self.low.tau - half.tau <= _SETTLED * self.low.tau:
-            return self.low
-        return self.level
+    def _is_lower(self, seen: _Seen) -> None:
+        """Go on from a point below the quantile; tau has levelled off where a doubling of the distance gave nothing."""
+        self.low = seen
+        if seen.tau - self.flat.tau > _SETTLED * seen.tau:
+            self.flat = seen
+        elif seen.place >= _DOUBLED * self.flat.place:
+            self.level = seen
 
     def _is_torn(self) -> bool:
         """Tell whether the ends of the bracket lie farther apart than their slopes say: on two curves of minima."""
@@ -175,7 +191,11 @@ class _Walk:
         self.mended = high.place
         seen = self._look(high.place, self.low)
         if seen is not None and seen.tau < high.tau:
-            self.low, self.high = (seen, None) if seen.tau < self.quantile else (self.low, seen)
+            self.highs.pop()
+            if seen.tau < self.quantile:
+                self._is_lower(seen)
+            else:
+                self.highs.append(seen)
 
     def _slope(self, seen: _Seen) -> float:
         return self.sign * seen.point.slope / (2.0 * seen.tau) if seen.tau > 0.0 else 0.0
@@ -186,9 +206,15 @@ class _Walk:
             near = self.low
             if self.high is not None and self.high.place - distance < distance - near.place:
                 near = self.high
-        place = self.origin + self.sign * distance
-        point = settle(self.curve, start_of(self.curve, near.point, place))
-        if point is None or not isfinite(point.value):
+        place, point = self.origin + self.sign * distance, None
+        for begun in (
+            near.point,
+            self.start.point,
+        ):  # where the others have run far away there may be no way on
+            point = settle(self.curve, start_of(self.curve, begun, place))
+            if point is not None and isfinite(point.value):
+                break
+        else:
             return None
         risen = point.value - self.least
         if risen < -_BELOW and (self.bottom is None or point.value < self.bottom[0]):
@@ -203,7 +229,7 @@ class _Walk:
             return ""
         if seen.place < 1.99 * self.low.place:
             return ""
-        gain, before = seen.tau - self.low.tau, self.gains[-1] if self.gains else inf
+        gain, before = seen.tau - self.low.tau, self.gains[-1] if self.gains else 0.0
         self.gains.append(gain)
         if len(self.gains) > _DOUBLINGS:
             return OPEN

@@ -494,11 +494,12 @@ def _factor(errors: Uncertainty) -> list[list[float]] | None:
 
 
 def _intervals(outcome: FitOutcome) -> IntervalsRecord | None:
-    found, label = outcome.intervals, outcome.space.label
+    found = outcome.intervals
     if found is None:
         return None
-    told = {label(k): one for k, one in (dict(enumerate(found.profile)) | dict(found.lopsided)).items()}
-    told |= {one.name: one.interval for one in outcome.derived}
+    labels = [*outcome.space.labels, *(one.name for one in outcome.derived)]
+    told = {labels[k]: one for k, one in (dict(enumerate(found.profile)) | dict(found.lopsided)).items()}
+    told = {one.name: one.interval for one in outcome.derived} | told
     whys = {
         f"{name}.{side}": why
         for name, one in told.items()
@@ -507,7 +508,7 @@ def _intervals(outcome: FitOutcome) -> IntervalsRecord | None:
         if why
     }
     lopsided = {
-        label(k): None if one is None else _ends(one.low, one.high) for k, one in found.lopsided.items()
+        labels[k]: None if one is None else _ends(one.low, one.high) for k, one in found.lopsided.items()
     }
     better = None if found.better is None else BetterFit(value=found.better[0], point=found.better[1])
     return IntervalsRecord(

@@ -515,18 +515,16 @@ def _bootstrap(found: BootstrapRecord, width: int) -> list[Line]:
 
 def _intervals(found: FitRecord, width: int) -> list[Line]:
     """Which intervals are lopsided, and why ends are infinite, or at a bound."""
-    told, space = found.intervals, found.problem.space
+    told = found.intervals
     if told is None:
         return []
-    place = {name: i for i, name in enumerate(space.labels)}
-    values, errors = found.x, found.flat(found.standard_errors)
+    rows = {row.name: row for row in _rows(found, range(found.problem.space.size))}
     lines = list[Line]()
     for name, ends in (told.lopsided or {}).items():
-        i = place[name]
-        decimals = 1 - _power(errors[i])
+        value, decimals = rows[name].value, 1 - _power(rows[name].error or 0.0)
         text = "--intervals profile gives it"
         if ends is not None:
-            text = f"{_end(ends, 0, decimals, values[i])} to {_end(ends, 1, decimals, values[i])} by profile"
+            text = f"{_end(ends, 0, decimals, value)} to {_end(ends, 1, decimals, value)} by profile"
         lines += fact("lopsided", f"the interval of {harmless(name)} is lopsided: {text}", width, "warn")
     for where, why in (told.ends or {}).items():
         name, _, side = where.rpartition(".")

@@ -71,6 +71,7 @@ def test_groups_have_the_bits_of_the_plain_file(files: tuple[str, str]) -> None:
         ({"weights": "1/t +"}, "something is missing after +"),
         ({"weights": "t - 5"}, "t - 5 = -5"),
         ({"sigma": 0.0}, "0.0 = 0"),
+        ({"weights": "0*t"}, "the weights (0*t) are 0 in all rows"),
     ],
 )
 def test_what_is_wrong_with_weights_is_told(files: tuple[str, str], asked: Any, message: str) -> None:

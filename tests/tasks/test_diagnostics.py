@@ -81,6 +81,23 @@ def test_rows_without_weight_are_as_if_they_were_not_there() -> None:
         assert one.studentised == pytest.approx(other.studentised)
 
 
+def test_rows_without_weight_are_no_outliers_and_hide_none() -> None:
+    """Nor are they repeats of others, or rows that are left out in turn."""
+    rng = np.random.default_rng(3)
+    x = np.linspace(0.0, 5.0, 40)
+    y = 1.0 + 2.0 * x + 0.3 * rng.normal(size=40)
+    y[[7, 14]] += (6.0, 40.0)
+    data = {"x": np.round(x), "y": y, "w": (np.arange(40) % 2) * 1.0}
+    kept = {name: column[data["w"] > 0.0] for name, column in data.items()}
+    with_them, without = (told("y ~ a + b*x", rows, weights="w") for rows in (data, kept))
+    assert with_them.outliers == ("row 8",)
+    assert without.outliers == ("row 4",)
+    assert with_them.lack_of_fit == pytest.approx(without.lack_of_fit)
+    compared = [api.compare_models(["y ~ a", "y ~ a + b*x"], rows, weights="w") for rows in (data, kept)]
+    of_all, of_kept = ([fit.left_out for fit in one.fits] for one in compared)
+    assert of_all == pytest.approx(of_kept)
+
+
 def test_neighbours_are_rows_as_they_stand() -> None:
     """The statistic of Durbin and Watson is of their order, whatever the column has."""
     x = np.array([3.0, 1.0, 2.0, 5.0, 4.0, 0.0])

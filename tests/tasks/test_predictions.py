@@ -236,7 +236,7 @@ def test_bands_of_positive_means_are_those_of_their_logarithm(loss: str) -> None
         (["fit.json", "new.csv", "--level", "0"], "--level is a probability"),
         (["fit.json", "new.csv", "--interval", "confidense"], "confidence"),
         (["min.json", "new.csv"], "min.json is no answer of gd fit"),
-        (["schema.json", "new.csv"], "schema.json holds no result of gd"),
+        (["schema.json", "new.csv"], "its schema is gd.result/9, not gd.result/1"),
         (["new.csv", "new.csv"], "new.csv:1: not JSON"),
         (
             ["exact.json", "new.csv", "--interval", "confidence"],

@@ -167,6 +167,106 @@ def test_where_numbers_break_off_is_no_end(model: str, data: Any, start: Any, na
     assert abs(ends(profiled(model, data, start))[name][side]) == inf
 
 
+# R's Indometh, subject 3.
+INDOMETH = {
+    "t": [0.25, 0.5, 0.75, 1, 1.25, 2, 3, 4, 5, 6, 8],
+    "y": [2.72, 1.49, 1.16, 0.8, 0.8, 0.39, 0.22, 0.12, 0.11, 0.08, 0.08],
+}
+
+
+def test_what_has_levelled_off_rises_no_more() -> None:
+    """The first rate may be any: then it has the first row for its own, by an amount past all numbers."""
+    start = {"A": 2.0, "k": 1.0, "B": 0.6, "l": -1.3}
+    found = profiled("y ~ A*exp(-exp(k)*t) + B*exp(-exp(l)*t)", INDOMETH, start)
+    rest = {name: column[1:] for name, column in INDOMETH.items()}
+    limit = api.fit("y ~ B*exp(-exp(l)*t)", rest, {"B": 2.0, "l": -0.2})
+    assert found.intervals is not None
+    A, k, B, _ = found.intervals.profile
+    for one in (A, k):
+        assert one is not None
+        assert one.high == inf
+        assert f"comes to {limit.value:.4g} at most" in one.why_high
+    assert B is not None
+    # Where the other rows, fitted with B held, are as far up as the quantile says.
+    assert (B.high, B.why_high) == (pytest.approx(2.384451825739537, rel=1e-5), "")
+
+
+def test_a_jump_is_an_end_and_says_so() -> None:
+    """Up to the first row all others are met by A; beyond it none is, and nothing lies between."""
+    found = profiled("y ~ A*(1 - exp(-exp(l)*(t - c)))", GRASS, {"A": 18.5, "l": -3.5, "c": 68.0}).intervals
+    assert found is not None
+    c = found.profile[2]
+    assert c is not None
+    assert c.high == pytest.approx(95.0, rel=1e-12)
+    assert c.why_high == "there the sum of squares jumps over 9.193, which would be the end"
+
+
+GAMMA = {
+    "u": [5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0],
+    "y": [118.0, 58.0, 42.0, 35.0, 27.0, 25.0, 21.0, 19.0, 18.0],
+}
+COUNTS = {"u": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "y": [1.0, 0.0, 4.0, 2.0, 9.0, 3.0, 19.0, 8.0]}
+LINE = {"u": COUNTS["u"], "y": [0.1, 1.3, 1.8, 9.0, 4.1, 4.7, 6.2, 7.0]}
+
+
+@pytest.mark.parametrize(
+    ("loss", "model", "data", "held"),
+    [
+        ("gamma", "y ~ 1/(a + b*log(u))", GAMMA, ""),
+        ("negative-binomial", "y ~ exp(a + b*u)", COUNTS, "theta"),
+        ("student-t", "y ~ a + b*u", LINE, "scale"),
+    ],
+)
+def test_a_likelihood_with_a_number_of_its_own_has_a_profile(
+    loss: str, model: str, data: Any, held: str
+) -> None:
+    """The dispersion is Pearson's, and counts as s**2; theta and scale are those that were found."""
+    start = {"a": 0.1, "b": 0.02}
+    found = profiled(model, data, start, loss=loss)
+    assert found.statistics is not None
+    number = {held: getattr(found.problem.numbers, held)} if held else {}
+    unit, quantile = 2.0, student_t_quantile(0.95, inf)
+    if loss == "gamma":
+        said = np.array([1.0 / (found.point["a"] + found.point["b"] * log(u)) for u in data["u"]])  # type: ignore[operator]
+        unit = 2.0 / (((np.array(data["y"]) / said - 1.0) ** 2).sum() / 7.0)
+        quantile = student_t_quantile(0.95, 7.0)
+    for name, pair in ends(found).items():
+        for end in pair:
+            rest = {k: v for k, v in found.point.items() if k != name}
+            fixed = api.fit(model, data, rest, constants={name: end}, loss=loss, **number)
+            assert sqrt(unit * (fixed.value - found.value)) == pytest.approx(quantile, rel=1e-6)
+
+
+def test_rows_of_weight_zero_give_no_degrees_of_freedom() -> None:
+    weighed = {**GAMMA, "w": [1.0, 0.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]}
+    without = {
+        name: [v for v, w in zip(column, weighed["w"], strict=True) if w] for name, column in weighed.items()
+    }
+    pairs = [
+        ends(profiled("y ~ 1/(a + b*log(u))", data, {"a": 0.1, "b": 0.02}, loss="gamma", weights="w"))
+        for data in (weighed, without)
+    ]
+    for name, pair in pairs[0].items():
+        assert pair == pytest.approx(pairs[1][name], rel=1e-9)
+
+
+def test_a_derived_quantity_is_looked_at_for_lopsidedness() -> None:
+    """Of a linear model too, where no parameter is: the ratio has the interval of Fieller's theorem (1954)."""
+    data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "y": [0.2, 2.9, 3.1, 6.2, 5.5, 9.4]}
+    found = api.fit("y ~ a + b*x", data, derive=["zero=-a/b", "both=a+b", "twice=2*b"])
+    assert found.intervals is not None
+    assert found.statistics is not None
+    ((number, one),) = found.intervals.lopsided.items()
+    assert number == 2
+    assert one is not None
+    errors, q = found.statistics.errors, student_t_quantile(0.95, 4.0)
+    U = np.array(errors.factor)
+    C = q * q * (U @ U.T)
+    a, b = found.point.values()
+    ends_of = np.roots([b * b - C[1, 1], 2.0 * (a * b - C[0, 1]), a * a - C[0, 0]])  # type: ignore[operator]
+    assert (one.low, one.high) == pytest.approx(sorted(ends_of), rel=1e-8)
+
+
 def test_lopsided_intervals_are_told_with_wald() -> None:
     found = api.fit(RISE, BOD, {"A": 20, "k": 0.5})
     told = found.intervals
@@ -202,6 +302,27 @@ def test_a_derived_quantity_is_what_the_fit_of_it_would_be() -> None:
             assert logarithm.interval[:2] == pytest.approx([log(end) for end in ends(found)["K"]], rel=rel)
 
 
+@pytest.mark.parametrize("level", [0.95, 0.99])
+def test_a_quantity_of_one_parameter_has_the_ends_that_this_has(level: float) -> None:
+    """Its values are those of the ends of k; where k can be 0 it has no end, where k has none it comes to 0."""
+    found = profiled(*CASES["bod"], level=level, derive=["half_life=log(2)/k", "cube=k**3", "lk=log(k)"])
+    k, told = ends(found)["k"], {one.name: one.interval for one in found.derived}
+    assert all(told.values())
+    half_life, cube, lk = (told[name] for name in ("half_life", "cube", "lk"))
+    if level == 0.95:
+        assert half_life[:2] == pytest.approx([log(2) / end for end in reversed(k)], rel=1e-7)  # type: ignore[index]
+        assert lk[:2] == pytest.approx([log(end) for end in k], rel=1e-7)  # type: ignore[index]
+        assert cube[:2] == pytest.approx([end**3 for end in k], rel=1e-7)  # type: ignore[index]
+        wald = api.fit(*CASES["bod"], derive=["half_life=log(2)/k"])
+        assert wald.intervals is not None
+        assert wald.intervals.lopsided[2][:2] == pytest.approx(half_life[:2], rel=1e-7)  # type: ignore[index]
+    else:
+        assert half_life[:2] == pytest.approx((0.0, inf), abs=1e-7)  # type: ignore[index]
+        assert half_life.why_low == "beyond it half_life has no value"  # type: ignore[union-attr]
+        assert "however large half_life is" in half_life.why_high  # type: ignore[union-attr]
+        assert lk[:2] == (-inf, inf)  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -235,6 +356,8 @@ def test_a_derived_quantity_that_is_none(text: str, told: str) -> None:
             {"intervals": "bootstrap", "loss": "huber"},
             "is for smooth sums of squares, and not for --loss huber",
         ),
+        ({"intervals": "bootstrap", "l2": "auto"}, "and not for a sum with penalties"),
+        ({"intervals": "profile", "l2": "auto"}, "and a sum with penalties is none"),
         ({"intervals": "bootstrap", "bounds": {"V": (0, 1e3)}}, "does not go with --bounds"),
         ({"intervals": "bootstrap", "samples": 3}, "3 samples tell no interval"),
         ({"samples": 300}, "--samples is for --intervals bootstrap"),

@@ -28,6 +28,7 @@ from gdcli.objective.row_parts import each_here
 from gdcli.objective.row_programs import programs_of
 from gdcli.solve.methods.batched_fits import solve_many
 from gdcli.solve.methods.levenberg_marquardt import OFFSET_TOL
+from gdcli.tasks.fit.profile_intervals import has_likelihood, minimized
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -65,13 +66,10 @@ class BootstrapInterval(NamedTuple):
 def check(prepared: Prepared) -> None:
     """Raise UsageError for a fit that is not solved together with others."""
     row = prepared.row
-    if row.residual is None or row.errors is not None or not is_smooth(row):
-        what = "errors in columns" if row.errors is not None else f"--loss {prepared.problem.loss}"
-        hint = (
-            "--intervals profile is for likelihoods"
-            if prepared.problem.loss in ("logistic", "poisson")
-            else ""
-        )
+    searches = bool(prepared.problem.folds)  # for the strength of a penalty
+    if row.residual is None or row.errors is not None or not is_smooth(row) or searches:
+        what = "errors in columns" if row.errors is not None else minimized(prepared.problem)
+        hint = "--intervals profile does" if has_likelihood(prepared) else "leave it out"
         raise UsageError(f"--intervals bootstrap is for smooth sums of squares, and not for {what}", hint)
     if prepared.problem.bounds:
         raise UsageError("--intervals bootstrap does not go with --bounds", "--intervals profile does")

@@ -43,6 +43,8 @@ def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> 
         for row_number, value in objective.over(_first_cells, _together, column, kind).found.values():
             told = f"{place(row_number)}: {column} = {value:g}"
             raise DataError(told, f"a {least} is a number {allowed}")
+        if least == "weight" and not objective.over(_first_cells, _together, column, "positive").found:
+            raise DataError(f"the weights ({column}) are 0 in all rows", "rows count by weights above 0")
     if problem.trials is not None:
         _check_trials(objective, problem.trials, place)
     if problem.loss in ("poisson", "negative-binomial"):
@@ -148,6 +150,7 @@ def _first(values: Vector, bad: Callable[[Any], Any]) -> int | None:
 # What cells may be: tests of numbers and of arrays alike.
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "negative": lambda values: values < 0.0,
+    "positive": lambda values: values > 0.0,
     "not positive": lambda values: values <= 0.0,
     "no count": lambda values: (values < 0.0) | (values % 1.0 != 0.0),
     "no label": lambda values: (values != 0.0) & (abs(values) != 1.0),

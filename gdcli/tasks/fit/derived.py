@@ -7,13 +7,12 @@ that changes it most within its error; the profile is then that of a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from math import inf, isfinite, sqrt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import exp, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.kernel.numerics import EPS
 from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec, Vector
 from gdcli.language.functions import CONSTANTS
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 _OPTION = "--derive"
 _MOST_STEPS = 60
+# A step in the logarithm grows by no more than this power of e, near the largest number.
+_MOST_GROWTH = 700.0
 # Newton's steps have come to their end where one of a miss as small, as a part of the value, does not help.
 _NEAR = 1e-9
 
@@ -104,36 +105,51 @@ def derived(quantity: Quantity, x: Sequence[float], errors: Uncertainty | None, 
     )
 
 
+def _tries(place: float, step: float, near: bool) -> Iterator[float]:
+    """Yield where Newton's ``step`` leads; unless the end is ``near`` also less far."""
+    yield place + step
+    if not near:
+        yield place * exp(min(step / place, _MOST_GROWTH)) if place else step
+        for k in range(1, _MOST_STEPS):
+            yield place + step / 2.0**k
+
+
 class Exchanged(Objective):
     """``inner`` as a function of w, the parameters x with h(x) in the place of x_k.
 
-    x_k is found by Newton's method from ``first`` on, and must lie within ``ends``. The derivatives follow from dx/dw:
-    x_k has the slopes 1/h_k by h and -h_i/h_k by x_i, and its second derivatives are those of h seen along dx/dw, times
-    -1/h_k.
+    x_k is found by Newton's method from where it was last, or from ``first``, and must lie within ``ends``. A step that
+    comes no nearer, as one over a pole, is taken in the logarithm of x_k, and then shortened. The derivatives follow
+    from dx/dw: x_k has the slopes 1/h_k by h and -h_i/h_k by x_i, and its second derivatives are those of h seen along
+    dx/dw, times -1/h_k.
     """
 
     def __init__(
         self, inner: Objective, quantity: Objective, k: int, first: float, ends: tuple[float, float]
     ) -> None:
         self.inner, self.quantity, self.k = inner, quantity, k
-        self.near, (self.lower, self.upper) = first, ends
+        self.first, self.near, (self.lower, self.upper) = first, first, ends
         self.counts = new_counts()
 
     def inside(self, w: Vec) -> Vec | None:
-        x, k, before = Vec(w), self.k, inf
-        x[k] = self.near
+        found = self._from(self.near, w)
+        return self._from(self.first, w) if found is None else found
+
+    def _from(self, start: float, w: Vec) -> Vec | None:
+        x, k, wanted = Vec(w), self.k, float(w[self.k])
+        x[k] = start
         for _ in range(_MOST_STEPS):
-            at = self.quantity.evaluate(x, 1)
+            at, place = self.quantity.evaluate(x, 1), float(x[k])
             if at.gradient is None or not at.gradient[k] or not isfinite(at.value):
                 return None
-            miss = abs(at.value - w[k])
-            if miss <= 4.0 * EPS * abs(w[k]) or (miss >= before and before <= _NEAR * abs(w[k])):
-                self.near = float(x[k])
-                return x if self.lower <= x[k] <= self.upper else None
-            before = miss
-            x[k] = x[k] - (at.value - w[k]) / float(at.gradient[k])
-            if not isfinite(x[k]):
-                return None
+            slope, miss = float(at.gradient[k]), abs(at.value - wanted)
+            size = max(abs(wanted), abs(slope * place))
+            near = miss <= _NEAR * size
+            for x[k] in _tries(place, (wanted - at.value) / slope, near):
+                if abs(self.quantity.evaluate(x).value - wanted) < miss:
+                    break
+            else:
+                self.near = x[k] = place
+                return x if near and self.lower <= place <= self.upper else None
         return None
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:

@@ -59,7 +59,7 @@ def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
         model=_model_test(prepared.problem.linear, found),
         checks=residual_checks(prepared, x),
         lack_of_fit=_lack_of_fit(prepared, seen_rows, found.errors.rank),
-        outliers=tuple(prepared.place(i) for i in rout(seen_rows)),
+        outliers=tuple(prepared.place(int(seen_rows.numbers[i])) for i in rout(seen_rows)),
         influence=influence,
         points=points,
     )
@@ -111,9 +111,9 @@ def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
     names = read_by_formula(prepared.row)
     weighting = [c for c in (prepared.problem.weights, prepared.problem.sigma) if c]
     places: dict[tuple[float, ...], list[float]] = {}
-    keys = zip(*(column(prepared.data, name) for name in dict.fromkeys([*names, *weighting])), strict=True)
-    for key, r in zip(keys, seen.residuals.tolist(), strict=False):
-        places.setdefault(key, []).append(r)
+    columns = [column(prepared.data, name) for name in dict.fromkeys([*names, *weighting])]
+    for i, r in zip(seen.numbers.tolist(), seen.residuals.tolist(), strict=True):
+        places.setdefault(tuple(cells[i] for cells in columns), []).append(r)
     pure = fsum(fsum((r - fsum(same) / len(same)) ** 2 for r in same) for same in places.values())
     rss, n, m = float(seen.residuals @ seen.residuals), len(seen.residuals), len(places)
     if not names or m <= rank or n <= m or not pure > 0.0:
@@ -125,11 +125,10 @@ def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
 def _influence(
     prepared: Prepared, seen: RowsSeen, x: Vector, found: FitStatistics
 ) -> tuple[tuple[RowInfluence, ...], tuple[tuple[float, float, float], ...]]:
-    (J, r, h) = seen
+    J, r, h, weights, numbers = seen
     n = len(r)
-    sums = RowObjective(prepared.row, prepared.data, float(n))
+    sums = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
     hessian = sums.evaluate(sums.vector(x), 2).hessian
-    _, weights = sums.all_rows("weighing", x)
     half = J.T @ J if hessian is None else 0.5 * np.array([list(row) for row in hessian])
     moves = -np.linalg.solve(half, (J * np.sqrt(weights)[:, None]).T)
     rank, rss = found.errors.rank, float(r @ r)
@@ -139,11 +138,11 @@ def _influence(
     without = (rss - r * r / free) / (left - 1) if left > 1 else np.full(n, np.nan)
     with np.errstate(all="ignore"):
         student = np.where(away, r / np.sqrt(without * free), np.nan)
-    says = sums.all_rows("fitted", x)[0]
+    says = sums.all_rows("fitted", x)[0][numbers]
     order = np.argsort(-cook, kind="stable")[:MOST]
     told = tuple(
         RowInfluence(
-            prepared.place(int(i)),
+            prepared.place(int(numbers[i])),
             float(h[i]),
             float(student[i]) if student[i] == student[i] else None,
             float(cook[i]) if away[i] else None,
@@ -157,7 +156,7 @@ def _influence(
 
 
 def rout(seen: RowsSeen, rate: float = _RATE) -> list[int]:
-    """Return the numbers of the rows that are outliers at a false discovery ``rate``, in their order.
+    """Return which of the rows are outliers at a false discovery ``rate``, in their order.
 
     The robust fit is of the linear model of the residuals at the answer.
     """

@@ -153,8 +153,8 @@ class BootstrapFacts(NamedTuple):
 
 class FitIntervals(NamedTuple):
     """How the intervals were made, and those by the profile: of all parameters, None where there is none, or of those
-    (by number) whose Wald interval is ``lopsided``; None there where they were not computed. ``better`` is the value
-    and the point of a better fit that the profile came to.
+    (by number, of derived quantities from the last on) whose Wald interval is ``lopsided``; None there where they were
+    not computed. ``better`` is the value and the point of a better fit that the profile came to.
     """
 
     kind: str

@@ -80,7 +80,7 @@ def with_region(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
 def _region(profile: Profile, pair: tuple[int, int]) -> JointRegion:
     """The region; the curve begins at an end of the parameter that comes first, however the two are asked for."""
     first, second = sorted(pair)
-    ahead = [0.0] * len(profile.x) if profile.prepared.row.errors else profile.asymmetries()
+    ahead = profile.asymmetries()
     ends = {k: profile.ends(k, ahead[k]) for k in (first, second)}
     told = {k: profile.told(profile.prepared.row.space.label(k), of) for k, of in ends.items()}
     extents, names = tuple(told[k] for k in pair), profile.prepared.problem.contour

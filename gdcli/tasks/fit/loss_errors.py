@@ -84,16 +84,20 @@ def slopes_of(row: RowModel, prepared: Prepared, x: Vector) -> Array:
     return RowObjective(row, prepared.data).all_rows("slopes", x)[:-1].T
 
 
+def dispersion(prepared: Prepared, x: Vector) -> float | None:
+    """Return the dispersion of gamma: the sum of ``w ((y - f)/f)**2`` over the degrees of freedom; None without any."""
+    seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
+    left = sum(w > 0.0 for w in seen.weights) - len(x)
+    return seen.sum(lambda f, y: ((y - f) / f) ** 2) / left if left > 0 else None
+
+
 def _expected(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
     problem, left = prepared.problem, math.inf
     seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
-    J, f, y, w = (
-        slopes_of(prepared.row, prepared, x),
-        *map(np.array, (seen.fitted, seen.measured, seen.weights)),
-    )
+    J, f, w = slopes_of(prepared.row, prepared, x), np.array(seen.fitted), np.array(seen.weights)
     if problem.loss == "gamma":
-        variance, left = f * f, len(f) - len(names)
-        spread = math.sqrt(float((w * (y - f) ** 2 / variance).sum()) / left) if left > 0 else math.nan
+        variance, left = f * f, int(np.count_nonzero(w)) - len(names)
+        spread = math.sqrt(dispersion(prepared, x) or math.nan)
     else:
         variance, spread = f + f * f / problem.numbers.theta, 1.0
     weighed = J * np.sqrt(w / variance)[:, None]

@@ -2,7 +2,7 @@
 
 The profile is that of what is minimized: of a sum of squares in units of the residual variance (of the given one where
 it is known), of twice a negative log-likelihood. Where other losses are minimized there is no likelihood, and none of
-it.
+it. A number of the loss that was found (theta, a scale) is held, as the standard errors take it for known.
 
 Along a line through the minimum, x + u v with v the way on which a parameter reaches the end of Wald's interval at u =
 1, the fall of the likelihood is ``q**2 u**2 + T u**3/6``, with T its third derivative along v; the curve of the profile
@@ -13,6 +13,7 @@ half widths.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gdcli.judge.profile import ProfileEnd
     from gdcli.judge.statistics import Uncertainty
     from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitProblem
 
 # An interval is called lopsided where its ends are moved by more than this part of half its width.
 LOPSIDED = 0.1
@@ -41,16 +43,22 @@ def is_lopsided(found: Interval, estimate: float) -> bool:
 
 
 def has_likelihood(prepared: Prepared) -> bool:
-    """Tell whether what is minimized is a sum of squares, or another likelihood without a number that is estimated."""
+    """Tell whether what is minimized is a sum of squares, or another likelihood."""
     problem = prepared.problem
-    if problem.l2 or problem.priors:
+    if problem.l2 or problem.folds or problem.priors:
         return False
     if not problem.loss:
         return problem.sense == "maximize"
-    loss = LOSSES[problem.loss]
-    has_dispersion = loss.by_variance and not loss.estimates
-    is_likelihood = loss.likelihood and not problem.estimated and not has_dispersion
-    return prepared.row.residual is not None or is_likelihood
+    return prepared.row.residual is not None or LOSSES[problem.loss].likelihood
+
+
+def minimized(problem: FitProblem) -> str:
+    """Return in words what is minimized, as it was asked for."""
+    if problem.l2 is not None or problem.folds or problem.priors:
+        return "a sum with penalties"
+    if not problem.loss:
+        return f"a typed {'log-likelihood' if problem.sense == 'maximize' else 'loss that is minimized'}"
+    return f"--loss {problem.loss}"
 
 
 def is_symmetric(prepared: Prepared) -> bool:
@@ -58,13 +66,18 @@ def is_symmetric(prepared: Prepared) -> bool:
     return prepared.problem.linear and prepared.row.residual is not None and not prepared.problem.bounds
 
 
-def _unit(prepared: Prepared, sd: float | None) -> float | None:
+def _unit(prepared: Prepared, x: Vec, sd: float | None) -> float | None:
     """What a unit of the sum of the losses is in the fall of twice the log-likelihood, None where it is nothing."""
-    if prepared.row.residual is None:
-        return 2.0
     if error_kind(prepared.problem) == "sigma":
         return 1.0
-    return 1.0 / (sd * sd) if sd else None
+    if prepared.row.residual is not None:
+        return 1.0 / (sd * sd) if sd else None
+    if prepared.problem.loss != "gamma":
+        return 2.0
+    from gdcli.tasks.fit.loss_errors import dispersion
+
+    found = dispersion(prepared, x)
+    return 2.0 / found if found else None
 
 
 def profile_of(prepared: Prepared, outcome: FitOutcome) -> Profile | None:
@@ -72,17 +85,26 @@ def profile_of(prepared: Prepared, outcome: FitOutcome) -> Profile | None:
     found = outcome.statistics
     if found is None or found.exact or found.errors.factor is None or not has_likelihood(prepared):
         return None
-    unit = _unit(prepared, found.residual_sd)
+    x = Vec(map(float, outcome.run.best.at.x))
+    unit = _unit(prepared, x, found.residual_sd)
     if unit is None or prepared.row.space.size > HESSIAN_SIZE:
         return None
-    return Profile(prepared, outcome.run.best.at.x, found.errors, unit)
+    return Profile(prepared, x, found.errors, unit)
+
+
+def may_be_lopsided(prepared: Prepared, outcome: FitOutcome) -> bool:
+    """Tell whether there is a derived quantity, or a parameter whose interval the third derivatives say is lopsided."""
+    if prepared.problem.derive:
+        return True
+    profile = None if is_symmetric(prepared) else profile_of(prepared, outcome)
+    return profile is not None and any(abs(part) > LOPSIDED for part in profile.asymmetries())
 
 
 class Profile:
     """The profile of a fit at its answer ``x``; ``errors`` has the level and the quantile, ``unit`` is as above."""
 
-    def __init__(self, prepared: Prepared, x: Sequence[float], errors: Uncertainty, unit: float) -> None:
-        self.prepared, self.x, self.errors, self.unit = prepared, Vec(map(float, x)), errors, unit
+    def __init__(self, prepared: Prepared, x: Vec, errors: Uncertainty, unit: float) -> None:
+        self.prepared, self.x, self.errors, self.unit = prepared, x, errors, unit
         self.objective = RowObjective(prepared.row, prepared.data, unit * prepared.data.rows)
         self.quantile = student_t_quantile(errors.level, errors.dof)
         self.bottom: tuple[float, Vec] | None = None
@@ -93,23 +115,25 @@ class Profile:
         assert self.errors.factor is not None
         return covariance_of(self.errors.factor)
 
-    def asymmetries(self) -> list[float]:
-        """Return by how many half widths the third derivatives move the middle of each interval; 0 where there is none.
+    @cached_property
+    def _some(self) -> RowObjective | None:
+        """What has third derivatives; of many rows some speak for all."""
+        without = self.prepared.row.errors is not None or is_symmetric(self.prepared)
+        return None if without else _of_some(self.prepared, self.unit)
 
-        Of many rows some speak for all.
-        """
-        objective, q = _of_some(self.prepared, self.unit), self.quantile
-        if objective is None:
-            return [0.0] * len(self.x)
-        found = []
-        for column, error in zip(self.covariance, self.errors.standard_errors, strict=True):
-            if not error:
-                found.append(0.0)
-                continue
-            (third,) = objective.sums(("third",), [*self.x, *(column * (q / error))])
-            moved = -third * objective.factor / (12.0 * q * q)
-            found.append(moved if isfinite(moved) else 0.0)
-        return found
+    def asymmetries(self) -> list[float]:
+        """Return by how many half widths the third derivatives move the middle of each interval."""
+        columns = zip(self.covariance, self.errors.standard_errors, strict=True)
+        return [self.asymmetry(column, error) for column, error in columns]
+
+    def asymmetry(self, column: Vec, error: float | None) -> float:
+        """Return the same of what has the covariance ``column`` with the parameters; 0 where there is none."""
+        objective, q = self._some, self.quantile
+        if objective is None or not error:
+            return 0.0
+        (third,) = objective.sums(("third",), [*self.x, *(column * (q / error))])
+        moved = -third * objective.factor / (12.0 * q * q)
+        return moved if isfinite(moved) else 0.0
 
     def interval(self, k: int, ahead: float = 0.0) -> Interval:
         """Return the interval of a parameter, expected to be moved by the part ``ahead`` of Wald's half width."""
@@ -155,10 +179,14 @@ class Profile:
                 self.bottom = end.bottom
         return found[0], found[1]
 
-    def told(self, name: str, ends: tuple[ProfileEnd, ProfileEnd]) -> Interval:
-        """Return the interval with these ends, and in words why they are where they are."""
+    def told(self, name: str, ends: tuple[ProfileEnd, ProfileEnd], valued: str = "the model") -> Interval:
+        """Return the interval with these ends, and in words why they are where they are.
+
+        ``valued`` names what has no value beyond some of them.
+        """
         low, high = ends
-        return Interval(low.place, high.place, self._why(name, low, "low"), self._why(name, high, "high"))
+        whys = self._why(name, low, "low", valued), self._why(name, high, "high", valued)
+        return Interval(low.place, high.place, *whys)
 
     def better(self) -> tuple[float, dict[str, float | list[float]]] | None:
         """Return value and point of a better fit that the profile came to, None where the fit is the best."""
@@ -167,21 +195,23 @@ class Profile:
         value, x = self.bottom
         return self.prepared.problem.sign * value / self.unit, self.prepared.row.space.unflatten(x)
 
-    def _why(self, name: str, end: ProfileEnd, side: str) -> str:
-        from gdcli.judge.profile import BOUND, EDGE, LOST
+    def _why(self, name: str, end: ProfileEnd, side: str, valued: str) -> str:
+        from gdcli.judge.profile import BOUND, EDGE, JUMP, LOST
 
         if not end.why:
             return ""
         if end.why == BOUND:
             return f"{name} ends at its bound"
         if end.why == EDGE:
-            return "beyond it the model has no value"
+            return f"beyond it {valued} has no value"
         if end.why == LOST:
             return "no end was found"
         what = "sum of squares" if self.prepared.row.residual is not None else "negative log-likelihood"
         where = "small" if side == "low" else "large"
         least = end.value - end.tau * end.tau
         reached, wanted = end.value / self.unit, (least + self.quantile**2) / self.unit
+        if end.why == JUMP:
+            return f"there the {what} jumps over {wanted:.4g}, which would be the end"
         told = f"however {where} {name} is, the {what} comes to {reached:.4g} at most"
         return f"{told}, and {wanted:.4g} would be the end"
 

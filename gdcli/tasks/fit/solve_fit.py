@@ -4,8 +4,8 @@ Solvers see the mean loss divided by its size at the start, so that a tolerance 
 data; where a learning rate is given they see the mean loss itself, so that the rate keeps its meaning. What is shown is
 always the sum over rows.
 
-Of a fit with Wald's intervals the third derivatives tell how lopsided they are; where that is much, and a look at the
-rows costs little, the interval by the profile is told beside it.
+Of a fit with Wald's intervals derivatives tell how lopsided they are; where that is much, and a look at the rows costs
+little, the interval by the profile is told beside it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.objective.protocol import Objective
-from gdcli.objective.row_objective import PIECE, RowObjective
+from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import Observer
 from gdcli.solve.registry import Chosen
 from gdcli.tasks.fit.conclusion import conclude
 from gdcli.tasks.fit.data_checks import ranges_of
-from gdcli.tasks.fit.fit_outcome import FitIntervals, FitOutcome, Interval
+from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.prepare import Prepared, learned
 from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD, FitSettings
 from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, in_sums, within
 
 if TYPE_CHECKING:
     from gdcli.solve.epochs import ProgressHook
-    from gdcli.tasks.fit.profile_intervals import Profile
 
 # Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
 # digits.
@@ -63,7 +62,7 @@ def solve(
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
         return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
-    prepared = _with_numbers(prepared, FitSettings(engine=settings.engine, no_cache=settings.no_cache))
+    prepared = _with_numbers(prepared, settings)
     problem, scale = prepared.problem, 1.0 if settings.lr is not None else _scale_at_start(prepared)
     objective = RowObjective(prepared.row, prepared.data, scale)
     box, x0, notes = box_and_start(problem, objective)
@@ -89,8 +88,9 @@ def solve(
     return _diagnosed(prepared, conclude(prepared, ready, box, objective, result))
 
 
-def _with_numbers(prepared: Prepared, settings: FitSettings) -> Prepared:
+def _with_numbers(prepared: Prepared, asked: FitSettings) -> Prepared:
     """Return the fit with the numbers that are to be found from the data: a penalty's strength, one of the loss."""
+    settings = FitSettings(engine=asked.engine, no_cache=asked.no_cache)
     if prepared.problem.folds is not None and prepared.problem.l2 is None:
         from gdcli.tasks.fit.penalty_path import with_strength
 
@@ -187,6 +187,8 @@ def answer(
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
     _check(prepared, settings)
+    if not settings.is_stochastic:
+        prepared = _with_numbers(prepared, settings)
     outcome = solve(prepared, settings, observers, progress, checkpointer)
     rows: Any = learned(prepared.data, settings.validate, prepared.problem.seed)
     by = replace(prepared, data=rows)
@@ -224,12 +226,10 @@ def _check_minimum(settings: FitSettings, asked: str) -> None:
 
 
 def _check_likelihood(prepared: Prepared, asked: str) -> None:
-    from gdcli.tasks.fit.profile_intervals import has_likelihood
+    from gdcli.tasks.fit.profile_intervals import has_likelihood, minimized
 
-    problem = prepared.problem
     if not has_likelihood(prepared):
-        what = f"--loss {problem.loss}" if problem.loss else "a typed loss that is minimized"
-        what = "a sum with penalties" if problem.l2 or problem.priors else what
+        what = minimized(prepared.problem)
         raise UsageError(f"{asked} is for likelihoods, and {what} is none", "leave it out")
 
 
@@ -241,15 +241,16 @@ def _with_intervals(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
 
         outcome = with_derived(prepared, outcome)
     by_steps = prepared.row.errors is not None  # of corrected rows there are no third derivatives
-    if problem.intervals == WALD and (problem.subject_to or by_steps):
-        return outcome
     if problem.intervals == WALD:
-        from gdcli.tasks.fit.profile_intervals import is_symmetric, profile_of
+        from gdcli.tasks.fit.profile_intervals import may_be_lopsided
 
-        profile = None if is_symmetric(prepared) else profile_of(prepared, outcome)
-        return outcome if profile is None else if_in_time(lambda: _lopsided(profile, outcome), outcome)
-    from gdcli.tasks.fit.further_intervals import by_bootstrap, by_profile
+        looked = not (problem.subject_to or by_steps)
+        if not (looked and if_in_time(lambda: may_be_lopsided(prepared, outcome), False)):
+            return outcome
+    from gdcli.tasks.fit.further_intervals import by_bootstrap, by_profile, lopsided
 
+    if problem.intervals == WALD:
+        return if_in_time(lambda: lopsided(prepared, outcome), outcome)
     make = by_profile if problem.intervals == PROFILE else by_bootstrap
     what = f"there is no interval by {problem.intervals}, only Wald's"
     return _in_time(lambda: make(prepared, outcome), outcome, what)
@@ -261,18 +262,3 @@ def _in_time(make: Callable[[], FitOutcome], outcome: FitOutcome, what: str) -> 
         return make()
     except (Spent, MemoryError) as stop:
         return replace(outcome, warnings=(*outcome.warnings, f"{what}: {lack(stop)}"))
-
-
-def _lopsided(profile: Profile, outcome: FitOutcome) -> FitOutcome:
-    from gdcli.tasks.fit.profile_intervals import LOPSIDED, is_lopsided
-
-    moved = {k: part for k, part in enumerate(profile.asymmetries()) if abs(part) > LOPSIDED}
-    if not moved:
-        return outcome
-    found: dict[int, Interval | None] = dict.fromkeys(moved)
-    if profile.prepared.data.rows <= PIECE:
-        intervals = {k: profile.interval(k, part) for k, part in moved.items()}
-        found = {k: one for k, one in intervals.items() if is_lopsided(one, profile.x[k])}
-    if not found:
-        return outcome
-    return replace(outcome, intervals=FitIntervals(WALD, lopsided=found, better=profile.better()))

@@ -47,7 +47,7 @@ from gdcli.tasks.pipeline import (
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
-    from gdcli.judge.statistics import FitStatistics, Uncertainty
+    from gdcli.judge.statistics import FitStatistics
 
 # A group's own parameters are at rest where a step of them can take away no more than this part of its sum of squares.
 _AT_REST = 1e-10
@@ -233,12 +233,10 @@ def _parts(
         scale = 1.0 if error_kind(fit.problem) == "sigma" else statistics.residual_sd
         with np.errstate(all="ignore"):
             inverse, slopes = inverse_upper(ends.R[:q, :q]), ends.slopes()
-            own = (inverse**2).sum(axis=1) * scale**2
-            shared = np.einsum("qsg,st,qtg->qg", slopes, _covariance(known), slopes)
-            errors = np.sqrt(own + shared).T.tolist()
-            if known.factor is not None:
-                follow = np.einsum("qsg,st->qtg", slopes, np.array(known.factor))
-                factors = np.moveaxis(np.concatenate([inverse * scale, follow], axis=1), 2, 0).tolist()
+            shared = np.zeros((len(ends.x),) * 2) if known.factor is None else np.array(known.factor)
+            both = np.concatenate([inverse * scale, np.einsum("qsg,st->qtg", slopes, shared)], axis=1)
+            errors = np.sqrt((both * both).sum(axis=1)).T.tolist()
+            factors = np.moveaxis(both, 2, 0).tolist()
         reach = student_t_quantile(known.level, known.dof)
     values, points, ranges = ends.value.tolist(), ends.own.T.tolist(), _ranges(fit)
     found = []
@@ -255,11 +253,4 @@ def _ranges(fit: SharedFit) -> list[dict[str, tuple[float, float]]]:
         for name, (low, high) in group_ranges(fit.row, block.residuals).items():
             for k, *ends in zip(block.groups.tolist(), low.tolist(), high.tolist(), strict=True):
                 found[k][name] = (ends[0], ends[1])
-    return found
-
-
-def _covariance(errors: Uncertainty) -> Array:
-    sizes = np.array([e or 0.0 for e in errors.standard_errors])
-    tied = np.array([[c or 0.0 for c in row] for row in errors.correlation])
-    found: Array = sizes[:, None] * tied * sizes
     return found

@@ -90,11 +90,16 @@ MOST_NUMBERS = 10_000_000
 
 
 class RowsSeen(NamedTuple):
-    """The (weighted) Jacobian of the residuals (rows, p), the residuals y - f and the leverages, (rows,) each."""
+    """The (weighted) Jacobian of the residuals (rows, p), the residuals y - f and the leverages, (rows,) each.
+
+    They are of the rows of positive weight; ``weights`` (rows,) are these, and ``numbers`` (rows,) say which rows.
+    """
 
     jacobian: Array
     residuals: Array
     leverages: Array
+    weights: Array
+    numbers: Array
 
 
 def rows_seen(prepared: Prepared, outcome: FitOutcome) -> RowsSeen | None:
@@ -102,11 +107,15 @@ def rows_seen(prepared: Prepared, outcome: FitOutcome) -> RowsSeen | None:
     x = prepared.row.space.flatten(outcome.point)
     if prepared.data.rows * len(x) > MOST_NUMBERS:
         return None
-    whole = RowObjective(prepared.row, prepared.data).all_rows("jacobian", x)
+    objective = RowObjective(prepared.row, prepared.data)
+    _, weights = objective.all_rows("weighing", x)
+    counted = np.flatnonzero(weights)
+    whole = objective.all_rows("jacobian", x)[:, counted]
     if not np.isfinite(whole).all():
         return None
     basis, _ = directions(whole[:-1].T)
-    return RowsSeen(whole[:-1].T, whole[-1], (basis * basis).sum(axis=1))
+    leverages = (basis * basis).sum(axis=1)
+    return RowsSeen(whole[:-1].T, whole[-1], leverages, weights[counted], counted)
 
 
 # A row whose leverage is 1 but for rounding is met whatever it says.
