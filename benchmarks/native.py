@@ -32,8 +32,7 @@ from gdcli.compile.descent_loops import HISTORY, ROOM, LoopLayout, loop_text
 from gdcli.compile.machine_code import processors
 from gdcli.compile.runners import compile_function
 from gdcli.language.graph import Graph
-from gdcli.objective.build import build_objective
-from gdcli.objective.engine import ScalarTier
+from gdcli.objective.build import ScalarTier, build_objective
 from gdcli.objective.expression import ScalarObjective
 from gdcli.solve.methods.adaptive import Adam
 from gdcli.solve.methods.descent import Descent, Steepest

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
 from typing import Any, Protocol
 
 from gdcli.kernel.errors import UsageError
@@ -122,20 +122,14 @@ class Elements:
             return self._folded("mul", args[0])
         if name in ("max", "min"):
             values = args[0] if len(args) == 1 else args
-            result = values[0]
-            for other in values[1:]:
-                result = elementwise(lambda *pair: call(name, pair), [result, other])
-            return result
+            return reduce(lambda *pair: elementwise(lambda *each: call(name, each), pair), values)
         return elementwise(lambda *each: call(name, each), args)
 
     def _sum(self, values: Sequence[Any]) -> Any:
         return self._folded("add", values)
 
     def _folded(self, op: str, values: Sequence[Any]) -> Any:
-        result = values[0]
-        for value in values[1:]:
-            result = self.algebra.operation(op, (result, value))
-        return result
+        return reduce(lambda *pair: self.algebra.operation(op, pair), values)
 
 
 class _Formulas:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, TypeVar
 
 import sympy as sp
@@ -236,10 +237,7 @@ class _ToGraph:
         return g.pow(self.node(base), self.node(exponent))
 
     def fold(self, operation: Callable[[int, int], int], args: Sequence[Any]) -> int:
-        result = self.node(args[0])
-        for other in args[1:]:
-            result = operation(result, self.node(other))
-        return result
+        return reduce(operation, map(self.node, args))
 
     def piecewise(self, e: sp.Expr) -> int:
         result = self.graph.number(math.nan)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
+from gdcli.cli.environment import Environment, Session
 from gdcli.cli.options import (
     SOLVER,
     AskedOptions,
@@ -24,15 +25,15 @@ from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
 from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.canvas import Canvas
-    from gdcli.cli.commands import CompareBatchesOptions, FitOptions
-    from gdcli.cli.environment import Environment
+    from gdcli.cli.commands import CompareBatchesOptions, FitOptions, MinimizeOptions
     from gdcli.cli.option_rows import Options
     from gdcli.cli.output_file import Tracing
     from gdcli.cli.report_option import ReportFile
+    from gdcli.record.checkpoint_file import Content
     from gdcli.record.schema import Record
     from gdcli.record.selection import Words
     from gdcli.render.plot_data import Picture
@@ -58,6 +59,28 @@ class AnswerWriter(Protocol):
 def caps_of(settings: Settings) -> tuple[float | None, float | None, float | None]:
     """Return what ends a run at the latest: iterations, evaluations, seconds."""
     return settings.max_iter, settings.max_evaluations, settings.max_time
+
+
+@contextmanager
+def session(
+    options: MinimizeOptions | FitOptions, env: Environment, job: Problem | FitRequest
+) -> Iterator[Session]:
+    """Give what a command that solves ``job`` (a problem or a fit) listens and keeps its run with.
+
+    Raises UsageError for a file that cannot be written, or must not be written over.
+    """
+    if options.checkpoint:
+        from gdcli.cli.checkpoint_option import kept_session
+
+        with kept_session(options.checkpoint, options, env, job) as kept:
+            yield kept
+        return
+    if options.checkpoint_every is not None:
+        raise UsageError("--checkpoint-every is for --checkpoint", "add --checkpoint FILE")
+    from gdcli.solve.checkpointing import Checkpointer
+
+    with env.heard_by(Checkpointer()) as checkpointer:
+        yield Session(checkpointer)
 
 
 class Emitted:
@@ -227,6 +250,15 @@ def expression_text(typed: str, env: Environment) -> tuple[str, str]:
         ) from None
 
 
+def begun_job(content: Content | None) -> Any:
+    """Return what the run of a checkpoint solves, a problem or a fit; None without one."""
+    if content is None:
+        return None
+    from gdcli.cli.checkpoint_option import job_of
+
+    return job_of(content)
+
+
 def typed_problem(options: AskedOptions, env: Environment) -> Problem:
     """Return the problem that a command is about; raises as `gdcli.tasks.problem.read_problem`."""
     text, source = expression_text(options.expression, env)
@@ -241,9 +273,7 @@ def typed_problem(options: AskedOptions, env: Environment) -> Problem:
 
 def fit_asked(options: FitOptions, env: Environment) -> tuple[FitRequest, FitSettings]:
     """Return what is asked of a fit, and how it is to be solved."""
-    from gdcli.cli.checkpoint_option import job_of
-
-    request = job_of(options.resumed) or fit_request(options, env)
+    request = begun_job(options.resumed) or fit_request(options, env)
     if options.resumed and options.cluster != request.cluster:  # it goes on elsewhere
         request = replace(request, cluster=options.cluster)
     from gdcli.tasks.fit.request import FitSettings

@@ -83,14 +83,17 @@ def _next(option: Option[Any], rest: list[str], known: Container[str]) -> str:
     return rest.pop()
 
 
+def nothing_typed(command: Command) -> dict[str, Any]:
+    """Return what stands for the text of each option of ``command`` that is not given."""
+    return {o.field: [] if o.many else None if o.metavar else False for o in command.options}
+
+
 def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
     """Return the text of every option and argument of ``command``: None (or an empty list) where not
     given.
     """
     split = list(arranged).index("--")
-    values: dict[str, Any] = {
-        o.field: [] if o.many else None if o.metavar else False for o in command.options
-    }
+    values = nothing_typed(command)
     known = {option.name: option for option in command.options}
     for word in arranged[:split]:
         name, _, value = word.partition("=")

@@ -8,31 +8,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from shlex import quote
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
+from gdcli.cli.environment import Answered, Environment, Session
+from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, GdError, Span, UsageError
+from gdcli.solve.checkpointing import Checkpointer
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions, MinimizeOptions
-    from gdcli.cli.environment import Environment
     from gdcli.cli.option_rows import Options
     from gdcli.record.checkpoint_file import Checkpoint, Content
-    from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitRequest
     from gdcli.tasks.outcome import Outcome
     from gdcli.tasks.problem import Problem
 
-Answer = TypeVar("Answer", bound="Outcome")
-
 EVERY = 30.0  # seconds
 
 
-def job_of(content: Content | None) -> Any:
-    """Return what the run of a checkpoint solves, a problem or a fit; None without one."""
-    if content is None:
-        return None
+def job_of(content: Content) -> Any:
+    """Return what the run of a checkpoint solves, a problem or a fit."""
     from gdcli.record.codec import Decoder
     from gdcli.tasks.fit import request  # noqa: F401  (what is to be solved is a problem or a fit)
 
@@ -40,25 +37,22 @@ def job_of(content: Content | None) -> Any:
     return Decoder(job.arrays)(job.value)
 
 
-class Session:
-    """One command that may be stopped: its ``checkpointer``, and with --checkpoint its ``checkpoint``.
+class KeptSession(Session):
+    """A command whose run is kept in ``checkpoint``.
 
     ``read`` tells that somebody reads the advice of the answer: it is a page, and on standard output.
     """
 
     def __init__(
-        self, checkpointer: Checkpointer, env: Environment, checkpoint: Checkpoint | None, read: bool = False
+        self, checkpointer: Checkpointer, env: Environment, checkpoint: Checkpoint, read: bool
     ) -> None:
-        self.checkpointer, self.checkpoint, self._env, self._read = checkpointer, checkpoint, env, read
+        super().__init__(checkpointer)
+        self.checkpoint, self._env, self._read = checkpoint, env, read
 
     def watch(self, observers: Sequence[Any]) -> None:
-        if self.checkpoint is not None:
-            self.checkpoint.watch(observers)
+        self.checkpoint.watch(observers)
 
     def check_data(self, ready: Prepared) -> None:
-        """Raise DataError where the data of a fit are not those that it began with."""
-        if self.checkpoint is None:
-            return
         from gdcli.tasks.fit.fit_digest import digest
 
         now = digest(ready)
@@ -68,15 +62,10 @@ class Session:
                 "it cannot go on with others; give it what it had, or begin anew",
             )
 
-    def finish(self, outcome: Answer) -> Answer:
-        """The answer is there: tell so in the file, or how to go on; return it with that as its advice."""
-        if self.checkpoint is None:
-            return outcome
+    def finish(self, outcome: Answered) -> Answered:
         if not _can_go_on(outcome):
             self.checkpoint.finish()
             return outcome
-        from gdcli.kernel.dataclass import replace
-
         command = f"gd resume {quote(self.checkpoint.path)}"
         told = (f'"{command}"' if "'" in command else f"'{command}'") + " goes on with this run"
         if not self._read:
@@ -96,25 +85,13 @@ def _can_go_on(outcome: Outcome) -> bool:
 
 
 @contextmanager
-def session(
-    options: MinimizeOptions | FitOptions, env: Environment, job: Problem | FitRequest
-) -> Iterator[Session]:
-    """Give what a command that solves ``job`` (a problem or a fit) listens and keeps its run with.
-
-    Raises UsageError for a file that cannot be written, or must not be written over.
-    """
-    from gdcli.solve.checkpointing import Checkpointer
-
-    path = options.checkpoint
-    if not path:
-        if options.checkpoint_every is not None:
-            raise UsageError("--checkpoint-every is for --checkpoint", "add --checkpoint FILE")
-        with env.heard_by(Checkpointer()) as checkpointer:
-            yield Session(checkpointer, env, None)
-        return
+def kept_session(
+    path: str, options: MinimizeOptions | FitOptions, env: Environment, job: Problem | FitRequest
+) -> Iterator[KeptSession]:
+    """Give the session of ``job`` whose run is kept in the file ``path``. Raises as `gdcli.cli.answer.session`."""
     checkpoint = _opened(path, options, env, job)
     with env.heard_by(Checkpointer(checkpoint, options.checkpoint_every or EVERY)) as checkpointer:
-        yield Session(checkpointer, env, checkpoint, options.is_page and not options.output)
+        yield KeptSession(checkpointer, env, checkpoint, options.is_page and not options.output)
 
 
 def _opened(path: str, options: Options, env: Environment, job: Problem | FitRequest) -> Checkpoint:

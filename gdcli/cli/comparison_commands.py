@@ -24,7 +24,7 @@ from gdcli.kernel.errors import LimitError, Span, UsageError
 if TYPE_CHECKING:
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
     from gdcli.record.model_records import ModelsRecord
-    from gdcli.render.comparison import Kind
+    from gdcli.render.comparison_pages import Kind
     from gdcli.render.plot_data import Picture
     from gdcli.tasks.compare import RateComparison
     from gdcli.tasks.fit.request import FitRequest
@@ -51,7 +51,7 @@ def _compared(
 ) -> int:
     """Write and draw the comparison that ``make`` makes; return its exit code. SIGTERM ends it with what there is."""
     from gdcli.cli.output_file import Destination
-    from gdcli.render.comparison import write
+    from gdcli.render.comparison_pages import write
 
     env.on_sigterm()
     with Beside(options, env, env.text_stream(options)) as beside:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar
 
 from gdcli.kernel.budget import LATE, LEAST_LATE, TIME, Capped, Spent, limited
 from gdcli.kernel.errors import UsageError
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from gdcli.cli.options import OutputOptions
     from gdcli.render.formats import Format
     from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.outcome import Outcome
 
 
+Answered = TypeVar("Answered", bound="Outcome")
 # Lines up to this many bytes are never torn; memory that is not written to costs nothing.
 _WHOLE = 1 << 22
 
@@ -216,6 +219,23 @@ class Environment:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+class Session:
+    """One command that may be stopped, by what its ``checkpointer`` is asked; nothing of it is kept in a file."""
+
+    def __init__(self, checkpointer: Checkpointer) -> None:
+        self.checkpointer = checkpointer
+
+    def watch(self, observers: Sequence[Any]) -> None:
+        """Keep with the run what these have seen of it."""
+
+    def check_data(self, ready: Prepared) -> None:
+        """Raise DataError where the data of a fit are not those that it began with."""
+
+    def finish(self, outcome: Answered) -> Answered:
+        """The answer is there: tell so, or how to go on; return it with that as its advice."""
+        return outcome
 
 
 # -- the streams of this process ---------------------------------------------------------------------------------------

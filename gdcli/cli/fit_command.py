@@ -16,11 +16,11 @@ from gdcli.cli.answer import (
     check_output,
     fit_asked,
     refuse,
+    session,
     told_beside,
     traced,
     with_receipt,
 )
-from gdcli.cli.checkpoint_option import session
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gdcli.cli.annotated_files import Files
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
-    from gdcli.cli.fit_plot import FitPlot
+    from gdcli.cli.plot_option import FitPlot
     from gdcli.record.fits import FitRecord
     from gdcli.record.selection import Words
     from gdcli.render.plot_data import Chart
@@ -94,7 +94,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                 observers += beside.observers(ready.problem, partial(layout_of, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
-                seeing = [*observers, progress.iterate]
+                seeing = [*observers, progress]
                 outcome = _solver(options, env)(ready, settings, seeing, progress.epoch, kept.checkpointer)
             progress.clear()
             outcome = kept.finish(outcome)
@@ -109,7 +109,7 @@ def _run(options: FitOptions, env: Environment) -> int:
 
 
 def _plot(ready: Prepared) -> FitPlot:
-    from gdcli.cli.fit_plot import FitPlot
+    from gdcli.cli.plot_option import FitPlot
 
     return FitPlot(ready)
 
@@ -156,10 +156,10 @@ def _solve_globally(
 ) -> FitOutcome:
     """Solve as `solve_fit.answer` does, by boxes: there is no path to be seen."""
     from gdcli.cli import search_option
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
 
     stream = env.free_terminal(options.written_as, options.output)
-    with Waiting(stream, 1, caps_of(settings), env.clock) as waiting:
+    with Progress(stream, env.clock, 1, caps_of(settings)) as waiting:
         keep = options.written_as.is_record
         return search_option.solve_fit(ready, settings, waiting, keep, checkpointer)
 
@@ -257,7 +257,7 @@ def _run_shared(options: FitOptions, env: Environment) -> int:
         ) as ready,
     ):
         writer = writer_for(options, way.problem(ready), settings, stream, env.timing(options, stream))
-        observers: list[Observer] = [writer, progress.iterate]
+        observers: list[Observer] = [writer, progress]
         if tracing is not None:
             words = partial(words_of, settings, way.problem(ready))
             observers += tracing.observers(way.problem(ready), words)

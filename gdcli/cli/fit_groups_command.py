@@ -43,6 +43,7 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
     from gdcli.record.groups import GroupRecorder
+    from gdcli.render.group_table import GroupLines
     from gdcli.render.progress import Progress
     from gdcli.render.verdicts import Tally
     from gdcli.solve.checkpointing import Checkpointer
@@ -61,7 +62,7 @@ def run(options: FitOptions, env: Environment) -> int:
         recorder = GroupRecorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
         writers, kept = [_writer(options, found, stream, recorder)], StringIO()
         beside.write(lambda page, format: writers.append(_table(found, recorder, format.load()(page))))
-        writers += [_lines(kept, recorder)] if beside.draws else []
+        writers += [GroupLines(kept, recorder)] if beside.draws else []
         with env.heard_by(Checkpointer()) as checkpointer:
             checkpointer.listening = True  # a signal is heard between two answers, so that these are whole
 
@@ -100,21 +101,21 @@ def _taken(answers: Iterator[list[GroupFit]], take: Callable[[list[GroupFit]], b
 
 def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:
     from gdcli.record.selection import check_names
-    from gdcli.render import group_writers
+    from gdcli.render import group_table
 
     format, problem, space = options.written_as, found.plan.problem, found.plan.row.space
     timing, words = recorder.timing, _words(found)
     if options.print:
         check_names(options.print, problem, words)
-        return group_writers.GroupSelected(stream, recorder, options.print, words)
+        return group_table.GroupSelected(stream, recorder, options.print, words)
     if format.shape is Shape.LINES:
-        return group_writers.GroupLines(stream, recorder)
+        return group_table.GroupLines(stream, recorder)
     if format.shape is Shape.OBJECT:
-        return group_writers.GroupWhole(stream, recorder, found.columns)
+        return group_table.GroupWhole(stream, recorder, found.columns)
     if format.shape is Shape.ROWS:
         parts = ("", ".se", ".low", ".high") if problem.intervals != _WALD else ("", ".se")
         names = [f"{name}{part}" for name in (*space.labels, *_derived(found)) for part in parts]
-        return group_writers.GroupRows(stream, recorder, found.columns, names, words, timing, format.load())
+        return group_table.GroupRows(stream, recorder, found.columns, names, words, timing, format.load())
     return _table(found, recorder, format.load()(stream))
 
 
@@ -126,12 +127,6 @@ def _words(found: Grouped) -> Words:
     from gdcli.record.fit_records import FIT, with_derived
 
     return with_derived(FIT, _derived(found))
-
-
-def _lines(kept: StringIO, recorder: GroupRecorder) -> Any:
-    from gdcli.render import group_writers
-
-    return group_writers.GroupLines(kept, recorder)
 
 
 def _table(found: Grouped, recorder: GroupRecorder, look: Look) -> Any:

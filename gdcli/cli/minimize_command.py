@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from gdcli.cli.answer import (
     Beside,
+    begun_job,
     caps_of,
     check_output,
     emitter,
+    session,
     told_beside,
     traced,
     typed_problem,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
     from gdcli.cli.plot_option import RunPlot
     from gdcli.render.live import Watch
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
 
@@ -48,13 +50,12 @@ def _check(options: MinimizeOptions) -> None:
 def run(options: MinimizeOptions, env: Environment) -> int:
     _check(options)
     from gdcli import api
-    from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
     from gdcli.record.runs import run_record
 
     settings = api.Settings(**options.given(*SOLVER))
     with limited(settings):
-        problem = job_of(options.resumed) or typed_problem(options, env)
+        problem = begun_job(options.resumed) or typed_problem(options, env)
     plot = _plot(options, problem)
     with Beside(options, env, env.text_stream(options)) as beside:
         with (
@@ -137,7 +138,7 @@ def _solve(
     settings: Settings,
     observers: Sequence[Observer],
     checkpointer: Checkpointer,
-    waiting: Waiting | None,
+    waiting: Progress | None,
 ) -> Outcome:
     if options.global_:
         from gdcli.cli import search_option
@@ -156,11 +157,11 @@ def _solve(
 
 def _waiting(
     options: MinimizeOptions, env: Environment, problem: Problem, settings: Settings, watched: bool
-) -> AbstractContextManager[Waiting | None]:
+) -> AbstractContextManager[Progress | None]:
     """What tells on a terminal how far a long run has come, where nothing else does."""
     stream = None if watched else env.free_terminal(options.written_as, options.output)
     if stream is None:
         return nullcontext()
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
 
-    return Waiting(stream, problem.sign, caps_of(settings), env.clock)
+    return Progress(stream, env.clock, problem.sign, caps_of(settings))

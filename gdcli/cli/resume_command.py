@@ -24,10 +24,7 @@ def run(options: ResumeOptions, env: Environment) -> int:
     try:
         command = COMMANDS[head["command"]]
         # An option that came later than the checkpoint was not given.
-        none: dict[str, Any] = {
-            o.field: [] if o.many else None if o.metavar else False for o in command.options
-        }
-        typed = none | dict(head["options"])
+        typed = argv.nothing_typed(command) | dict(head["options"])
         known = {o.field for o in command.options} | {a.field for a in command.arguments}
         if set(typed) != known or "job" not in content.parts:
             raise KeyError("options")

@@ -16,16 +16,13 @@ from gdcli.cli.run_solver import Answer, Solver, Task, lost, taken
 from gdcli.render.verdicts import Shown
 from gdcli.tasks.cluster.worker_chunks import AHEAD, LOST, Chunks, chunks_on
 
+_solvers = cache(Solver)
+
 
 def solve_chunk(tasks: list[Task], file: str, shown: Shown) -> list[Answer]:
     """Solve problems one after the other; what runs in a worker."""
-    solver = _solver(file, shown)
+    solver = _solvers(file, shown)
     return [solver(task) for task in tasks]
-
-
-@cache
-def _solver(file: str, shown: Shown) -> Solver:
-    return Solver(file, shown)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import RunOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.run_input import ProblemLines, Tables
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
 
 
 def run(options: RunOptions, env: Environment) -> int:
@@ -49,16 +49,12 @@ def run(options: RunOptions, env: Environment) -> int:
         code = _write_all(answers, stream, env, wholes, tally, told)
         told.clear()
         if not format.streams:
-            _finish(wholes, file)
+            for whole in wholes:
+                whole.finish(file)
         beside.tell([json.loads(text) for text in filter(None, [kept.getvalue()])], None)
     if lines or not format.is_page:
-        _tell(tally, env)
+        env.warn(tally.text() + "\n")
     return code or tally.exit_code
-
-
-def _finish(wholes: list[Whole], file: str) -> None:
-    for whole in wholes:
-        whole.finish(file)
 
 
 def _check(options: RunOptions, format: Format) -> None:
@@ -73,7 +69,7 @@ def _check(options: RunOptions, format: Format) -> None:
 
 @contextmanager
 def _answers(
-    options: RunOptions, file: str, source: Tables | ProblemLines, shown: Shown, waiting: Waiting | None
+    options: RunOptions, file: str, source: Tables | ProblemLines, shown: Shown, waiting: Progress | None
 ) -> Iterator[Iterator[Answer]]:
     """Give the answers of this process, or of several at work, which must not outlive it."""
     ordered = not options.unordered
@@ -100,19 +96,19 @@ def _one_by_one(source: Tables | ProblemLines, solve: Callable[[Any], Answer]) -
         source.fill()
 
 
-def _waiting(stream: TextIO | None, env: Environment, stack: ExitStack) -> Waiting | None:
+def _waiting(stream: TextIO | None, env: Environment, stack: ExitStack) -> Progress | None:
     """What tells on a terminal how far the problems have come; values of different problems are not told."""
     if stream is None:
         return None
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
 
-    return stack.enter_context(Waiting(stream, None, None, env.clock))
+    return stack.enter_context(Progress(stream, env.clock))
 
 
 class _Told:
     """Tells ``waiting`` which problem comes next: the number of those done, and one."""
 
-    def __init__(self, waiting: Waiting | None, tally: Tally, noun: str, total: int | None) -> None:
+    def __init__(self, waiting: Progress | None, tally: Tally, noun: str, total: int | None) -> None:
         self._waiting, self._tally, self._noun, self._total = waiting, tally, noun, total
         self.next()
 
@@ -157,7 +153,3 @@ def _write_all(
     except (KeyboardInterrupt, Terminated) as signal:
         return Status.of(signal).exit_code
     return 0
-
-
-def _tell(tally: Tally, env: Environment) -> None:
-    env.warn(tally.text() + "\n")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.commands import FitOptions, MinimizeOptions
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -79,7 +79,7 @@ def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) ->
 def solve(
     problem: Problem,
     settings: Settings,
-    waiting: Waiting | None,
+    waiting: Progress | None,
     options: MinimizeOptions,
     keep: bool,
     checkpointer: Checkpointer | None = None,
@@ -98,7 +98,7 @@ def solve(
 def solve_fit(
     ready: Prepared,
     settings: FitSettings,
-    waiting: Waiting | None,
+    waiting: Progress | None,
     keep: bool,
     checkpointer: Checkpointer | None = None,
 ) -> FitOutcome:
@@ -108,7 +108,7 @@ def solve_fit(
     return solve_globally(ready, settings, teller, keep, checkpointer)
 
 
-def teller_of(waiting: Waiting, sense: str, sign: int) -> Teller:
+def teller_of(waiting: Progress, sense: str, sign: int) -> Teller:
     """Return what tells on a terminal how far a search has come: boxes, and the bounds of the value."""
     from gdcli.kernel.number_format import short, thousands
 
@@ -141,7 +141,7 @@ def solve_many(
     settings: Settings,
     observers: Sequence[Observer],
     checkpointer: Checkpointer | None = None,
-    waiting: Waiting | None = None,
+    waiting: Progress | None = None,
 ) -> Outcome:
     from gdcli.tasks.multi_start import solve_from_many, solve_from_many_on
 

@@ -60,25 +60,25 @@ def _check(options: ShowOptions, shown: StoredPage) -> None:
 
 def page_of(options: ShowOptions, env: Environment, name: str, records: Sequence[Record]) -> StoredPage:
     """Return what is shown of the records of a file. Raises DataError where they are no answer of `gd`."""
-    from gdcli.cli import show_runs, show_tables
+    from gdcli.cli import stored_pages
 
     # A comparison has its parts on lines before it, as a result has its path.
     by_type = {str(record.get("type")): record for record in records}
     with record_file.whole(name):
-        for kind, make in show_tables.KINDS.items():
+        for kind, make in stored_pages.KINDS.items():
             if kind in by_type:
                 return make(options, by_type[kind])
         answers = [record for record in records if record.get("type") in ("result", "error")]
         if len(answers) > 1 and all("group" in answer for answer in answers):
-            return show_tables.groups(options, answers)
+            return stored_pages.groups(options, answers)
         if len(answers) > 1:
-            return show_tables.many(options, answers)
+            return stored_pages.many(options, answers)
     if answers and answers[0]["type"] == "error" and answers[0].get("schema") == record_file.SCHEMA:
         return StoredPage(partial(_complaint, answers[0]), None, "this is an error")
     answer = record_file.one_result(name, records)
     if "standard_errors" in answer.result:
-        return show_runs.fit(options, env, answer)
-    return show_runs.extremum(options, answer)
+        return stored_pages.fit(options, env, answer)
+    return stored_pages.extremum(options, answer)
 
 
 def _complaint(record: Record, stream: TextIO, format: Format) -> None:

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli.answer import Beside, expression_text
+from gdcli.cli.options import StoppingOptions
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import SolveOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.roots import RootsRecord
     from gdcli.render.formats import Format
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
     from gdcli.tasks.root_finding import Teller
 
 
@@ -22,20 +23,17 @@ def run(options: SolveOptions, env: Environment) -> int:
     from gdcli.cli.provenance import receipt_of
     from gdcli.kernel.dataclass import replace
     from gdcli.record.roots import roots_record
-    from gdcli.render.waiting import Waiting
+    from gdcli.render.progress import Progress
     from gdcli.tasks.root_finding import read_system, solve_system
 
     texts = [expression_text(text, env)[0] for text in (options.expression, *options.others)]
     equations = [line for text in texts for line in text.splitlines() if line.strip()]
-    names = ("tol", "max_evaluations", "max_time", "max_memory")
-    settings = api.Settings(
-        **{name: value for name in names if (value := getattr(options, name)) is not None}
-    )
+    settings = api.Settings(**options.given(StoppingOptions))
     system = read_system(equations, options.bounds, options.set)
     with Beside(options, env, env.stdout) as beside, Destination(options.output, env.stdout) as stream:
         env.on_sigterm()
         timing = env.timing(options, stream)
-        with Waiting(env.free_terminal(options.written_as, options.output), None, None, env.clock) as waiting:
+        with Progress(env.free_terminal(options.written_as, options.output), env.clock) as waiting:
             keep = options.written_as.is_record or bool(options.report)
             found = roots_record(solve_system(system, settings, _teller(waiting), keep))
         if keep:
@@ -46,7 +44,7 @@ def run(options: SolveOptions, env: Environment) -> int:
     return found.exit_code
 
 
-def _teller(waiting: Waiting) -> Teller:
+def _teller(waiting: Progress) -> Teller:
     from gdcli.kernel.number_format import amount, thousands
 
     def tell(examined: int, left: int, roots: int) -> None:

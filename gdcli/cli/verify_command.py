@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.cli import record_file
 from gdcli.cli.record_file import Stored
 from gdcli.cli.rerun_command import changed_data
-from gdcli.cli.show_runs import problem_of
+from gdcli.cli.stored_pages import problem_of
 from gdcli.kernel.errors import UsageError, harmless
 from gdcli.record.runs import RunRecord
 from gdcli.render.page import LABEL
@@ -69,7 +69,7 @@ def _of_run(name: str, result: dict[str, Any]) -> _Found:
 
 
 def _of_global(stored: Stored) -> _Found:
-    from gdcli.render.global_page import statements
+    from gdcli.render.boxes_page import statements
     from gdcli.tasks.verified_cover import faults_of_minimum
 
     with record_file.whole(stored.name):
@@ -88,7 +88,7 @@ def _of_global(stored: Stored) -> _Found:
 
 def _of_global_fit(stored: Stored) -> _Found:
     from gdcli.record.fits import FitRecord, request_of
-    from gdcli.render.global_page import statements
+    from gdcli.render.boxes_page import statements
     from gdcli.tasks.fit.global_fit import bounded_fit
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.verified_cover import faults_within

@@ -10,10 +10,10 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gdcli.compile.chunks import RELATIONS, UFUNCS, ChunkWriter, Output, Pass
-from gdcli.compile.scalar_text import ScalarWriter, number_text
+from gdcli.compile.scalar_text import Known, ScalarWriter, number_text
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import REDUCTIONS, WHOLE, Graph, Key, arguments
 
@@ -107,25 +107,28 @@ class VectorWriter:
         return f"{base}[{first}:{first + step * (length - 1) + 1}:{step}]"
 
     def scalar_stage(self, stage: int) -> None:
-        """Compute the scalars that this stage and its loops may need."""
+        self.lines += self.scalars_of(stage, self.scalars, lambda key: "", safe=True)
+
+    def scalars_of(
+        self, stage: int, scalars: Known, leaf: Callable[[Key], str], safe: bool = False
+    ) -> list[str]:
+        """Return the statements for the scalars that a stage and its loops may need, whose names go to ``scalars``."""
         graph = self.graph
         wanted = [
             i
             for i in self.nodes
-            if graph.lengths[i] is None
-            and self.levels[i] <= stage
-            and i not in self.scalars
-            and i in self.wanted
+            if graph.lengths[i] is None and self.levels[i] <= stage and i not in scalars and i in self.wanted
         ]
-        writer = ScalarWriter(graph, wanted, lambda key: "", safe=True)
-        known = dict(self.scalars)
+        writer = ScalarWriter(graph, wanted, leaf, safe)
+        known = dict(scalars)
         writer.block(wanted, known, 0)
-        self.lines += writer.lines
         for i in wanted:
             text, depth = known[i]
-            if depth:
-                self.lines.append(f"t{i} = {text}")
-            self.scalars[i] = f"t{i}" if depth else text, 0
+            if depth or not text.isidentifier():
+                writer.lines.append(f"t{i} = {text}")
+                text = f"t{i}"
+            scalars[i] = text, 0
+        return writer.lines
 
     def _scalars_wanted(self) -> set[int]:
         """The scalars that are results, or used by a vector or a reduction."""

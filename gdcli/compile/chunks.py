@@ -61,22 +61,6 @@ class _Term(NamedTuple):
     factors: tuple[int, ...]
 
 
-def is_nonnegative(graph: Graph, i: int, depth: int = 30) -> bool:
-    """Tell whether a node is plainly nowhere negative: a square, a sum of squares, an absolute value, ...
-
-    Expressions nested deeper than ``depth`` are not looked through.
-    """
-    key = graph.keys[i]
-    if depth == 0:
-        return False
-    if key[0] == "number":
-        return bool(key[1] != "nan" and key[1] >= 0)
-    if key[0] in ("add", "mul"):
-        square = key[0] == "mul" and key[1] == key[2]
-        return square or all(is_nonnegative(graph, a, depth - 1) for a in key[1:])
-    return key[0] in FUNCTIONS and FUNCTIONS[key[0]].nonnegative
-
-
 def nonnegative_terms(graph: Graph, i: int) -> list[tuple[float, int]]:
     """Return the terms (factor, node) of a vector that can be summed one by one.
 
@@ -84,7 +68,7 @@ def nonnegative_terms(graph: Graph, i: int) -> list[tuple[float, int]]:
     accurate, and it leaves dot products, which read their vectors once.
     """
     key = graph.keys[i]
-    if key[0] == "add" and all(graph.lengths[a] is not None and is_nonnegative(graph, a) for a in key[1:]):
+    if key[0] == "add" and all(graph.lengths[a] is not None and graph.is_never_negative(a) for a in key[1:]):
         return [term for a in key[1:] for term in nonnegative_terms(graph, a)]
     if key[0] == "mul":
         factor = graph.value_of(key[1])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gdcli.compile.strict_scalar import functions_of, statements
+from gdcli.compile.scalar_text import functions_of, statements
 from gdcli.compile.update_rules import Update, assigned, renamed
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.graph import Graph, Key

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from gdcli.calculus.elements import by_formula
-from gdcli.compile.scalar_text import ScalarWriter
-from gdcli.compile.strict_scalar import functions_of
+from gdcli.compile.scalar_text import ScalarWriter, functions_of
 from gdcli.compile.translate import AWK, JAVASCRIPT, C, translate
 from gdcli.compile.update_rules import Update, assigned
 from gdcli.kernel.errors import UsageError

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from gdcli.compile.array_text import VectorWriter
 from gdcli.compile.chunks import Output
-from gdcli.compile.scalar_text import ScalarWriter, number_text
+from gdcli.compile.scalar_text import number_text
 from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.graph import REDUCTIONS, WHOLE, Graph, Key
@@ -107,24 +107,7 @@ class GatherWriter:
         for i in plan.nodes:
             if graph.keys[i][0] == "number":
                 self.scalars[i] = number_text(graph.value_of(i)), 0
-        wanted = [
-            i
-            for i in plan.nodes
-            if graph.lengths[i] is None
-            and plan.levels[i] <= stage
-            and i in plan.wanted
-            and i not in self.scalars
-        ]
-        writer = ScalarWriter(graph, wanted, self.scalar_leaf)
-        known = dict(self.scalars)
-        writer.block(wanted, known, 0)
-        self.lines += writer.lines
-        for i in wanted:
-            text, depth = known[i]
-            if depth or not text.isidentifier():
-                self.lines.append(f"t{i} = {text}")
-                text = f"t{i}"
-            self.scalars[i] = text, 0
+        self.lines += plan.scalars_of(stage, self.scalars, self.scalar_leaf)
 
     def scalar_leaf(self, key: Key) -> str:
         place = 0 if key[0] == "scalar" else key[2]

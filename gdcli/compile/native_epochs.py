@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from gdcli.compile import machine_code
 from gdcli.compile.per_sample import DescentWriter, ParameterBox, RowGradient
+from gdcli.compile.scalar_text import functions_of
 from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements
-from gdcli.compile.strict_scalar import functions_of
 from gdcli.compile.update_rules import UpdateRule
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Vector, np

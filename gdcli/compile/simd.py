@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gdcli.compile import vector_functions
 from gdcli.compile.native_calls import INTRINSICS, LIBM
-from gdcli.compile.scalar_text import ScalarWriter, number_text
-from gdcli.compile.strict_scalar import functions_of
+from gdcli.compile.scalar_text import ScalarWriter, functions_of, number_text
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key, arguments
 

@@ -44,7 +44,7 @@ from gdcli.solve.probe.line_probe import ProbeEnd, scaled_to, walk
 from gdcli.solve.run import quiet
 
 if TYPE_CHECKING:
-    from gdcli.objective.engine import ScalarTier
+    from gdcli.objective.build import ScalarTier
 
 DEFAULT_STEPS = 100
 VERDICTS = ("diverges", "oscillates", "good pace", "converges", "too slow")

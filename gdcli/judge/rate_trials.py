@@ -26,7 +26,7 @@ from gdcli.solve.run import unbounded_below
 from gdcli.solve.stopping import Limits
 
 if TYPE_CHECKING:
-    from gdcli.objective.engine import ScalarTier
+    from gdcli.objective.build import ScalarTier
     from gdcli.objective.native_objective import Loop
 
 # The book's tolerance on the distance moved.

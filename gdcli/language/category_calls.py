@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError
@@ -114,7 +115,4 @@ def _sum(node: Node, found: Levels) -> Node:
         Node("mul", None, (Node("name", parameter, (), *place), Node("name", indicator, (), *place)), *place)
         for parameter, indicator in zip(found.parameters, found.indicators, strict=True)
     ]
-    total = terms[0]
-    for term in terms[1:]:
-        total = Node("add", None, (total, term), *place)
-    return total
+    return reduce(lambda total, term: Node("add", None, (total, term), *place), terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -102,10 +103,7 @@ class FormBuilder:
         terms = [
             self.graph.node("mul", self.graph.scalar(c), w) for c, w in zip(columns, vector, strict=True)
         ]
-        total = terms[0]
-        for term in terms[1:]:
-            total = self.graph.node("add", total, term)
-        return total
+        return reduce(partial(self.graph.node, "add"), terms)
 
     def part(self, name: str) -> Value:
         """The value of a named part; what is wrong with it is told in its own text."""
@@ -300,10 +298,7 @@ class FormBuilder:
         step = {"sum": "add", "prod": "mul", "largest": "max", "smallest": "min"}[op]
         if op in ("largest", "smallest"):
             return int(_fold(vector, lambda a, b: self.graph.node(step, a, b)))
-        value = int(vector[0])
-        for other in vector[1:]:
-            value = self.graph.node(step, value, other)
-        return value
+        return int(reduce(partial(self.graph.node, step), vector))
 
 
 def matrix_rules() -> ModuleType:

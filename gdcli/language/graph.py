@@ -19,6 +19,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from gdcli.language import ieee
+from gdcli.language.functions import FUNCTIONS
 
 Key = tuple[Any, ...]
 
@@ -52,6 +53,7 @@ class Graph:
         self.lengths: list[int | None] = []
         self._numbers: dict[Key, int] = {}
         self.symmetric: set[str] = set()  # matrices that are what they are transposed
+        self._never_negative: dict[int, bool] = {}
 
     # -- plain construction --------------------------------------------------------------------------------
 
@@ -313,6 +315,26 @@ class Graph:
     def operations(self, roots: Iterable[int]) -> set[str]:
         """Return what nodes the roots depend on are: operations, functions and leaves."""
         return {self.keys[i][0] for i in self.reach(roots)}
+
+    def is_never_negative(self, i: int) -> bool:
+        """Tell whether a node is plainly 0 or more wherever it has a value: a square, a sum of squares, ..."""
+        known = self._never_negative
+        for node in self.reach((i,), known):
+            op, *args = self.keys[node]
+            value = self.value_of(node)
+            if value is not None:
+                known[node] = value >= 0.0
+            elif op == "mul" and args[0] == args[1]:
+                known[node] = True
+            elif op == "pow":
+                known[node] = (self.value_of(args[1]) or 1.0) % 2.0 == 0.0 or known[args[0]]
+            elif op in ("add", "mul", "div", "min", "sum"):
+                known[node] = all(known[a] for a in args)
+            elif op == "max":
+                known[node] = any(known[a] for a in args)
+            else:
+                known[node] = op in FUNCTIONS and FUNCTIONS[op].nonnegative
+        return known[i]
 
     def needed_first(self, i: int) -> tuple[int, ...]:
         """Return the arguments of a node that it needs in any case: of a ``where`` those of its condition."""

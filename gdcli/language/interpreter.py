@@ -6,7 +6,9 @@ Slow and plain. It finds the sub-expression that left the domain, and the tests 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial, reduce
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -223,36 +225,13 @@ def applied(op: str, args: Sequence[float]) -> float:
     return float(REDUCE[op](args)) if op in ("max", "min") else evaluate(op, *args)
 
 
-def _sum(v: Sequence[float]) -> float:
-    total: float = v[0]
-    for x in v[1:]:
-        total += x
-    return total
-
-
-def _prod(v: Sequence[float]) -> float:
-    total: float = v[0]
-    for x in v[1:]:
-        total *= x
-    return total
-
-
-def _fold(pick: Callable[[float, float], float]) -> Callable[[Sequence[float]], float]:
-    def reduce(v: Sequence[float]) -> float:
-        best: float = v[0]
-        for x in v[1:]:
-            best = pick(best, x)
-        return best
-
-    return reduce
-
-
+_sum: Callable[[Sequence[float]], float] = partial(reduce, operator.add)
 REDUCE: dict[str, Any] = {
     "sum": _sum,
     "mean": lambda v: _sum(v) / len(v),
-    "prod": _prod,
+    "prod": partial(reduce, operator.mul),
     "dot": lambda a, b: _sum([x * y for x, y in zip(a, b, strict=True)]),
     "norm": lambda v: ieee.function("sqrt")(_sum([x * x for x in v])),
-    "max": _fold(ieee.maximum),
-    "min": _fold(ieee.minimum),
+    "max": partial(reduce, ieee.maximum),
+    "min": partial(reduce, ieee.minimum),
 }

@@ -7,7 +7,9 @@ of rows, or a numpy array of two axes where it is large.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 from typing import Any, TypeVar
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -80,14 +82,7 @@ def constant_product(a: object, b: object) -> Any:
         import numpy
 
         return numpy.asarray(a, dtype=float) @ numpy.asarray(b, dtype=float)
-    return product(a, b, lambda x, y: x * y, _in_order)
-
-
-def _in_order(values: list[float]) -> float:
-    found = values[0]
-    for value in values[1:]:
-        found += value
-    return found
+    return product(a, b, operator.mul, partial(reduce, operator.add))
 
 
 def constant_elementwise(op: str, args: Sequence[Any]) -> Any:

@@ -14,7 +14,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.language import tree_names
 from gdcli.language.functions import CONSTANTS
-from gdcli.language.syntax import Node, Tree, parse, postorder
+from gdcli.language.syntax import Tree, parse, parse_piece, postorder
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Category, Levels
@@ -119,7 +119,7 @@ def _parse_model(text: str, source: str) -> Model:
             raise UsageError(
                 f"nothing stands {which} of the ~", f"for example {hint}", Span(text, at, at + 1, source)
             )
-    return Model(text, _side(text, 0, at, source), _side(text, at + 1, len(text), source), source)
+    return Model(text, parse_piece(text, 0, at, source), parse_piece(text, at + 1, len(text), source), source)
 
 
 def _without_comments(text: str) -> str:
@@ -129,17 +129,6 @@ def _without_comments(text: str) -> str:
         code = line.partition("#")[0]
         lines.append(code + " " * (len(line) - len(code)))
     return "\n".join(lines)
-
-
-def _side(text: str, start: int, end: int, source: str) -> Tree:
-    """One side of a model, read with the rest of the text blanked out, so that its places stay what they are."""
-    blanked = "".join(c if start <= i < end or c == "\n" else " " for i, c in enumerate(text))
-    try:
-        return parse(blanked, source)._replace(text=text)
-    except UsageError as error:
-        if error.span is not None:
-            error.span = error.span._replace(text=text)
-        raise
 
 
 class Names(NamedTuple):
@@ -332,10 +321,4 @@ def _multiplied(tree: Tree, matrices: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def place_of(model: Model, name: str) -> Span | None:
-    for tree in model.texts:
-        node: Node | None = next(
-            (n for n in tree_names.all_nodes(tree.root) if tree_names.name_of(n) == name), None
-        )
-        if node is not None:
-            return tree.span(node)
-    return None
+    return tree_names.place_of_name(model.texts, name)

@@ -42,15 +42,11 @@ def read_parts(
     for name, tree in found.items():
         later = next((other for other in tree.names if other in found), None)
         if later is not None:
+            from gdcli.language.tree_names import place_of_name  # only an error needs it
+
             hint = "a part uses those that come before it"
-            raise UsageError(f"{name} uses {later}, which is no part yet", hint, _place(tree, later))
+            raise UsageError(f"{name} uses {later}, which is no part yet", hint, place_of_name([tree], later))
     return found
-
-
-def _place(tree: Tree, name: str) -> Span | None:
-    from gdcli.language.tree_names import all_nodes, name_of  # only an error needs it
-
-    return next((tree.span(node) for node in all_nodes(tree.root) if name_of(node) == name), None)
 
 
 def _part(text: str, option: str) -> tuple[str, Tree]:
@@ -65,13 +61,7 @@ def _part(text: str, option: str) -> tuple[str, Tree]:
     if name in CONSTANTS or name in CALLABLE:
         what = "a constant" if name in CONSTANTS else "a function"
         raise UsageError(f"{name} is {what}", "give the part another name", Span(text, 0, len(typed), option))
-    try:
-        tree = syntax.parse(" " * begin + text[begin:], option)
-    except UsageError as error:
-        if error.span is not None:
-            error.span = error.span._replace(text=text)
-        raise
-    return name, tree._replace(text=text)
+    return name, syntax.parse_piece(text, begin, len(text), option)
 
 
 def with_parts(tree: Tree, parts: Mapping[str, Tree]) -> Tree:

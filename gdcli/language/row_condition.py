@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import Span, UsageError
-from gdcli.language.syntax import Tree, parse
+from gdcli.language.syntax import Tree, parse_piece
 from gdcli.language.tokens import COMPARISONS, Token, tokenize
 
 EXAMPLE = 'for example x > 2, group == "a", or 10:200 for the rows 10 to 200'
@@ -194,5 +194,4 @@ class _Reader:
             raise UsageError(
                 "a text stands within an expression", 'it is compared as a whole: group == "a"', place
             )
-        blanked = " " * start + self.text[start:end] + " " * (len(self.text) - end)
-        return parse(blanked, self.source)._replace(text=self.typed)
+        return parse_piece(self.text, start, end, self.source)._replace(text=self.typed)

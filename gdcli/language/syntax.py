@@ -108,6 +108,17 @@ def parse(text: str, source: str = "") -> Tree:
     return TreeReader(text, source, tokens).tree()
 
 
+def parse_piece(text: str, start: int, end: int, source: str = "") -> Tree:
+    """Return the tree of ``text[start:end]``, read with the rest blanked out, so that places are those of the text."""
+    blanked = "".join(c if start <= i < end or c == "\n" else " " for i, c in enumerate(text))
+    try:
+        return parse(blanked, source)._replace(text=text)
+    except UsageError as error:
+        if error.span is not None:
+            error.span = error.span._replace(text=text)
+        raise
+
+
 class TreeReader:
     """Python's tree of the tokens, checked node by node and rebuilt with places in the text as typed."""
 

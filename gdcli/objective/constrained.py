@@ -16,8 +16,7 @@ from typing import Any
 from gdcli.kernel.vectors import Array, np
 from gdcli.language.constraints import Constraint
 from gdcli.objective.box import Box
-from gdcli.objective.constraint_rows import ConstraintRows
-from gdcli.objective.linear_rows import LinearRows
+from gdcli.objective.constraint_rows import ConstraintRows, LinearRows
 from gdcli.objective.long_rows import LongRows
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 

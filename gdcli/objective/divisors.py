@@ -33,25 +33,9 @@ def changing_divisors(graph: Graph, root: int, depends: Callable[[int], bool]) -
     found: dict[int, None] = {}
     for i in _always(graph, root):
         for factor in _factors(graph, _divisor(graph, i)):
-            if depends(factor) and not _is_positive(graph, factor):
+            if depends(factor) and not graph.is_never_negative(factor):
                 found[factor] = None
     return list(found)
-
-
-def _is_positive(graph: Graph, i: int) -> bool:
-    """Tell whether a node is plainly never below zero."""
-    key, value = graph.keys[i], graph.value_of(i)
-    if value is not None:
-        return value >= 0.0
-    if key[0] == "mul" and key[1] == key[2]:
-        return True
-    if key[0] == "pow":
-        return (graph.value_of(key[2]) or 1.0) % 2.0 == 0.0 or _is_positive(graph, key[1])
-    if key[0] in ("add", "mul", "div", "min", "sum"):
-        return all(_is_positive(graph, a) for a in key[1:])
-    if key[0] == "max":
-        return any(_is_positive(graph, a) for a in key[1:])
-    return key[0] in FUNCTIONS and FUNCTIONS[key[0]].nonnegative
 
 
 def _divisor(graph: Graph, i: int) -> int | None:

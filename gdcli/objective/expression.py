@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.compile.runners import ARITHMETIC, Program, ScalarFunction
+from gdcli.compile.scalar_text import leaves_of
 from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec, is_finite
 from gdcli.language.form import Form, size_when_expanded
@@ -273,15 +274,3 @@ def matrix_reader(n: int) -> Callable[[Sequence[float]], list[Vec]]:
 def _matrix_of_two(triangle: Sequence[float]) -> list[Vec]:
     a, b, c = triangle
     return [Vec((a, b)), Vec((b, c))]
-
-
-def leaves_of(space: Space) -> dict[Key, str]:
-    """Return the leaves of all variables in flat order, each with its name in program text."""
-    leaves: dict[Key, str] = {}
-    for name, length in space.lengths.items():
-        keys: list[Key] = (
-            [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
-        )
-        for key in keys:
-            leaves[key] = f"x{len(leaves)}"
-    return leaves

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import np
-from gdcli.objective.engine import A_NODE, COMPILED, KEPT, MOST_NODES
+from gdcli.objective.build import A_NODE, COMPILED, KEPT, MOST_NODES
 
 if TYPE_CHECKING:
     from gdcli.compile.native_epochs import EpochKernel, Runs

@@ -21,7 +21,6 @@ _BOTH = UP | DOWN
 _STEPS = {
     "add": (1, 1), "max": (1, 1), "min": (1, 1), "sub": (1, -1), "neg": (-1,), "exp": (1,), "expm1": (1,)
 }  # fmt: skip
-_NEVER_NEGATIVE = frozenset({"abs", "exp", "sqrt", "cosh", "hypot"})
 
 
 class ReplacedKinks:
@@ -37,7 +36,6 @@ class ReplacedKinks:
         self.names: list[str] = []
         self.rows: list[int] = []
         self._variables: dict[int, int] = {}
-        self._never_negative: dict[int, bool] = {}
 
     def replaced(self, root: int, ways: Ways) -> int:
         """Return the node of ``root`` with its kinks replaced where what is asked moves with it in these ``ways``."""
@@ -102,7 +100,11 @@ class ReplacedKinks:
             return [(args[0], self._sign(args[1])), (args[1], self._sign(args[0]))]
         if op == "div":
             return [(args[0], self._sign(args[1])), (args[1], None)]
-        if args and self.is_never_negative(args[0]) and (op in ("mul", "abs") or self._is_positive_power(i)):
+        if (
+            args
+            and self.graph.is_never_negative(args[0])
+            and (op in ("mul", "abs") or self._is_positive_power(i))
+        ):
             return [(args[0], 1)]
         return [(a, None) for a in args]
 
@@ -116,25 +118,4 @@ class ReplacedKinks:
         value = self.graph.value_of(i)
         if value is not None and value < 0.0:
             return -1
-        return 1 if self.is_never_negative(i) else None
-
-    def is_never_negative(self, i: int) -> bool:
-        """Tell whether a node is plainly 0 or more wherever it has a value."""
-        if i not in self._never_negative:
-            self._never_negative[i] = self._find_sign(i)
-        return self._never_negative[i]
-
-    def _find_sign(self, i: int) -> bool:
-        key = self.graph.keys[i]
-        op, args = key[0], arguments(key)
-        value = self.graph.value_of(i)
-        if value is not None:
-            return value >= 0.0
-        if op in _NEVER_NEGATIVE or (op == "mul" and args[0] == args[1]):
-            return True
-        if op == "max":
-            return any(map(self.is_never_negative, args))
-        if op == "pow":
-            exponent = self.graph.value_of(args[1])
-            return self.is_never_negative(args[0]) or (exponent is not None and exponent % 2.0 == 0.0)
-        return op in ("add", "mul", "div", "min") and all(map(self.is_never_negative, args))
+        return 1 if self.graph.is_never_negative(i) else None

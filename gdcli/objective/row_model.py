@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.smoothing import can_smooth
+from gdcli.compile.scalar_text import leaves_of
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.space import Space
@@ -20,6 +21,7 @@ from gdcli.language import form
 from gdcli.language.graph import LEAVES, Graph, Key
 from gdcli.language.losses import LOGITS, LOSSES, Numbers
 from gdcli.language.model_text import Model, Names
+from gdcli.language.syntax import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,7 @@ class RowModel:
     @property
     def parameter_leaves(self) -> dict[Key, str]:
         """The leaf of each parameter in flat order, with its name in program text: x0, x1, ..."""
-        leaves: dict[Key, str] = {}
-        for name, length in self.space.lengths.items():
-            keys: list[Key] = (
-                [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
-            )
-            leaves.update({key: f"x{len(leaves) + i}" for i, key in enumerate(keys)})
-        return leaves
+        return leaves_of(self.space)
 
     @property
     def parameters(self) -> list[int]:
@@ -126,16 +122,9 @@ def build_row_model(
     """
     if loss not in LOSSES:
         raise UsageError(f"unknown loss {loss}", did_you_mean(loss, LOSSES, f"one of {', '.join(LOSSES)}"))
-    graph = Graph()
-    lengths: dict[str, int | None] = {**names.parameters, **dict.fromkeys(names.columns)}
-    asked = asked or AskedLoss()
-
-    def node(tree: Any) -> int:
-        known = {name: value for name, value in constants.items() if name in tree.names}
-        return form.build_row(tree, graph, lengths, known, names.matrices)
-
-    right = node(model.right)
-    left = None if model.left is None else node(model.left)
+    graph, asked = Graph(), asked or AskedLoss()
+    right = _node(graph, model.right, names, constants)
+    left = None if model.left is None else _node(graph, model.left, names, constants)
     if left is None:
         fitted, misfit = None, _Misfit(right if sign > 0 else graph.node("neg", right))
     else:
@@ -151,16 +140,18 @@ def build_row_model(
     return RowModel(model, names, graph, space, *nodes, columns, constants, tilt=tilt)
 
 
+def _node(graph: Graph, tree: Tree, names: Names, constants: Mapping[str, Any]) -> int:
+    """The node in ``graph`` of a side of a model."""
+    lengths: dict[str, int | None] = {**names.parameters, **dict.fromkeys(names.columns)}
+    known = {name: value for name, value in constants.items() if name in tree.names}
+    return form.build_row(tree, graph, lengths, known, names.matrices)
+
+
 def residual_in(graph: Graph, row: RowModel, weighting: Weighting | None) -> int:
     """Return the node of a row's residual, whose square is its loss, in another graph; the loss must be a square."""
-    names = row.names
-    lengths: dict[str, int | None] = {**names.parameters, **dict.fromkeys(names.columns)}
-
-    def node(tree: Any) -> int:
-        known = {name: value for name, value in row.constants.items() if name in tree.names}
-        return form.build_row(tree, graph, lengths, known, names.matrices)
-
-    found = graph.node("sub", node(row.model.left), node(row.model.right))
+    assert row.model.left is not None
+    sides = (_node(graph, tree, row.names, row.constants) for tree in (row.model.left, row.model.right))
+    found = graph.node("sub", *sides)
     if weighting is None:
         return found
     column = graph.scalar(weighting.column)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.number_format import amount, column, short
-from gdcli.record.path_rows import COORDINATES
-from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, cut, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, and_more, beyond, coordinates, cut, fact, laid_out
 
 if TYPE_CHECKING:
     from gdcli.record.runs import RunRecord
@@ -45,11 +44,7 @@ def constraints(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
         note += "; not unique, the gradients of what is active depend on each other"
     if any(price is not None for price in prices):
         lines += [[(note, "rule")]]
-    if len(found.constraints) > len(shown):
-        lines.append(
-            [(f"and {len(found.constraints) - len(shown)} more; --format json has them all", "rule")]
-        )
-    return lines
+    return lines + and_more(len(found.constraints) - len(shown))
 
 
 def _each(number: Number) -> list[float]:
@@ -103,15 +98,12 @@ def minima(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
         Column("kind", [m.kind for m in shown], left=True),
     ]
     space = found.problem.space
-    most, places = min(space.size, COORDINATES), [space.flatten(m.point) for m in shown]
-    columns += coordinates(space, ([place[i] for place in places] for i in range(most)))
+    columns += coordinates(space, [space.flatten(m.point) for m in shown])
     total = amount(len(found.minima), f"distinct {found.extremum}").replace("mums", "ma")
     text = f"{total} from {amount(found.starts or 1, 'start')}"
     text += (
         f"; other {found.extremum[:-2]}a are not excluded: that takes --global, and bounds on every variable"
     )
-    more = len(found.minima) - len(shown)
     lines = fact("found", text, width, "title")
-    unseen = beyond(space, most)
-    lines += [[], *laid_out(columns, width, glyphs, all_in="--format json", unseen=unseen)]
-    return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
+    lines += [[], *laid_out(columns, width, glyphs, all_in="--format json", unseen=beyond(space))]
+    return lines + and_more(len(found.minima) - len(shown))

@@ -388,3 +388,36 @@ def positive(value: float | None) -> float:
 
 def gaps(values: Sequence[float], sign: int, best: float) -> list[float]:
     return [positive(sign * v - best) for v in values]
+
+
+# -- boxes of two variables --------------------------------------------------------------------------------------------
+
+# A box from (low, high) of the one variable to (low, high) of the other.
+Rectangle = tuple[tuple[float, float], tuple[float, float]]
+
+
+def box_map(
+    run: Run, cover: Sequence[Rectangle], left: Sequence[Rectangle], values: Values, resolution: int
+) -> Contours:
+    """Return the contours within the bounds, the boxes of the ``cover``, and those that may hold the best point."""
+    x, y, equal = common_scale(*run.bounds)
+    label = amount(len(cover), "box of the proof", "boxes of the proof")
+    series = [joined(_outlines(cover))._replace(label=label, ink=BLACK, width=0.7, detail=True)]
+    if left:
+        centers = [tuple(0.5 * a + 0.5 * b for a, b in box) for box in left]
+        told = amount(len(left), f"box that may hold a {run.word}", f"boxes that may hold a {run.word}")
+        xs, ys = ([center[k] for center in centers] for k in (0, 1))
+        series.append(Series(xs, ys, told, VERMILLION, "s", 0.0, 7.0, hollow=True))
+    if run.answer is not None:
+        spans = [x[1] - x[0], y[1] - y[0]]
+        text = f"{run.word} {place_text(run.names, run.answer, spans)}"
+        series.append(Series([run.answer[0]], [run.answer[1]], text, BLACK, "*", 0.0, 11.0))
+    view = View(x, y, equal, [Scale(False), Scale(False)])
+    return height_map(run.title, run.names, view, series, run.sign, values, resolution)
+
+
+def _outlines(boxes: Sequence[Rectangle]) -> list[tuple[float, float]]:
+    pieces: list[tuple[float, float]] = []
+    for (a, b), (c, d) in boxes:
+        pieces += [(a, c), (b, c), (b, d), (a, d), (a, c), (nan, nan)]
+    return pieces

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount, column, error_cells, short, usual_decimals
-from gdcli.render.page import Column, Glyphs, Line, chosen, cut, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, chosen, fact, label_column, laid_out
 
 if TYPE_CHECKING:
     from gdcli.record.fits import DiagnosticsRecord, FitRecord
@@ -214,7 +214,6 @@ def _limits(ends: list[float | None], estimate: float) -> tuple[float, float] | 
 
 MOST_GROUPS = 24
 _FIRST, _LAST = 18, 3
-_LONGEST_LABEL = 20
 
 
 def group_parts(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
@@ -237,10 +236,7 @@ def group_parts(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
 def _columns(parts: Sequence[GroupPart], plus: str) -> list[Column]:
     columns = []
     for name in parts[0].group:
-        labels = [part.group[name] for part in parts]
-        is_text = any(isinstance(v, str) for v in labels)
-        texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in labels]
-        columns.append(Column(cut(name, _LONGEST_LABEL), texts, left=is_text))
+        columns.append(label_column(name, [part.group[name] for part in parts]))
     columns.append(Column("rows", [str(part.rows) for part in parts]))
     tables = [part.rows_of_parameters() for part in parts]
     for k, (name, *_) in enumerate(tables[0]):

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isfinite, isnan
 
 from gdcli.kernel.errors import columns_of, harmless, shorten
 from gdcli.kernel.number_format import column, short
 from gdcli.record.gradients import QUOTIENTS, BestStepRecord, GradientRecord, StepRecord, TraceRecord
 from gdcli.render.page import Column, Glyphs, Line, cut, fact, fits, laid_out, wrap
-from gdcli.render.summary import point_text, typed_texts
+from gdcli.render.summary import point_text, title, typed_texts
 
 FEW = 6  # components that are shown with all their ways one under the other
 WAYS = {
@@ -39,8 +38,7 @@ def page(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
 
 def head(found: GradientRecord | TraceRecord, width: int, label: str) -> list[Line]:
     problem = found.problem
-    expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
-    lines = fact(label, expression, width, "title")
+    lines = title(label, problem, width)
     if problem.constants:
         lines += fact("with", point_text(problem.constants), width)
     lines += typed_texts("let", problem.let, width)
@@ -83,9 +81,9 @@ def _many(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
     roles = ["" if c.agrees else "bad" for c in found.components.values()]
     for digits in (10, 8, 6, 5, 4):
         columns = [Column("by", list(found.components), left=True, roles=roles)]
-        for name, title in WAYS.items():
+        for name, way in WAYS.items():
             values = [_value(found.value_of(label, name), digits) for label in found.components]
-            columns.append(Column(title, values, spare=1))
+            columns.append(Column(way, values, spare=1))
         if fits(columns, width):
             break
     return laid_out(columns, width, glyphs, all_in="--format json")
@@ -144,7 +142,7 @@ def _errors(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
     largest = " (the largest over the components)" if len(found.components) > 1 else ""
     stars = "*: the best h to expect, +: the least error seen"
     legend = f"errors{largest}; t: mostly truncation, r: mostly rounding, {stars}"
-    lines += [[(piece, "rule")] for piece in _wrapped(legend, width)]
+    lines += [[(piece, "rule")] for piece in wrap(legend, width)]
     for name, b in best.items():
         seen = (
             "" if b.least_h == b.h else f"; least error seen {_error(b.least_error)}, at h = {b.least_h:.0e}"
@@ -165,12 +163,6 @@ def _error_cell(error: float | None, mostly: str) -> str:
     if error == 0.0:
         return "0  "
     return f"{error:.1e} {'!' if mostly == 'unexplained' else mostly[:1]}"
-
-
-def _wrapped(text: str, width: int) -> Sequence[str]:
-    from gdcli.render.page import wrap
-
-    return wrap(text, width)
 
 
 def _verdict(found: GradientRecord, width: int) -> list[Line]:
@@ -224,15 +216,12 @@ def _steps(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
     room = next((left for k in (3, 2) if (left := width - sum(beside[:k]) - 2) >= _FORMULAS), _FORMULAS)
     widest = max(map(columns_of, slopes))
     left = max(room - widest, room // 2) if widest < room else room // 2
+    rest = room - min(left, max(map(columns_of, formulas)))
     columns = [
         Column("step", names, left=True),
         Column("formula", [cut(text, left) for text in formulas], left=True),
         Column("value", values, spare=1),
-        Column(
-            "local derivative",
-            [cut(text, room - min(left, _widest(formulas))) for text in slopes],
-            left=True,
-        ),
+        Column("local derivative", [cut(text, rest) for text in slopes], left=True),
         Column("its value", numbers, spare=2),
     ]
     return _whole(columns, width, glyphs)
@@ -244,10 +233,6 @@ def _whole(columns: list[Column], width: int, glyphs: Glyphs) -> list[Line]:
     if any(cell.endswith("...") for column in columns if column.left for cell in column.cells):
         lines.append([(f"...: a formula goes on; {ALL} has all", "rule")])
     return lines
-
-
-def _widest(texts: list[str]) -> int:
-    return max(map(columns_of, texts))
 
 
 def _forward(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:

@@ -1,7 +1,7 @@
-"""Fits to groups as a table: a row per group, written some thousand rows at a time, so that it never has to be whole.
+"""Fits to groups as they come: as a table some thousand rows at a time, or a line, a row or chosen values for each.
 
-A parameter is shown as ``value ± error``, the error to two digits. The columns that fit are chosen by the first rows,
-and the page says which were left out; later rows keep them, and a column grows where it must.
+In the table a parameter is shown as ``value ± error``, the error to two digits. The columns that fit are chosen by the
+first rows, and the page says which were left out; later rows keep them, and a column grows where it must.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import columns_of, harmless, shorten
 from gdcli.kernel.number_format import amount, error_cells, seconds, short, usual_decimals
+from gdcli.record import groups
 from gdcli.record.groups import Group, GroupRecorder, cells
+from gdcli.record.schema import SCHEMA
 from gdcli.record.selection import Words
+from gdcli.record.serialization import RowText, json_text
 from gdcli.render import summary
 from gdcli.render.fit_page import data_text, loss_text
-from gdcli.render.page import Column, Line, TableLine, chosen, cut, fact, named, pad
+from gdcli.render.page import Column, Line, TableLine, chosen, fact, heading, label_column, named, pad
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
     from gdcli.record.fits import FitProblemRecord, RowsRecord
     from gdcli.render.tables import Look
 
-_LONGEST_LABEL = 20
 # Of a parameter with its error: -2.001 ± 0.027.
 _USUAL_WIDTH = 14
 # Of groups whose answer is not unique so many are told in words: of even numbers of rows each may be one.
@@ -79,7 +81,7 @@ class GroupTable:
             lines = self._head()
         chosen = [self._fitted(k, columns[key]) for k, key in enumerate(self._kept)]
         if lines:
-            lines += self._titles(chosen)
+            lines += heading(chosen, self._widths, self._glyphs)
         roles = ["good" if fit.is_good else "bad" for fit in some]
         left = [column.left for column in chosen]
         told = [*chosen[:-1], chosen[-1]._replace(roles=roles)]
@@ -155,14 +157,6 @@ class GroupTable:
         value, mark, _ = cell.partition(f" {self._plus} ")
         return f"{float(value):.3g}" if mark else f"{cell[: most - 3]}..."
 
-    def _titles(self, chosen: Sequence[Column]) -> list[Line]:
-        titles = [pad(column.title, w, column.left) for column, w in zip(chosen, self._widths, strict=True)]
-        lines: list[Line] = [TableLine([("  ".join(titles), "title")], chosen)]
-        if self._glyphs.rule:
-            total = sum(self._widths) + 2 * (len(self._widths) - 1)
-            lines.append(TableLine([(self._glyphs.rule * total, "rule")], chosen))
-        return lines
-
     def _choose(self, columns: dict[str, Column]) -> None:
         wide = {key: _wide(column) if key in self._names else column for key, column in columns.items()}
         kept, left_out = chosen(list(wide.values()), self._width)
@@ -178,10 +172,7 @@ class GroupTable:
         by_column = [[_number(row[k]) for row in found] for k in range(len(wanted) + 2)]
         columns: dict[str, Column] = {}
         for column in self._asked.by:
-            values = [fit.labels[column] for fit in some]
-            is_text = any(isinstance(value, str) for value in values)
-            texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in values]
-            columns[f"by {column}"] = Column(cut(column, _LONGEST_LABEL), texts, left=is_text)
+            columns[f"by {column}"] = label_column(column, [fit.labels[column] for fit in some])
         columns["n"] = Column("rows", [str(fit.rows.used) for fit in some])
         for k, name in enumerate(self._names):
             of_name = by_column[len(parts) * k : len(parts) * (k + 1)]
@@ -246,3 +237,78 @@ def _blur(fit: Group, k: int) -> float | None:
     """What rounding leaves open of a parameter of a group that the model says exactly; these are solved alone."""
     errors = None if fit.found is None else fit.found.certificate.errors
     return None if errors is None or k >= len(errors) else errors[k]
+
+
+# -- the machine formats: a line, a row or chosen values for each group ------------------------------------------------
+
+
+class Writer:
+    """Writes groups as they come; at the end, of which ``finish`` is told, nothing is left to write."""
+
+    def finish(self, tally: Counter[str]) -> None: ...
+
+
+class GroupLines(Writer):
+    def __init__(self, stream: TextIO, recorder: GroupRecorder) -> None:
+        self._stream, self._recorder = stream, recorder
+
+    def __call__(self, fits: Sequence[Group]) -> None:
+        self._stream.write("".join(f"{line}\n" for line in groups.lines(fits, self._recorder)))
+        self._stream.flush()
+
+
+class GroupWhole(GroupLines):
+    """One JSON object with the results of all groups, written as they come."""
+
+    def __init__(self, stream: TextIO, recorder: GroupRecorder, by: Sequence[str]) -> None:
+        super().__init__(stream, recorder)
+        head = {"schema": SCHEMA, "type": "groups", "by": list(by)}
+        self._before = json_text(head)[:-1] + ', "results": [\n'
+
+    def __call__(self, fits: Sequence[Group]) -> None:
+        for line in groups.lines(fits, self._recorder):
+            self._stream.write(self._before + line)
+            self._before = ",\n"
+
+    def finish(self, tally: Counter[str]) -> None:
+        self._stream.write("\n]}\n" if self._before == ",\n" else self._before + "]}\n")
+
+
+class GroupRows(Writer):
+    """A header, then a row per group: labels, rows, parameters with their errors, how good the fit is, the status."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        recorder: GroupRecorder,
+        by: Sequence[str],
+        names: Sequence[str],
+        words: Words,
+        timing: bool,
+        text: RowText,
+    ) -> None:
+        self._stream, self._recorder, self._words, self._text = stream, recorder, words, text
+        tail = ("value", "residual_sd", "r_squared", "iterations", "status", "message")
+        self._names = ["rows", "skipped", *names, *tail, *(["seconds"] if timing else [])]
+        stream.write(text.head([*by, *self._names]))
+
+    def __call__(self, fits: Sequence[Group]) -> None:
+        found = cells(fits, self._names, self._recorder, self._words)
+        rows = zip(fits, found, strict=True)
+        self._stream.write("".join(self._text.row([*fit.labels.values(), *row]) for fit, row in rows))
+        self._stream.flush()
+
+
+class GroupSelected(Writer):
+    """Per group one line of its labels and the values asked for, tab separated; what is not known is empty."""
+
+    def __init__(self, stream: TextIO, recorder: GroupRecorder, names: Sequence[str], words: Words) -> None:
+        self._stream, self._recorder, self._names, self._words = stream, recorder, list(names), words
+
+    def __call__(self, fits: Sequence[Group]) -> None:
+        found = cells(fits, self._names, self._recorder, self._words)
+        for fit, row in zip(fits, found, strict=True):
+            texts = ["" if v is None else repr(v) if isinstance(v, float) else str(v) for v in row]
+            labels_of = [str(v).replace("\t", " ") for v in fit.labels.values()]
+            self._stream.write("\t".join([*labels_of, *texts]) + "\n")
+        self._stream.flush()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, short
 from gdcli.kernel.status import role_of
-from gdcli.render.comparison import Kind, aligned
+from gdcli.render.comparison_pages import Kind, aligned
 from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, warnings
 from gdcli.render.sparkline import Bars

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import columns_of, harmless
-from gdcli.kernel.number_format import column
+from gdcli.kernel.number_format import column, short
 from gdcli.kernel.numerics import TINY
+from gdcli.record.path_rows import COORDINATES
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -30,6 +31,7 @@ class TableLine(list[tuple[str, str]]):
 
 
 LABEL = 14  # columns of the label before a fact
+_LONGEST_LABEL = 20  # of a group
 MOST_NAMED = 8  # of columns that are not shown
 _ROUNDING = 1e10 * TINY  # the sides of a box around 0 are as long only because of rounding
 
@@ -139,11 +141,7 @@ def table(columns: Sequence[Column], glyphs: Glyphs, omitted: Iterable[int] = ()
     omission.
     """
     widths = [column.width for column in columns]
-    total = sum(widths) + 2 * (len(widths) - 1)
-    titles = "  ".join(pad(c.title, w, c.left) for c, w in zip(columns, widths, strict=True))
-    lines: list[Line] = [TableLine([(titles, "title")], columns)]
-    if glyphs.rule:
-        lines.append(TableLine([(glyphs.rule * total, "rule")], columns))
+    lines = heading(columns, widths, glyphs)
     gaps = set(omitted)
     for row in range(len(columns[0].cells)):
         if row in gaps:
@@ -154,6 +152,20 @@ def table(columns: Sequence[Column], glyphs: Glyphs, omitted: Iterable[int] = ()
             line.append((pad(c.cells[row], w, c.left), c.roles[row] if c.roles else ""))
         lines.append(line)
     return lines
+
+
+def heading(columns: Sequence[Column], widths: Sequence[int], glyphs: Glyphs) -> list[Line]:
+    """Return the line of titles of columns that are so wide, and the rule below it."""
+    titles = "  ".join(pad(c.title, w, c.left) for c, w in zip(columns, widths, strict=True))
+    lines: list[Line] = [TableLine([(titles, "title")], columns)]
+    if glyphs.rule:
+        lines.append(TableLine([(glyphs.rule * (sum(widths) + 2 * (len(widths) - 1)), "rule")], columns))
+    return lines
+
+
+def and_more(left: int, all_in: str = "--format json") -> list[Line]:
+    """Return the line below a table that ``left`` out rows, nothing where it left out none."""
+    return [[(f"and {left} more; {all_in} has them all", "rule")]] if left else []
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -215,15 +227,22 @@ def warnings(texts: Iterable[str], width: int) -> list[Line]:
     return [line for lines in found for line in lines]
 
 
-def beyond(space: Space, most: int) -> tuple[list[str], int]:
-    """The first names of the variables after so many, and how many there are."""
-    size, label = space.size, space.label
-    return [label(i) for i in range(most, min(size, most + MOST_NAMED))], max(0, size - most)
+def beyond(space: Space) -> tuple[list[str], int]:
+    """The first names of the variables that have no column, and how many of these there are."""
+    first, size = COORDINATES, space.size
+    return [space.label(i) for i in range(first, min(size, first + MOST_NAMED))], max(0, size - first)
 
 
 def coordinates(space: Space, points: Iterable[Sequence[float]]) -> list[Column]:
-    """A column for each variable, the last of them the first to go."""
-    return [Column(space.label(i), column(values, 8), spare=4) for i, values in enumerate(points)]
+    """A column for each of the first variables, the last of them the first to go."""
+    columns = zip(*(point[:COORDINATES] for point in points), strict=True)
+    return [Column(space.label(i), column(values, 8), spare=4) for i, values in enumerate(columns)]
+
+
+def label_column(name: str, values: Sequence[float | str]) -> Column:
+    """Return the column of what groups are called in one column of the data."""
+    texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in values]
+    return Column(cut(name, _LONGEST_LABEL), texts, left=any(isinstance(v, str) for v in values))
 
 
 def half_widths(ends: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Column:

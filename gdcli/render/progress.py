@@ -45,13 +45,15 @@ def _place(part: Part, spent: float) -> tuple[list[str], str]:
 
 
 class Progress:
-    """``with Progress(stream) as progress:`` read with `reading`, search with `searching`, run with `iterate` and
-    `epoch` as observers.
+    """``with Progress(stream) as progress:`` read with `reading`, search with `searching`, run with it as an observer,
+    epochs with `epoch`.
 
     ``sign`` is that of the user's values (None: they are not told), ``caps`` are those of a run. Work in parts of which
     each has runs of its own tells with `begin` which part it is at. Without a ``stream``, and where it is no terminal,
     nothing is done.
     """
+
+    thinning = (0, 1)  # the last iterate of a chunk of steps will do
 
     def __init__(
         self,
@@ -74,9 +76,6 @@ class Progress:
 
     def __exit__(self, *ended: object) -> None:
         self.clear()
-
-    def since(self, began: float, best: float, part: Part | None) -> None:
-        self._began, self._next, self._best, self._part = began, began + PATIENCE, best, part
 
     def clear(self) -> None:
         if self._shown and self._stream is not None:
@@ -107,7 +106,7 @@ class Progress:
         if self._due():
             self._tell(None)
 
-    def iterate(self, iterate: Iterate) -> None:
+    def __call__(self, iterate: Iterate) -> None:
         self._best = min(self._best, iterate.at.value)
         if self._due():
             self._tell(iterate)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount, seconds, short
-from gdcli.kernel.status import role_of
-from gdcli.record.path_rows import COORDINATES
-from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, half_widths, laid_out
-from gdcli.render.summary import point_text
+from gdcli.render.boxes_page import ends_of
+from gdcli.render.page import Column, Glyphs, Line, and_more, beyond, coordinates, fact, half_widths, laid_out
+from gdcli.render.summary import point_text, verdict
 
 if TYPE_CHECKING:
     from gdcli.record.roots import RootsRecord
@@ -38,9 +37,7 @@ def page(found: RootsRecord, width: int, glyphs: Glyphs, timing: bool = False) -
     lines += fact("bounds", ", ".join(ends) + more, width)
     if found.roots:
         lines += [[], *_table(found, width, glyphs)]
-    role = role_of(found.status)
-    message = harmless(found.message).removeprefix(found.status.capitalize()).lstrip(": ")
-    lines += [[], *fact(found.status, message, width, role, label_role=role)]
+    lines += [[], *verdict(found, width)]
     lines += fact("work", f"{amount(found.examined, 'box', 'boxes')} examined", width)
     if timing and found.seconds is not None:
         lines += fact("time", seconds(found.seconds), width)
@@ -49,15 +46,11 @@ def page(found: RootsRecord, width: int, glyphs: Glyphs, timing: bool = False) -
 
 def _table(found: RootsRecord, width: int, glyphs: Glyphs) -> list[Line]:
     shown, space = found.roots[:MOST_ROOTS], found.space
-    ends = [(space.flatten(root.low), space.flatten(root.high)) for root in shown]
-    points = [space.flatten(root.point) for root in shown]
-    most = min(space.size, COORDINATES)
     columns = [
         Column("root", [str(k) for k in range(1, len(shown) + 1)]),
         Column("proved", ["yes" if root.proved else "no" for root in shown], left=True),
-        half_widths(ends),
-        *coordinates(space, ([point[i] for point in points] for i in range(most))),
+        half_widths(ends_of(space, shown)),
+        *coordinates(space, [space.flatten(root.point) for root in shown]),
     ]
-    lines = laid_out(columns, width, glyphs, unseen=beyond(space, most))
-    left = len(found.roots) - len(shown)
-    return [*lines, [(f"and {left} more; --format csv has them all", "rule")]] if left else lines
+    lines = laid_out(columns, width, glyphs, unseen=beyond(space))
+    return lines + and_more(len(found.roots) - len(shown), "--format csv")

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, known, listing, seconds, short
 from gdcli.kernel.status import CurvatureSource, StopReason, role_of
-from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
+from gdcli.record.path_rows import ENDS, Row, Trail
 from gdcli.record.schema import plain
 from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out, warnings
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
+    from gdcli.record.gradients import QuestionRecord
+    from gdcli.record.roots import RootsRecord
     from gdcli.record.runs import End, ProblemRecord, RunRecord
 
 
@@ -38,7 +40,7 @@ def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Li
     if not (found.constraints or found.sensitivity or found.minima or found.global_):
         return []
     from gdcli.render.answer_tables import constraints, minima, sensitivity
-    from gdcli.render.global_page import all_minima, boxes
+    from gdcli.render.boxes_page import all_minima, boxes
 
     return [table(found, width, glyphs) for table in (constraints, sensitivity, minima, boxes, all_minima)]
 
@@ -107,7 +109,7 @@ def _question(found: RunRecord, width: int) -> list[Line]:
     return lines
 
 
-def title(what: str, problem: ProblemRecord, width: int) -> list[Line]:
+def title(what: str, problem: ProblemRecord | QuestionRecord, width: int) -> list[Line]:
     return fact(what, harmless(shorten(" ".join(problem.expression.split()), 5 * width)), width, "title")
 
 
@@ -117,17 +119,9 @@ def setting(found: RunRecord, width: int, search: str = "") -> list[Line]:
     if problem.constants:
         fixed = f" ({', '.join(problem.fixed)} by equal bounds)" if problem.fixed else ""
         lines += fact("with", point_text(problem.constants) + harmless(fixed), width)
-    if found.global_:  # boxes have no start
-        pass
-    elif problem.drawn:
-        lines += fact(
-            "start",
-            f"drawn at random with seed {found.seed}; the same again: {start_option(problem.start)}",
-            width,
-        )
-    else:
-        lines += fact("start", point_text(problem.start), width)
-        if search:
+    if not found.global_:  # boxes have no start
+        lines += beginning(problem, found.seed, width)
+        if search and not problem.drawn:
             lines += fact("search", search, width)
     if problem.bounds:
         lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
@@ -135,6 +129,12 @@ def setting(found: RunRecord, width: int, search: str = "") -> list[Line]:
     lines += typed_texts("subject to", problem.subject_to, width)
     used = found.used or found.method
     return lines + fact("method", used + (f" ({found.why})" if found.why else ""), width)
+
+
+def beginning(problem: ProblemRecord, seed: int, width: int) -> list[Line]:
+    """Return the line on the start; of one drawn at random, what gives it again."""
+    told = f"drawn at random with seed {seed}; the same again: {start_option(problem.start)}"
+    return fact("start", told if problem.drawn else point_text(problem.start), width)
 
 
 def typed_texts(label: str, texts: Sequence[str], width: int) -> list[Line]:
@@ -150,7 +150,7 @@ def path(
     found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
 ) -> list[Line]:
     space = found.problem.space
-    unseen = beyond(space, COORDINATES)
+    unseen = beyond(space)
     return thinned(trail, lambda rows: _columns(rows, space, width), width, glyphs, all_in, unseen)
 
 
@@ -192,8 +192,7 @@ def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     # That the last steps are those for the last digits is told where there is room.
     spare = 6 if {"", "polish"}.issuperset(notes) else 0
     tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
-    points = zip(*(row.coordinates for row in rows), strict=True)
-    return [*columns, *coordinates(space, points), *tail]
+    return [*columns, *coordinates(space, [row.coordinates for row in rows]), *tail]
 
 
 def _violation(rows: list[Row]) -> list[Column]:
@@ -222,7 +221,7 @@ def global_lines(found: RunRecord, width: int) -> list[Line]:
     """Return what is proved of the global extremum; nothing where that was not asked for."""
     if not found.global_ or found.status == "infeasible":
         return []
-    from gdcli.render.global_page import enclosure
+    from gdcli.render.boxes_page import enclosure
 
     return enclosure(found, width)
 
@@ -232,7 +231,7 @@ def global_work(found: RunRecord) -> str:
     return f"{amount(found.global_.examined, 'box', 'boxes')} examined" if found.global_ else ""
 
 
-def verdict(found: RunRecord, width: int) -> list[Line]:
+def verdict(found: RunRecord | RootsRecord, width: int) -> list[Line]:
     """Return how it ended, as a sentence that the status begins: "converged | to a local minimum"."""
     status = found.status
     role = role_of(status)

@@ -21,7 +21,7 @@ from gdcli.solve.methods.elementwise import Elementwise, States
 from gdcli.solve.stopping import Limits, Rule, RunProgress
 
 if TYPE_CHECKING:
-    from gdcli.objective.engine import ScalarTier
+    from gdcli.objective.build import ScalarTier
     from gdcli.objective.native_chunk import Chunk, ChunkIterate
     from gdcli.objective.native_objective import Loop
 

@@ -26,7 +26,7 @@ from gdcli.solve.iteration import ANSWERS, BROKEN_OFF, Iterate, Method, Observer
 from gdcli.solve.stopping import Rule, RunProgress
 
 if TYPE_CHECKING:
-    from gdcli.objective.engine import ScalarTier
+    from gdcli.objective.build import ScalarTier
     from gdcli.objective.native_chunk import Chunk, ChunkIterate
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.native_steps import Switch

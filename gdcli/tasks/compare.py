@@ -16,8 +16,7 @@ from gdcli.kernel.errors import DomainError, GdError, Span, UsageError, internal
 from gdcli.kernel.vectors import Vector
 from gdcli.language.interpreter import find_culprit
 from gdcli.language.syntax import Tree
-from gdcli.objective.build import Exact
-from gdcli.objective.engine import ScalarTier
+from gdcli.objective.build import Exact, ScalarTier
 from gdcli.solve.registry import find
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve

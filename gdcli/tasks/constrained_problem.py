@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from gdcli.language.constraints import ConstraintRow
     from gdcli.objective.box import Box
     from gdcli.objective.constrained import Constrained
-    from gdcli.objective.constraint_rows import ConstraintRows
-    from gdcli.objective.linear_rows import LinearRows
+    from gdcli.objective.constraint_rows import ConstraintRows, LinearRows
     from gdcli.objective.long_rows import LongRows
     from gdcli.solve.constrained.kkt_point import KKTPoint
 
@@ -46,8 +45,7 @@ def within_constraints(
     from gdcli.objective.box import Box
     from gdcli.objective.build import EXPAND_NODES
     from gdcli.objective.constrained import Constrained
-    from gdcli.objective.constraint_rows import ConstraintRows
-    from gdcli.objective.linear_rows import linear_rows
+    from gdcli.objective.constraint_rows import ConstraintRows, linear_rows
     from gdcli.objective.long_rows import LongRows
 
     compact = constraints.build(rows, problem.lengths, problem.constants)

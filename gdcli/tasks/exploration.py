@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.export_text import functions, rule, shared_names
+from gdcli.compile.scalar_text import leaves_of
 from gdcli.judge import learning_rates, rate_trials
 from gdcli.judge.gd_forecast import WINDOW
 from gdcli.kernel.dataclass import NamedTuple
@@ -18,7 +19,6 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.space import Space
 from gdcli.language import constraints, form
 from gdcli.language.graph import Graph, Key
-from gdcli.objective.expression import leaves_of
 from gdcli.solve.registry import METHODS, direction
 from gdcli.solve.settings import BOOK_STEP_SIZES, Settings
 from gdcli.tasks.fit.row_sample import drawn_over, row_values

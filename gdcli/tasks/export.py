@@ -17,13 +17,13 @@ from gdcli.calculus.elements import components
 from gdcli.calculus.formula_gradient import formula
 from gdcli.calculus.formula_text import latex, latex_of
 from gdcli.compile import export_text
+from gdcli.compile.scalar_text import leaves_of
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.graph import Graph, Key
 from gdcli.language.losses import LOGITS
-from gdcli.objective.expression import leaves_of
 from gdcli.tasks.outcome import Outcome
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gdcli.judge.stability import Trend
     from gdcli.judge.verdict import Verdict
     from gdcli.objective.box import Box
-    from gdcli.objective.engine import ScalarTier
+    from gdcli.objective.build import ScalarTier
     from gdcli.objective.protocol import Objective
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult

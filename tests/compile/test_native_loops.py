@@ -33,7 +33,7 @@ from gdcli.tasks.problem import parsed
 
 pytest.importorskip("llvmlite")
 
-from gdcli.objective.engine import ScalarTier
+from gdcli.objective.build import ScalarTier
 
 ROSENBROCK = ("(1-x)**2 + 100*(y-x**2)**2", {"x": -1.2, "y": 1.0})
 EXPRESSIONS: dict[str, tuple[str, dict[str, Any], float]] = {

@@ -22,7 +22,7 @@ from texts import shown
 from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS
 from gdcli.compile import export_text, machine_code
-from gdcli.compile.strict_scalar import functions_of, program_text
+from gdcli.compile.scalar_text import functions_of, program_text
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.space import Space
 from gdcli.language import form, interpreter, limits, syntax, tree_names, values

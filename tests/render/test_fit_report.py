@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdcli import api
-from gdcli.cli.fit_plot import FitPlot, epochs_of
+from gdcli.cli.plot_option import FitPlot, epochs_of
 from gdcli.kernel.number_format import pointed, thousands
 from gdcli.kernel.space import Space
 from gdcli.record import fit_records

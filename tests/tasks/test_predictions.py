@@ -266,12 +266,14 @@ def test_one_clear_error(words: list[str], told: str, tmp_path: Path, monkeypatc
 
 
 def test_the_picture_of_a_fit_has_the_bands(tmp_path: Path, monkeypatch: Any) -> None:
-    from gdcli.cli import fit_plot
+    from gdcli.cli import plot_option
 
     pytest.importorskip("matplotlib")
     drawn: list[Any] = []
-    seen = fit_plot.FitPlot.picture
-    monkeypatch.setattr(fit_plot.FitPlot, "picture", lambda *given: drawn.append(seen(*given)) or drawn[-1])
+    seen = plot_option.FitPlot.picture
+    monkeypatch.setattr(
+        plot_option.FitPlot, "picture", lambda *given: drawn.append(seen(*given)) or drawn[-1]
+    )
     monkeypatch.chdir(tmp_path)
     Path("cars.csv").write_text(
         "speed,dist\n" + "".join(f"{s},{d}\n" for s, d in zip(SPEED, DIST, strict=True))

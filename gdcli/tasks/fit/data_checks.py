@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, DomainError
 from gdcli.kernel.vectors import Array, Vector, extremes, np
-from gdcli.language.interpreter import Culprit, find_culprit
 from gdcli.language.tree_names import all_nodes, name_of
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
@@ -17,6 +16,7 @@ from gdcli.tasks.fit.request import FitProblem
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
+    from gdcli.language.interpreter import Culprit
     from gdcli.objective.grouped_residuals import GroupedResiduals
 
 # Where a row stands, in words: its number counts from 0.
@@ -263,6 +263,8 @@ def _outside(problem: FitProblem, row: RowModel, bad: _Bad, x: Vector, place: Pl
     point.update(cells)
     point.update({name: [cells[c] for c in columns] for name, columns in row.names.matrices.items()})
     told = ", ".join(f"{name} = {value:g}" for name, value in list(cells.items())[:4])
+    from gdcli.language.interpreter import find_culprit  # only an error needs it
+
     for tree in row.model.trees:
         culprit = find_culprit(tree, point, problem.constants)
         if culprit is not None:

@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.number_format import amount, column, short
 from gdcli.kernel.numerics import SMALLEST_NORMAL
-from gdcli.record.path_rows import COORDINATES
-from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, half_widths, laid_out
+from gdcli.render.page import (
+    Column,
+    Glyphs,
+    Line,
+    and_more,
+    beyond,
+    coordinates,
+    fact,
+    half_widths,
+    laid_out,
+)
 
 if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.record.roots import RootRecord
     from gdcli.record.runs import GlobalBoxRecord, RunRecord
 
 # Of more boxes the first are shown.
@@ -75,19 +86,23 @@ def _table(
     if not shown:
         return []
     space = found.problem.space
-    ends = [(space.flatten(box.low), space.flatten(box.high)) for box in shown]
+    ends = ends_of(space, shown)
     centers = [[_center(a, b) for a, b in zip(*pair, strict=True)] for pair in ends]
-    most = min(space.size, COORDINATES)
     columns = [
         Column("box", [str(k) for k in range(1, len(shown) + 1)]),
         *more,
         Column("proved", ["one" if box.proved else "no" for box in shown], left=True),
         half_widths(ends),
-        *coordinates(space, ([center[i] for center in centers] for i in range(most))),
+        *coordinates(space, centers),
     ]
-    lines = laid_out(columns, width, glyphs, all_in="--format json", unseen=beyond(space, most))
-    rest = len(left) - len(shown)
-    return [*lines, [(f"and {rest} more; --format json has them all", "rule")]] if rest else lines
+    lines = laid_out(columns, width, glyphs, all_in="--format json", unseen=beyond(space))
+    return lines + and_more(len(left) - len(shown))
+
+
+def ends_of(
+    space: Space, shown: Sequence[GlobalBoxRecord] | Sequence[RootRecord]
+) -> list[tuple[Sequence[float], Sequence[float]]]:
+    return [(space.flatten(box.low), space.flatten(box.high)) for box in shown]
 
 
 def _center(low: float, high: float) -> float:
