@@ -137,7 +137,8 @@ def _goes_on(option: Option[Any], value: str, word: str) -> bool:
     """Whether a word can only be more of the value of an option."""
     if not option.many:
         return bool(_NUMBER.match(word) or word.isidentifier())
-    return bool(_ASSIGNMENT.match(word) or (value.isidentifier() and _NUMBER.match(word)))
+    is_first = value.isidentifier() or _NUMBER.match(value)
+    return bool(_ASSIGNMENT.match(word) or (is_first and _NUMBER.match(word)))
 
 
 def _check_words(positional: list[str], after: list[tuple[Option[Any], list[str]]], command: Command) -> None:
@@ -233,7 +234,9 @@ def _meant(positional: list[str], extra: str, command: Command) -> str:
         return "nothing after -- is an option: put the options before it"
     if _COMPARISON.search(extra) and any(option.name == "--subject-to" for option in command.options):
         return f"write --subject-to '{extra}'"
+    if command.arguments[0].field != "expression":
+        return f"usage: {command.usage}"
     hint, whole = "put the expression in quotes, so that the shell leaves it whole", " ".join(positional)
-    if command.arguments[0].field == "expression" and len(whole) <= 60 and "'" not in whole:
+    if len(whole) <= 60 and "'" not in whole:
         hint += f": gd {command.name} '{whole}'"
     return hint

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
 from gdcli.cli.environment import Answered, Environment, Session
+from gdcli.cli.output_file import folder_hint
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, GdError, Span, UsageError
 from gdcli.solve.checkpointing import Checkpointer
@@ -111,7 +112,7 @@ def _opened(path: str, options: Options, env: Environment, job: Problem | FitReq
         checkpoint_file.write(path, content)
     except OSError as fault:
         why = f"cannot write the checkpoint: {fault.strerror}"
-        raise UsageError(why, "", Span(path, 0, len(path), "--checkpoint")) from None
+        raise UsageError(why, folder_hint(path), Span(path, 0, len(path), "--checkpoint")) from None
     return Checkpoint(path, content, partial(warned, env))
 
 

@@ -46,9 +46,8 @@ class Destination:
         return self._stream
 
     def _unwritable(self, why: str) -> UsageError:
-        folder, span = os.path.dirname(self._path), Span(self._typed, 0, len(self._typed), self._option)
-        hint = "" if os.path.isdir(folder) else f"there is no folder {folder}"
-        return UsageError(f"cannot write the {self._what}: {why}", hint, span)
+        span = Span(self._typed, 0, len(self._typed), self._option)
+        return UsageError(f"cannot write the {self._what}: {why}", folder_hint(self._path), span)
 
     def _open(self) -> TextIO:
         try:
@@ -90,6 +89,12 @@ class Destination:
         if self._passing:
             with suppress(OSError):
                 os.unlink(self._passing)
+
+
+def folder_hint(path: str) -> str:
+    """Return a hint where the folder of a file is not there."""
+    folder = os.path.dirname(os.path.abspath(path))
+    return "" if os.path.isdir(folder) else f"there is no folder {folder}"
 
 
 def check(options: Options) -> None:

@@ -99,6 +99,7 @@ def test_help_wins(arguments: list[str]) -> None:
             "one EXPR is expected, and 'x<=3'",
             "write --subject-to 'x<=3'",
         ),
+        (["x+y", "--start", "1", "2"], "the value of --start has no spaces", "write --start 1,2"),
         (["x", "--x=1"], "unknown option --x", "the start of a variable is given with --start x=1"),
         (["x", "--x", "1"], "unknown option --x", "the start of a variable is given with --start x=1"),
         (["x", "-start", "x=1"], "unknown option -start", "options have two dashes: --start"),
@@ -275,6 +276,12 @@ def test_an_option_of_other_commands_is_found_by_its_other_names() -> None:
             arrange([typed, "x >= 1"], methods)
         assert "is one of gd minimize, gd maximize" in caught.value.hint
     assert caught.value.hint.startswith("--subject-to is one of")
+
+
+def test_where_no_expression_is_asked_for_none_is_to_be_quoted() -> None:
+    with pytest.raises(UsageError) as caught:
+        arrange(["minimize", "fit"], COMMANDS["help"])
+    assert caught.value.hint == "usage: gd help [COMMAND] [OPTIONS]"
 
 
 def test_dashes_make_no_likeness() -> None:

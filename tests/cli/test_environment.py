@@ -154,7 +154,7 @@ def test_signals_are_as_before_when_a_command_is_over(line: list[str]) -> None:
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-@pytest.mark.parametrize("option", ["--output", "--report", "--trace", "--plot"])
+@pytest.mark.parametrize("option", ["--output", "--report", "--trace", "--plot", "--checkpoint"])
 def test_a_folder_that_is_not_there_is_named(option: str, tmp_path: Path) -> None:
     if option == "--plot":
         pytest.importorskip("matplotlib")
