@@ -248,8 +248,9 @@ L and m are the largest and the smallest curvature (eigenvalue of the Hessian) a
 _RUN_TEXT = """Solve the problems of a TOML file, all or those named, or of a stream, and check what each expects.
 
 In TOML a problem is a table with its name: [p] expression='x**2' start={x=1} expect={value=0}; in a stream of JSON it
-is a line: {"expression": "(x-a)**2", "start": {"x": 1}, "set": {"a": 3}}. Its other keys are command (minimize,
-maximize or fit, which has data), bounds, and the long names of the options of that command.
+is a line: {"expression": "(x-a)**2", "start": {"x": 1}, "set": {"a": 3}}; a .json file may also be one
+object, or an array of them. Its other keys are command (minimize, maximize or fit, which has data), bounds, and the
+long names of the options of that command.
 
 A stream is read while answers are written, a JSON line each, in the order of the input; a bad line has an error as its
 answer. Problems that differ in start and constants alone are compiled once.

@@ -6,10 +6,12 @@ meanwhile: `ProblemLines.fileno` is ready when `ProblemLines.fill` will not bloc
 
 from __future__ import annotations
 
+import json
 import os
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from gdcli.cli.environment import Environment
 from gdcli.cli.output_file import check_standard_output
@@ -92,6 +94,16 @@ class ProblemLines:
             text[task.number - 1] = (task.problem if isinstance(task.problem, bytes) else b"?") + b"\n"
         return b"".join(text)
 
+    def unfold(self) -> None:
+        """Take one document, an object over several lines or an array of objects, as a line for each object."""
+        self.fill()
+        begun = self.begun()
+        if begun.startswith(b"[") or begun.rstrip() == b"{":
+            with suppress(ValueError):
+                found = json.loads(self.whole())
+                each = found if isinstance(found, list) else [found]
+                self.pending = deque(Task(k, json.dumps(one).encode()) for k, one in enumerate(each, 1))
+
     def close(self) -> None:
         """Close the handle; of standard input it is a copy."""
         os.close(self._handle)
@@ -115,6 +127,8 @@ def open_problems(path: str, names: Sequence[str], env: Environment) -> tuple[st
     try:
         if not path.endswith(LINES) and not _is_lines(lines):
             return file, Tables(problem_file.select(_tables(lines, file), names, file))
+        if path.endswith(".json"):
+            lines.unfold()
         if names:
             hint = "grep and jq choose lines; a TOML file has problems with names"
             raise UsageError(f"{file} has problems by the line, and a name chooses none", hint)

@@ -154,6 +154,27 @@ def test_a_bad_line_is_an_answer_and_the_stream_goes_on(
     assert told.startswith("3 problems in ")
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{\n "expression": "(x-3)**2",\n "start": {"x": 1}\n}\n',
+        '[\n {"expression": "(x-3)**2", "start": {"x": 1}},\n {"expression": "(x-3)**2"}\n]\n',
+        '[{"expression": "(x-3)**2"}]',
+        '{"expression": "(x-3)**2"}\n{"expression": "(x-3)**2"}\n',
+    ],
+)
+def test_a_json_file_may_be_one_document(document: str, tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    file.write_text(document)
+    done = gd("run", str(file))
+    assert done.returncode == 0
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == document.count("expression")
+    assert all(answer["point"] == {"x": 3.0} for answer in answers)
+    file.write_text('{\n "expression": "(x-3)**2",\n')
+    assert gd("run", str(file)).returncode == 2
+
+
 def test_an_answer_is_written_as_soon_as_it_is_there() -> None:
     for jobs in ("1", "2"):
         with subprocess.Popen(
