@@ -30,6 +30,9 @@ _HEADINGS = {
     "by": "How the answer moves",
     "starts": "What was found",
     "problem": "Problems",
+    "root": "Roots",
+    "box": "Boxes",
+    "row": "Influence of rows",
     "rate": "Learning rates",
     "method": "Methods",
     "model": "Models",
@@ -160,10 +163,10 @@ def _section(lines: Iterable[Line], is_question: bool = False, is_answer: bool =
     lines = list(lines)
     heading = "The question" if is_question else "The answer" if is_answer else "In numbers"
     first = next((line for line in lines if isinstance(line, TableLine)), None)
-    if first is not None and not is_question:
+    if first is not None and (not is_question or first is lines[0]):
         titles = [column.title.strip() for column in first.columns]
         heading = "Every way to compute it" if "way" in titles else _HEADINGS.get(titles[0], "Table")
-        if "status" in titles[1:] and heading == "Table":
+        if heading == "Table" and {"status", "rows"} & {*titles[1:]}:
             heading = "Groups"
     return f"<section>\n<h2>{heading}</h2>\n{''.join(_blocks(lines))}</section>\n"
 

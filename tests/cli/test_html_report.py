@@ -22,6 +22,7 @@ KINDS = {
     "maximize": ["maximize", "-x**2 + 3*x", "--start", "x=0"],
     "constraints": ["minimize", "(x-2)**2 + y**2", "--start", "0,0", "--subject-to", "x + y <= 1"],
     "fit": ["fit", "y ~ a*exp(-b*t) + c", "docs/decay.csv", "--start", "a=1,b=1,c=0"],
+    "diagnostics": ["fit", "y ~ a + b*t", "docs/decay.csv", "--diagnostics"],
     "groups": ["fit", "y ~ a + b*t", "docs/sites.csv", "--by", "site"],
     "compare-lr": ["compare-lr", "x**2 + 10*y**2", "--start=-9,1.5"],
     "compare-methods": ["compare-methods", "x**2 + 10*y**2", "--start=-9,1.5", "--method", "bfgs,newton"],
@@ -40,6 +41,16 @@ KINDS = {
     "trace": ["gradient", "x*y", "--at", "x=1,y=2", "--trace"],
     "solve": ["solve", "x**2 == 2", "--bounds", "x=0:9"],
     "run": ["run", "examples.toml", "rosenbrock", "saddle_escape"],
+}
+
+HEADINGS = {
+    "fit": "Parameters",
+    "diagnostics": "Influence of rows",
+    "groups": "Groups",
+    "shared": "Groups",
+    "global": "Boxes",
+    "solve": "Roots",
+    "run": "Problems",
 }
 
 
@@ -104,6 +115,9 @@ def test_every_kind_has_a_page_with_what_the_terminal_said(page: tuple[str, Path
     for word in re.findall("[A-Za-z]{4,}", "\n".join(lines)):
         assert word in said, word
     assert "gd show page.html" in said
+    headings = re.findall("<h2>(.*?)</h2>", text)
+    assert "Table" not in headings
+    assert kind not in HEADINGS or HEADINGS[kind] in headings
     assert f"gd {KINDS[kind][0]}" in said
     assert all(attrs.get("src") is None and attrs.get("href") is None for _, attrs in found.found)
 
