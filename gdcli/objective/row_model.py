@@ -226,6 +226,18 @@ def renumbered(row: RowModel, loss: str, numbers: Numbers, trials: str | None = 
     return replace(row, loss=value, residual=None, deviation=None)
 
 
+_NUMBER = "the number of all rows"  # no name that can be typed
+
+
+def constant_row(row: RowModel, loss: str, numbers: Numbers, trials: str | None = None) -> RowModel:
+    """Return the model of a number that is the same for all rows, with a loss as of `renumbered`."""
+    graph = row.graph
+    number, node = graph.scalar(_NUMBER), graph.scalar(trials) if trials else None
+    fitted = _said(graph, number, loss, node)
+    alone = replace(row, space=Space({_NUMBER: None}), predictor=number, fitted=fitted, programs={})
+    return renumbered(alone, loss, numbers, trials)
+
+
 def with_penalty(row: RowModel, penalty: int, rows: int) -> RowModel:
     """Return the same model with a penalty, a node of the parameters alone, of which each of the ``rows`` bears a part.
 

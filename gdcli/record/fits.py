@@ -207,6 +207,9 @@ class DiagnosticsRecord(Record):
 
     p_values: Known
     model: FTest | None = None
+    by: str | None = None
+    against: str | None = None
+    rough: bool = False
     over: str | None = None
     runs: int | None = None
     expected_runs: float | None = None

@@ -31,9 +31,12 @@ def diagnostics(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
     space, values = found.problem.space, found.flat(seen.p_values)
     known = [f"{space.label(i)} {_p(p)}" for i, p in enumerate(values) if p is not None]
     lines = fact("p values", ", ".join(known[:12]) or "none: there are no errors", width)
-    for label, test in (("model", seen.model), ("lack of fit", seen.lack_of_fit)):
-        if test is not None:
-            lines += fact(label, _test(test), width)
+    if seen.model is not None:
+        rough = " (p is rough: parameters have no meaning there)" if seen.rough else ""
+        against = {"constant": ", against a constant", "zero": ", against zero"}.get(seen.against or "", "")
+        lines += fact("model", f"{_test(seen.model, seen.by or 'F')}{against}{rough}", width)
+    if seen.lack_of_fit is not None:
+        lines += fact("lack of fit", _test(seen.lack_of_fit), width)
     lines += _order(seen, width)
     if seen.outliers is not None:
         lines += fact("outliers", _outliers(seen.outliers), width)
@@ -46,8 +49,9 @@ def _p(p: float) -> str:
     return f"{p:.1e}" if p < 1e-3 else short(p, 3)
 
 
-def _test(test: FTest) -> str:
-    return f"F({test.dof}, {test.left}) = {short(test.statistic, 6)}, p = {_p(test.p)}"
+def _test(test: FTest, by: str = "F") -> str:
+    dof = str(test.dof) if test.left is None else f"{test.dof}, {test.left}"
+    return f"{by.replace('-ratio', ' ratio')}({dof}) = {short(test.statistic, 6)}, p = {_p(test.p)}"
 
 
 def _order(seen: DiagnosticsRecord, width: int) -> list[Line]:

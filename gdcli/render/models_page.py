@@ -86,7 +86,7 @@ def _look(one: ModelRecord) -> str:
 
 def _test(test: NestedRecord) -> str:
     left = "" if test.left is None else f", {test.left}"
-    name = {"F": "F", "chi-square": "chi-square", "likelihood-ratio": "likelihood ratio"}[test.test]
+    name = test.test.replace("-ratio", " ratio")
     worth = "worth it" if test.p < _WORTH else "not needed"
     more = "the parameter" if test.dof == 1 else f"the {test.dof} parameters"
     worth = f"{more} that {test.larger} has more {'is' if test.dof == 1 else 'are'} {worth}"

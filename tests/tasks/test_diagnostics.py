@@ -12,6 +12,7 @@ import pytest
 
 from gdcli import api
 from gdcli.cli.app import run
+from gdcli.judge.distributions import chi_square_tail, f_tail
 from gdcli.tasks.fit.fit_outcome import Diagnostics
 
 
@@ -96,6 +97,64 @@ def test_rows_without_weight_are_no_outliers_and_hide_none() -> None:
     compared = [api.compare_models(["y ~ a", "y ~ a + b*x"], rows, weights="w") for rows in (data, kept)]
     of_all, of_kept = ([fit.left_out for fit in one.fits] for one in compared)
     assert of_all == pytest.approx(of_kept)
+
+
+T = np.linspace(0.1, 3.0, 25)
+NOISE = 0.05 * np.cos(40.0 * T)
+CURVE = 2.0 * np.exp(-1.3 * T) + NOISE
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "start", "against", "rough"),
+    [
+        ("y ~ a*exp(-b*t)", CURVE, {"a": 1.0, "b": 1.0}, "constant", False),  # at b = 0
+        (
+            "y ~ a*exp(-b*t) + c",
+            CURVE + 0.5,
+            {"a": 1.0, "b": 1.0, "c": 0.0},
+            "constant",
+            True,
+        ),  # a = 0, b is anything
+        ("y ~ a*t/(k + t)", T / (0.4 + T) + NOISE, {"a": 1.0, "k": 1.0}, "constant", False),  # k = 0
+        ("y ~ a*sin(b*t)", np.sin(2.0 * T) + NOISE, {"a": 1.0, "b": 2.1}, "zero", True),
+        ("y ~ b*t", T + NOISE, None, "zero", False),
+        ("y ~ a + b*t", T + NOISE, None, "constant", False),
+    ],
+)
+def test_a_model_as_a_whole_is_held_against_the_least_that_is_within_it(
+    model: str, y: Any, start: Any, against: str, rough: bool
+) -> None:
+    found = api.fit(model, {"t": T, "y": y}, start, diagnostics=True)
+    one = found.diagnostics
+    assert one is not None
+    assert one.model is not None
+    assert (one.by, one.against, one.rough) == ("F", against, rough)
+    rank = len(found.point)
+    whole, dof = (((y - y.mean()) ** 2).sum(), rank - 1) if against == "constant" else ((y**2).sum(), rank)
+    left = len(T) - rank
+    assert (one.model.dof, one.model.left) == (dof, left)
+    assert one.model.statistic == pytest.approx((whole - found.value) / dof / (found.value / left), rel=1e-9)
+    assert one.model.p == pytest.approx(f_tail(one.model.statistic, dof, left))
+
+
+def test_other_likelihoods_are_held_against_a_constant_too() -> None:
+    """Twice what the constant, the mean, loses; with known deviations the fall of chi-square."""
+    y = np.array([0.0, 1.0, 1.0, 2.0, 4.0, 3.0, 7.0, 8.0])
+    data = {"x": np.arange(8.0), "y": y}
+    found = api.fit("y ~ exp(a + b*x)", data, {"a": 0.0, "b": 0.1}, loss="poisson", diagnostics=True)
+    constant = api.fit("y ~ exp(a)", {"y": y}, {"a": 0.0}, loss="poisson")
+    one = found.diagnostics
+    assert one is not None
+    assert one.model is not None
+    assert (one.by, one.against, one.rough, one.model.left) == ("likelihood-ratio", "constant", False, None)
+    assert one.model.statistic == pytest.approx(2.0 * (constant.value - found.value), rel=1e-9)
+    assert one.model.p == pytest.approx(chi_square_tail(one.model.statistic, 1))
+    known = told("y ~ a + b*x", data, sigma=1.5)
+    assert known.model is not None
+    assert known.by == "chi-square"
+    line = np.polyval(np.polyfit(data["x"], y, 1), data["x"])
+    assert known.model.statistic == pytest.approx(((line - y.mean()) ** 2).sum() / 1.5**2, rel=1e-9)
+    assert told("y ~ a + b*x", data, loss="huber").model is None
 
 
 def test_neighbours_are_rows_as_they_stand() -> None:

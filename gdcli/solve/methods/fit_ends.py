@@ -137,6 +137,8 @@ class Here:
             return None
         rank, index = model.rank, model.index
         scaled = [model.columns[i] / model.scale[i] for i in index]
+        if not min(scaled) ** 2 > 0.0:
+            return None  # the squares are below the smallest number
         K = congruent([Vec([K[i][j] for j in index]) for i in index], scaled)
         half = [v / s for v, s in zip(model.V[:rank], model.S, strict=False)]
         W = congruence(half, K)

@@ -2,35 +2,29 @@
 
 What they are compared by are criteria of their likelihoods, tests of those that are within another, and how well they
 say rows that were left out. The formulas are those of :mod:`gdcli.judge.model_choice`.
-
-Whether one model is within another is seen not by their texts, but by what they can say of the rows: the larger one is
-fitted to what the smaller one says at its own answer, and must meet it, and there every direction in which the smaller
-one can move must be one of its own: the columns of the one Jacobian lie in the space of the columns of the other. Where
-the larger one has lost parameters there (the rate of a part whose amount is zero), the distribution of the test is not
-the usual one.
+Whether one model is within another one :mod:`gdcli.tasks.fit.nesting` finds out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import exp, fsum, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.judge.model_choice import GainTest, Strength, aicc, akaike_weights, gain_test
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import Array, np
-from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResidualChecks
+from gdcli.tasks.fit.nesting import nesting
 from gdcli.tasks.fit.penalty_path import Each, left_out_error
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.row_sample import RowSample, sample_rows
 from gdcli.tasks.fit.solve_fit import solve
-from gdcli.tasks.fit.some_rows import aimed_at, deleted_residuals, directions, slopes
+from gdcli.tasks.fit.some_rows import deleted_residuals
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -202,7 +196,7 @@ def _nested(fits: list[ModelFit], small: int, large: int, told: bool, settings: 
     a, b = fits[small], fits[large]
     assert a.outcome is not None
     assert b.outcome is not None
-    found = nesting(a.prepared, a.outcome, b.prepared, b.outcome)
+    found = nesting(a.prepared, a.outcome.point, b.prepared, b.outcome, solve)
     if found is None and not told:
         return None
     if found is not None and b.outcome.value > (1.0 + _MORE) * a.outcome.value:
@@ -257,68 +251,3 @@ def _by_criterion(fits: Sequence[ModelFit], known: dict[int, float], by: str) ->
     near = [k for k in order if Strength.of(known[k] - known[best]) is Strength.NONE]
     simplest = min(near, key=lambda k: (_rank(fits[k]), known[k]))
     return Verdict(simplest, strength, by, tuple(k for k in near if k != simplest), ratio)
-
-
-# What is left of numbers that are met is rounding, or the end of a slow approach to a singular point.
-_MET = 1e-6
-# Numbers that differ by less than this part of themselves are equal.
-_ALIKE = 1e-9
-# A model that can say it is there soon; one that comes near only without end, as a line is the limit of exponentials,
-# is not within another.
-_STEPS = 100
-
-
-class Nesting(NamedTuple):
-    """Where the larger model says what the smaller one does; ``regular`` tells that all its parameters count there."""
-
-    point: Mapping[str, Any]
-    regular: bool
-
-
-def nesting(smaller: Prepared, small: FitOutcome, larger: Prepared, large: FitOutcome) -> Nesting | None:
-    """Return where the ``larger`` model is the ``smaller`` one at its answer, None where that is found nowhere."""
-    x = smaller.row.space.flatten(small.point)
-    target = RowObjective(smaller.row, smaller.data).all_rows("fitted", x)[0]
-    size = _size(target)
-    moves = slopes(aimed_at(smaller, target), x)
-    for start in _starts(larger, small, large):
-        aimed = aimed_at(replace(larger, problem=replace(larger.problem, start=start)), target)
-        try:
-            found = solve(aimed, FitSettings(max_iter=_STEPS))
-        except GdError:
-            continue
-        there = aimed.row.space.flatten(found.point)
-        if not found.value <= (_MET * size) ** 2:
-            continue
-        J = slopes(aimed, there)
-        basis, full = directions(J)
-        lengths = np.sqrt((moves * moves).sum(axis=0))
-        left = moves - basis @ (basis.T @ moves)
-        if (np.sqrt((left * left).sum(axis=0)) <= _MET * np.where(lengths > 0.0, lengths, 1.0)).all():
-            effects = np.sqrt((J * J).sum(axis=0)) * np.maximum(1.0, abs(np.array(there)))
-            return Nesting(found.point, full and bool((effects > _MET * size).all()))
-    return None
-
-
-def _size(target: Array) -> float:
-    """The length of numbers about their mean; of equal ones about zero."""
-    about, whole = target - target.mean(), float(np.sqrt(target @ target))
-    spread = float(np.sqrt(about @ about))
-    return (spread if spread > _ALIKE * whole else whole) or 1.0
-
-
-def _starts(larger: Prepared, small: FitOutcome, large: FitOutcome) -> Iterator[dict[str, Any]]:
-    """Yield points of the larger model that may lie near: with the numbers of shared names."""
-    shared = {name: value for name, value in small.point.items() if _same_shape(value, large.point.get(name))}
-    yield dict(large.point) | shared
-    if larger.problem.linear:
-        return
-    for other in (0.0, 1.0):
-        yield {n: [other] * len(v) if isinstance(v, list) else other for n, v in large.point.items()} | shared
-    yield dict(large.point)
-
-
-def _same_shape(one: Any, other: Any) -> bool:
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other)
-    return isinstance(one, float) and isinstance(other, float)

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import f_tail, student_t_two_sided
 from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
+from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
 from gdcli.tasks.fit.fit_outcome import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
 from gdcli.tasks.fit.likelihoods import Seen, column
+from gdcli.tasks.fit.nesting import whole_test
 from gdcli.tasks.fit.profile_intervals import profile_of
 from gdcli.tasks.fit.row_sample import drawn_over
 from gdcli.tasks.fit.some_rows import ALL, RowsSeen, rows_seen
@@ -31,6 +33,7 @@ from gdcli.tasks.fit.some_rows import ALL, RowsSeen, rows_seen
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
     from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.nesting import Solve
     from gdcli.tasks.fit.prepare import Prepared
 
 # Rows that are told of, those that move an answer most first.
@@ -41,13 +44,17 @@ _PART = 0.6827
 _STEPS = 200
 
 
-def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
-    """Return what the rows tell of an answer; None of one without statistics."""
+def diagnose(prepared: Prepared, outcome: FitOutcome, solve: Solve) -> Diagnostics | None:
+    """Return what the rows tell of an answer; None of one without statistics. ``solve`` solves other fits to them."""
     found = outcome.statistics
     if found is None:
         return None
     x = prepared.row.space.flatten(outcome.point)
     told = Diagnostics(found.errors.p_values, profiles=_profiles(prepared, outcome))
+    whole = if_in_time(lambda: whole_test(prepared, outcome, solve), None)
+    if whole is not None:
+        test, against = FTest(*whole.test[1:]), whole.against
+        told = replace(told, model=test, by=whole.test.kind, against=against, rough=not whole.regular)
     if prepared.problem.loss == "logistic":
         return replace(told, labels=_labels(Seen.of(RowObjective(prepared.row, prepared.data), x)))
     seen_rows = rows_seen(prepared, outcome) if prepared.row.residual is not None else None
@@ -56,7 +63,6 @@ def diagnose(prepared: Prepared, outcome: FitOutcome) -> Diagnostics | None:
     influence, points = _influence(prepared, seen_rows, x, found)
     return replace(
         told,
-        model=_model_test(prepared.problem.linear, found),
         checks=residual_checks(prepared, x),
         lack_of_fit=_lack_of_fit(prepared, seen_rows, found.errors.rank),
         outliers=tuple(prepared.place(int(seen_rows.numbers[i])) for i in rout(seen_rows)),
@@ -94,17 +100,6 @@ def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
         rows.sort(key=column(prepared.data, over).__getitem__)
     ordered = [found[i] for i in rows]
     return ResidualChecks(over, runs(ordered), durbin_watson(residuals), anderson_darling(residuals))
-
-
-def _model_test(linear: bool, found: FitStatistics) -> FTest | None:
-    """All parameters of a linear model at once against its constant, or against nothing where it has none."""
-    rank, about_zero = found.errors.rank, found.tss_about_zero
-    whole, dof = (about_zero, rank) if about_zero is not None else (found.tss, rank - 1)
-    left, rss = found.rows - rank, found.rss
-    if not linear or whole is None or dof < 1 or left < 1 or not rss or not rss > 0.0:
-        return None
-    statistic = (whole - rss) / dof / (rss / left)
-    return FTest(statistic, dof, left, f_tail(statistic, dof, left))
 
 
 def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:

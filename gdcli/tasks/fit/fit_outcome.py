@@ -189,11 +189,14 @@ class ResidualChecks(NamedTuple):
 
 
 class FTest(NamedTuple):
-    """A statistic of the F distribution with its degrees of freedom, and how probable chance makes a larger one."""
+    """A statistic of the F distribution with its degrees of freedom, and how probable chance makes a larger one.
+
+    Of the distribution of chi-square ``left`` is None.
+    """
 
     statistic: float
     dof: int
-    left: int
+    left: int | None
     p: float
 
 
@@ -225,6 +228,8 @@ class LabelFigures(NamedTuple):
 class Diagnostics:
     """What is known of a fit; what does not belong to its loss is None.
 
+    The test of the whole ``model`` is ``by`` F, chi-square or likelihood-ratio, ``against`` a constant or zero; its p
+    is ``rough`` where parameters have no meaning there.
     ``p_values`` are those of the parameters in flat order, ``outliers`` the places of rows that are some, ``points``
     fitted values, studentised residuals and leverages, row by row, for a picture. So are ``profiles``, by parameter
     pairs of its value and the signed root of the fall of the likelihood there.
@@ -239,6 +244,9 @@ class Diagnostics:
     labels: LabelFigures | None = None
     points: tuple[tuple[float, float, float], ...] = ()
     profiles: Mapping[str, list[tuple[float, float]]] | None = None
+    by: str | None = None
+    against: str | None = None
+    rough: bool = False
 
 
 _NO_ROWS = RowCount(0)

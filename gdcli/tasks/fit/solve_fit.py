@@ -107,7 +107,7 @@ def _diagnosed(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
         return outcome
     from gdcli.tasks.fit.diagnostics import diagnose
 
-    return replace(outcome, diagnostics=if_in_time(lambda: diagnose(prepared, outcome), None))
+    return replace(outcome, diagnostics=if_in_time(lambda: diagnose(prepared, outcome, solve), None))
 
 
 def _refuse_epochs(prepared: Prepared) -> None:

@@ -56,6 +56,7 @@ def aimed_at(prepared: Prepared, target: Array) -> Prepared:
     )
     columns = [a.copy() for a in data.take(0, data.rows)]
     problem = replace(prepared.problem, loss="squared", weights=None, sigma=None, searched=None)
+    problem = replace(problem, estimated="", diagnostics=False)
     return replace(
         prepared, problem=problem, row=aimed, data=Columns((*data.names, TARGET), [*columns, target])
     )
