@@ -136,6 +136,8 @@ CALLS: dict[str, str] = _by_word(
         "zeros ones full linspace random rand randn arange range",
     ),
     (_SLOPE, "diff derivative deriv grad gradient"),
+    ("a median is the m for which sum(abs(v - m)) is least", "median"),
+    ("the answer tells the point itself", "argmin argmax"),
     (_WHOLE, "integral integrate int quad limit lim solve"),
     ("matrices are multiplied by @: A @ x, w @ C @ w", "matmul mmult"),
     (

@@ -181,6 +181,11 @@ def test_a_file_is_a_file_whatever_its_name(
         (["minimize", "sum(v**2)", "--start", "v=1:5"], "linspace(1,5,9)"),
         (["minimize", "x**2 - 2*x, x>0", "--start", "x=1"], "bounds and constraints are options"),
         (["minimize", "x**2 s.t. x>0", "--start", "x=1"], "constraints and bounds are options"),
+        (
+            ["minimize", "median(v)", "--start", "v=[1,2]"],
+            "a median is the m for which sum(abs(v - m)) is least",
+        ),
+        (["minimize", "argmin(v)", "--start", "v=[1,2]"], "the answer tells the point itself"),
         (["minimize", "x**2 subject to x>0", "--start", "x=1"], "constraints and bounds are options"),
         (["run", "p.jsonl"], "x0 is start here"),
         (["run", "q.jsonl"], "constants is set here"),
