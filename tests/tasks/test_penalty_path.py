@@ -53,6 +53,19 @@ def test_it_is_that_of_ridge_regression() -> None:
     assert given.point == pytest.approx(found.point, rel=1e-9, abs=1e-12)
 
 
+def test_labels_that_are_told_without_fail_have_a_strength() -> None:
+    """Without a penalty there is no answer, and far out no curvature."""
+    x = np.linspace(-1.0, 1.0, 40)
+    data = {"x": x, "z": x**2, "y": (x > 0.05) * 1.0}
+    found = api.fit("y ~ a + b*x + c*z", data, loss="logistic", l2="auto")
+    assert found.status.value == "converged"
+    curvature = 0.5 * 0.25 * ((x**2).sum() + (x**4).sum()) / 2.0
+    powers = [np.log10(s / curvature) for s, _ in found.problem.strengths if s]
+    assert powers == pytest.approx(np.arange(-5.0, 2.5, 0.5))
+    assert found.problem.l2 is not None
+    assert found.problem.l2 > 0.0
+
+
 def test_the_page_and_the_record_tell_it(tmp_path: Any) -> None:
     data = noisy()
     (tmp_path / "d.csv").write_text(

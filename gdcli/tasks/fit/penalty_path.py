@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, GdError, UsageError
+from gdcli.kernel.status import Status
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.penalties import penalised, shrunk
@@ -52,7 +53,10 @@ def with_strength(prepared: Prepared, settings: FitSettings, solve: Solve) -> Pr
     if not shrunk(row):
         raise DataError("no parameter shrinks: each is added alone", "leave out --l2")
     plain = replace(prepared, problem=replace(problem, folds=None), place=str)
-    size = _curvature(plain, settings, solve)
+    first = solve(plain, settings)
+    if first.status is Status.CONVERGED:  # the fits to parts of the rows begin there
+        plain = replace(plain, problem=replace(plain.problem, start=dict(first.point), searched=None))
+    size = _curvature(plain)
     costs: dict[float, float] = {}
     for strength in (0.0, *(size * sqrt(10.0) ** k for k in _POWERS)):
         made = _penalised(plain, strength) if strength else plain
@@ -72,12 +76,12 @@ def _penalised(plain: Prepared, strength: float) -> Prepared:
     return replace(plain, problem=problem, row=row, plain=plain.row)
 
 
-def _curvature(plain: Prepared, settings: FitSettings, solve: Solve) -> float:
-    """The mean of half the second derivatives of the sum of the losses, in the parameters that shrink, at the answer
-    without a penalty: there a penalty of that strength is as curved as the data.
+def _curvature(plain: Prepared) -> float:
+    """The mean of half the second derivatives of the sum of the losses, in the parameters that shrink, at the start:
+    there a penalty of that strength is as curved as the data.
     """
     objective = RowObjective(plain.row, plain.data)
-    x = plain.row.space.flatten(solve(plain, settings).point)
+    x = plain.row.space.flatten(plain.problem.start)
     hessian = objective.evaluate(objective.vector(x), 2).hessian
     curvatures = [0.0 if hessian is None else abs(hessian[i][i]) for i in shrunk(plain.row)]
     size = 0.5 * plain.data.rows * sum(curvatures) / len(curvatures)
