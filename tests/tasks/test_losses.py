@@ -173,6 +173,21 @@ def test_a_prior_finds_the_variance_that_it_weighs_by() -> None:
     assert errors(fit) == pytest.approx(np.sqrt(np.diag(inverse)), rel=1e-6)
 
 
+@pytest.mark.parametrize("options", [{"l2": 0.5}, {"prior": "b ~ normal(1.5, 0.2)"}])
+def test_rows_of_weight_zero_tell_nothing_of_a_variance(options: Any) -> None:
+    x = np.linspace(0.0, 3.0, 20)
+    data = {"x": x, "y": 1.0 + 2.0 * x + 0.3 * np.cos(9.0 * x), "w": (np.arange(20) % 3 > 0) * 1.5}
+    kept = {name: column[data["w"] > 0.0] for name, column in data.items()}
+    of_all, of_kept = (api.fit("y ~ a + b*x", rows, weights="w", **options) for rows in (data, kept))
+    assert list(of_all.point.values()) == pytest.approx(list(of_kept.point.values()), rel=1e-8)
+    assert of_all.statistics is not None
+    assert of_kept.statistics is not None
+    assert of_all.statistics.residual_sd == pytest.approx(of_kept.statistics.residual_sd)
+    assert of_all.statistics.errors.standard_errors == pytest.approx(
+        of_kept.statistics.errors.standard_errors
+    )
+
+
 def test_a_prior_of_a_likelihood_adds_its_curvature() -> None:
     fit = api.fit(
         "dead ~ a + b*male + c*dose", BUDWORM, loss="binomial", trials="n", prior="b ~ normal(0, 1e-4)"

@@ -12,6 +12,7 @@ import pytest
 
 from gdcli import api
 from gdcli.cli.app import run
+from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.errors import UsageError
 
 # Ezekiel, Methods of Correlation Analysis, 1930 (R's data set cars): speed in miles an hour, stopping distance in feet.
@@ -216,6 +217,21 @@ def test_bands_of_positive_means_are_those_of_their_logarithm(loss: str) -> None
     assert line.interval is not None
     assert (band["low"][0], band["high"][0]) == pytest.approx(np.exp(line.interval[:2]), rel=1e-9)
     assert band["low"][0] > 0.0
+
+
+def test_weights_of_new_rows_are_made_of_their_columns() -> None:
+    """The variance of a new row is that of its own weight, also where this is an expression."""
+    x = np.linspace(1.0, 4.0, 12)
+    data = {"x": x, "y": 1.0 + 2.0 * x + 0.2 * x * np.cos(9.0 * x)}
+    found = api.fit("y ~ a + b*x", data, weights="1/x**2")
+    assert found.statistics is not None
+    sd = found.statistics.residual_sd
+    assert sd is not None
+    new = np.array([1.5, 3.0])
+    band, mean = (api.predict(found, {"x": new}, kind) for kind in ("prediction", "confidence"))
+    quantile = student_t_quantile(0.95, 10.0)
+    reach = quantile * np.sqrt(mean["standard_error"] ** 2 + (sd * new) ** 2)
+    assert band["high"] - band["fitted"] == pytest.approx(reach, rel=1e-9)
 
 
 @pytest.mark.parametrize(

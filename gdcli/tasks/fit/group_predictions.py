@@ -103,7 +103,9 @@ def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> 
     refuse_responses(outcome.responses)
     answer, given = FittedAnswer.of(outcome), columns_at_hand(data)
     check(answer, interval, level)
-    if isinstance(given, Mapping) and not (answer.categories or answer.dates or outcome.groups):
+    weighting = answer.sigma or answer.weights
+    made = answer.categories or answer.dates or (weighting is not None and weighting not in given)
+    if isinstance(given, Mapping) and not (made or outcome.groups):
         row = answer.row(interval, list(given))
         with columns_of({name: given[name] for name in row.columns}) as columns:
             return dict(bands(answer, row, interval, level)(columns.take(0, columns.rows)))

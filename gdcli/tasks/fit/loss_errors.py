@@ -139,7 +139,8 @@ def _penalised_squares(
     rss = float((sums.all_rows("jacobian", x)[-1] ** 2).sum())
     half = 0.5 * np.array([list(row) for row in hessian])
     pull = np.diag(curvatures(problem, prepared.row))
-    known, rows = bool(problem.sigma) and not problem.scale_sigma, prepared.data.rows
+    measured, weights = sums.all_rows("weighing", x)
+    known, rows = bool(problem.sigma) and not problem.scale_sigma, int(np.count_nonzero(weights))
     try:
         effective = len(x) - float(np.trace(np.linalg.solve(half, pull)))
     except np.linalg.LinAlgError:
@@ -150,7 +151,6 @@ def _penalised_squares(
     made = information(half.tolist(), list(x), names, level=problem.told_level, scale=scale, dof=dof)
     if not known and sd is None:
         made = made.without("no degrees of freedom")
-    measured, weights = sums.all_rows("weighing", x)
     mean = float((weights * measured).sum() / weights.sum())
     tss = float((weights * (measured - mean) ** 2).sum())
     return FitStatistics(rows, rss, made, len(names) + (not known), residual_sd=sd, tss=tss or None)

@@ -77,12 +77,13 @@ def curvatures(problem: FitProblem, row: RowModel) -> list[float]:
 
 def variance_left(problem: FitProblem, plain: RowModel, data: Rows, x: Vector) -> float:
     """Return the sum of the squares of what is left over the rows less the effective number of parameters."""
-    whole = RowObjective(plain, data).all_rows("jacobian", x)
+    objective = RowObjective(plain, data)
+    whole, (_, weights) = objective.all_rows("jacobian", x), objective.all_rows("weighing", x)
     J, r = whole[:-1].T, whole[-1]
     known = J.T @ J
     pull = np.diag(curvatures(problem, plain)) if problem.found is not None else 0.0
     effective = float(np.trace(np.linalg.pinv(known + pull) @ known))
-    left = len(r) - effective
+    left = np.count_nonzero(weights) - effective
     return float(r @ r) / left if left > 0.0 else 0.0
 
 
