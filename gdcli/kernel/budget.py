@@ -19,8 +19,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
+from functools import cache
 from math import inf
 from typing import Protocol, TypeVar
 
@@ -273,6 +274,26 @@ def memory_left() -> float:
     """Return the bytes that are left of the cap, inf without one."""
     budget = _CURRENT.get()
     return inf if budget is None or budget.memory == inf else max(0.0, budget.memory - resident())
+
+
+@cache
+def keep_freed() -> None:
+    """Have glibc keep what is freed for what is allocated next, as it does by itself where nothing else is set.
+
+    Dask has its workers give all back (MALLOC_TRIM_THRESHOLD_): each array of 128 KiB is a call of the system then, and
+    new pages, which take several times as long as what is computed.
+    """
+    import ctypes
+
+    trim, mmap, largest = (
+        -1,
+        -3,
+        32 << 20,
+    )  # two parameters of mallopt, and the most that glibc comes to by itself
+    with suppress(OSError, AttributeError):  # another allocator
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim, 2 * largest)
+        mallopt(mmap, largest)
 
 
 def resident() -> int:

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from gdcli.table.partitions import Asked, partitions_of
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.crew import Crew
 from gdcli.tasks.cluster.spread_boxes import examining
+from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import answer
@@ -112,6 +114,23 @@ def urls_are_read_where_the_workers_are(address: str, client: Any, rows: str) ->
         assert hint in fault.value.hint
 
 
+def computed_again_and_again(times: int) -> int:
+    """How many pages of memory a worker is given while it computes arrays of 128 KiB."""
+    import resource
+
+    a = np.ones(1 << 14)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        a = (a + 1.0) * 0.5 + (a - 1.0)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def workers_keep_the_memory_of_what_they_computed(client: Any) -> None:
+    times = 1000
+    (pages,) = each_by(client, computed_again_and_again, [times])
+    assert pages < times or sys.platform != "linux"  # were it given back, some hundred for each
+
+
 def rows_that_are_needed_here_are_brought(address: str, rows: str) -> None:
     """A simplex along edges sees single rows, a search for a start some of them."""
     for options in ({"loss": "absolute"}, {"start": "auto"}):
@@ -145,6 +164,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         bad_cells_are_told_by_their_line(address, rows, tmp_path)
         a_file_that_a_worker_cannot_see_is_named_with_the_worker(client, rows)
         urls_are_read_where_the_workers_are(address, client, rows)
+        workers_keep_the_memory_of_what_they_computed(client)
         rows_that_are_needed_here_are_brought(address, rows)
         what_is_derived_is_so_where_the_rows_are(address, tmp_path)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)

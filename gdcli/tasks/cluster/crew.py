@@ -10,6 +10,7 @@ import asyncio
 import pickle
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -144,9 +145,13 @@ class Crew:
             check()
             if not self._threads:
                 self._wait()
-            shares = self._shares(left)
+            shares, work = self._shares(left), (worker_side.work, self._job)
+            requests = {
+                worker: (*work, share, self.count, question, self._to_tell(worker, share, question))
+                for worker, share in shares.items()
+            }
             try:
-                answers = self._client.sync(self._answers, shares, question)
+                answers = self._client.sync(self._called, requests, question is None)
             except BaseException:
                 self._tell(worker_side.stop)
                 raise
@@ -191,23 +196,6 @@ class Crew:
         for number in sorted(left):
             shares.setdefault(self._home[number], []).append(number)
         return shares
-
-    async def _answers(
-        self, shares: Mapping[str, Sequence[int]], question: Question | None
-    ) -> dict[str, Answer | None]:
-        """Return what the workers say to their shares, None of one that is lost."""
-        requests = {
-            worker: (
-                worker_side.work,
-                self._job,
-                share,
-                self.count,
-                question,
-                self._to_tell(worker, share, question),
-            )
-            for worker, share in shares.items()
-        }
-        return await self._called(requests, is_reading=question is None)
 
     async def _called(
         self, requests: Mapping[str, tuple[Any, ...]], is_reading: bool = False
@@ -302,9 +290,7 @@ class Crew:
             places = [worker for worker in workers for _ in range(self._threads[worker])]
             self._home = {k: places[k * len(places) // self.count] for k in homeless}
             return
-        loads = dict.fromkeys(workers, 0)
-        for home in self._home.values():
-            loads[home] += 1
+        loads = Counter(self._home.values())
 
         def load(worker: str) -> float:
             return loads[worker] / self._threads[worker]

@@ -64,6 +64,7 @@ def _loaded(sent: bytes, thread: int) -> Any:
 
 
 def _done(function: Callable[..., Sequence[Any]], items: Sequence[Any], args: tuple[Any, ...]) -> _Done:
+    budget.keep_freed()
     began = perf_counter()
     answers = function(items, *args)
     return _Done(perf_counter() - began, answers)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from gdcli.kernel.budget import keep_freed
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.errors import GdError, internal
 from gdcli.objective.row_model import Ask, Merge, RowModel
@@ -112,6 +113,7 @@ async def work(
 ) -> Answer:
     """Answer a question over a share of ``count`` partitions, by number; without one, read them."""
     _drop_old()
+    keep_freed()
     known = _JOBS.get(job)
     if told is not None:
         known = _JOBS.setdefault(job, _Job(told.asked))
