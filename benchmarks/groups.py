@@ -89,7 +89,7 @@ def stages(file: Path, rounds: int) -> list[list[str]]:
     from gdcli.record.fit_records import FIT
     from gdcli.record.groups import GroupRecorder
     from gdcli.record.serialization import CSV
-    from gdcli.render import group_writers
+    from gdcli.render import group_table
     from gdcli.tasks.fit.fit_groups import fit_groups
     from gdcli.tasks.fit.prepare_groups import grouped
     from gdcli.tasks.fit.request import request_from
@@ -110,9 +110,9 @@ def stages(file: Path, rounds: int) -> list[list[str]]:
             fits = [fit for some in fit_groups(found, settings) for fit in some]
             began = note("fitting, certificates, errors", began)
         groups = list(map(recorder.group, fits))
-        group_writers.GroupLines(io.StringIO(), recorder)(groups)
+        group_table.GroupLines(io.StringIO(), recorder)(groups)
         began = note("writing JSON lines", began)
-        group_writers.GroupRows(io.StringIO(), recorder, ["g"], ["a", "b", "c"], FIT, False, CSV)(groups)
+        group_table.GroupRows(io.StringIO(), recorder, ["g"], ["a", "b", "c"], FIT, False, CSV)(groups)
         note("writing csv", began)
     return [[name, f"{seconds:.3f}"] for name, seconds in parts.items()]
 

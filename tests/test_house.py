@@ -200,6 +200,22 @@ def test_every_file_has_a_name_of_its_own() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def test_files_that_tests_benchmarks_and_documents_import_are_there() -> None:
+    root, missing = PACKAGE.parent, []
+    for folder in ("tests", "benchmarks", "docs"):
+        for path in sorted((root / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and not node.level:
+                    names = [f"{node.module}.{one.name}" for one in node.names]
+                    # A folder of the package has nothing but files.
+                    missing += [(path.name, name) for name in names if any(map(_is_folder, own([name])))]
+    assert missing == []
+
+
+def _is_folder(module: str) -> bool:
+    return f"{module}.__init__" in _KNOWN
+
+
 def test_heavy_libraries_stay_in_their_rooms() -> None:
     for module in MODULES:
         room = room_of(module)

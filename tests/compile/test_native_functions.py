@@ -18,7 +18,7 @@ from gdcli.language.graph import Graph
 
 pytest.importorskip("llvmlite")
 
-from gdcli.compile import machine_code, strict_scalar
+from gdcli.compile import machine_code, scalar_text
 
 ARITHMETIC = {"add": 2, "sub": 2, "mul": 2, "div": 2, "neg": 1, "pow": 2}
 OPERATIONS = {**ARITHMETIC, **{name: row.arity for name, row in FUNCTIONS.items()}}
@@ -53,7 +53,7 @@ def both(make: Callable[[Graph, int, int], int], name: str) -> tuple[str, Scalar
     root = make(graph, graph.scalar("a"), graph.scalar("b"))
     leaves = {("scalar", "a"): "a", ("scalar", "b"): "b"}
     python = ScalarFunction(graph, [root], leaves, lambda texts: texts[0])
-    return strict_scalar.program_text(name, graph, [root], leaves), python
+    return scalar_text.program_text(name, graph, [root], leaves), python
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def table() -> dict[str, Pair]:
             lambda g, a, b, r=relation: g.node("where", r, a, b, a, b), f"run_where{k}"
         )
         texts.append(text)
-    library = machine_code.load(strict_scalar.functions_of(OPERATIONS) + "".join(texts), use_cache=False)
+    library = machine_code.load(scalar_text.functions_of(OPERATIONS) + "".join(texts), use_cache=False)
     pairs = {}
     for name, python in pythons.items():
         entry = f"run_where{RELATIONS.index(name[5:])}" if name.startswith("where") else f"run_{name}"
