@@ -35,8 +35,8 @@ ROOMS: dict[str, set[str]] = {
 }
 # Where only certain files of a room may be used, when the program runs.
 ONLY = {
-    # Update rules are texts.
-    ("solve", "compile"): {"compile.update_rules"},
+    # Update rules are texts; a search over boxes asks functions for bounds in the forms of intervals.
+    ("solve", "compile"): {"compile.update_rules", "compile.interval_forms"},
     ("solve", "objective"): {
         "objective.protocol",
         "objective.box",

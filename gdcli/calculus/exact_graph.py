@@ -19,7 +19,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import LARGEST
 from gdcli.language import form
 from gdcli.language.form import Form
-from gdcli.language.graph import REDUCTIONS, Graph, Key
+from gdcli.language.graph import REDUCTIONS, Graph, Key, arguments
 from gdcli.language.syntax import Tree
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _ARITHMETIC: dict[str, Callable[..., Interval]] = {
     "neg": rules.neg,
     "pow": rules.power_of,
 }
+NOTHING: Mapping[int, int] = {}
 # Quotients of more binary digits are held by intervals.
 _MOST_DIGITS = 4000
 
@@ -132,19 +133,34 @@ class ExactGraph(Graph):
 
 def value_at(graph: ExactGraph, root: int, leaves: Mapping[Key, float]) -> Interval:
     """Return what holds the value of a node where all its leaves are numbers: what is rational is so exactly."""
-    numbers, nodes = ExactGraph(), dict[int, int]()
-    for i in graph.reach((root,)):
-        key = graph.keys[i]
-        if key in leaves:
-            nodes[i] = Graph.number(numbers, leaves[key])
-        elif key[0] == "number":  # an origin of nodes is one of the other graph
-            known = len(key) == 3 or isinstance(key[5], str) or isinstance(key[5][0], int)
-            nodes[i] = numbers.keep(key if known else (*key[:5], ("copied", i)))
-        else:
-            first = 2 if key[0] == "where" else 1
-            nodes[i] = numbers.node(*key[:first], *(nodes[a] for a in key[first:]))
-    found = nodes[root]
+    numbers = ExactGraph()
+    found = copied(graph, root, numbers, {key: Graph.number(numbers, x) for key, x in leaves.items()})
     return rules.ENTIRE if numbers.value_of(found) is None else numbers.interval(found)
+
+
+def copied(
+    graph: ExactGraph,
+    root: int,
+    target: ExactGraph,
+    leaves: Mapping[Key, int],
+    nodes: Mapping[int, int] = NOTHING,
+) -> int:
+    """Return the node that ``root`` is in another graph, in which some ``leaves`` and ``nodes`` are others."""
+    made = dict(nodes)
+    for i in graph.reach((root,), made):
+        key = graph.keys[i]
+        made[i] = leaves[key] if key in leaves else copied_node(graph, i, target, made)
+    return made[root]
+
+
+def copied_node(graph: ExactGraph, i: int, target: ExactGraph, made: Mapping[int, int]) -> int:
+    """Return the node that i is in another graph, where its arguments are ``made``."""
+    key = graph.keys[i]
+    if key[0] == "number":  # an origin of nodes is one of the other graph
+        known = graph is target or len(key) == 3 or isinstance(key[5], str) or isinstance(key[5][0], int)
+        return target.keep(key if known else (*key[:5], ("copied", id(graph), i)))
+    args = arguments(key)
+    return target.node(*key[: len(key) - len(args)], *(made[a] for a in args)) if args else target.leaf(key)
 
 
 def exact_form(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> Form:

@@ -18,9 +18,7 @@ LESS, MORE = 1.0 - EPS, 1.0 + EPS
 # A product below this may have been rounded by underflow, which costs less than the smallest number.
 UNDERFLOW = 4.0 * SMALLEST_NORMAL
 
-least = min
-most = max
-fabs = math.fabs
+least, most, fabs, sqrt, floor, ceil = min, max, math.fabs, math.sqrt, ieee.floor, ieee.ceil
 
 
 def pick(condition: bool, yes: float, no: float) -> float:
@@ -66,18 +64,6 @@ def _beyond_underflow(
     if abs(high) < UNDERFLOW and (high or (al < 0.0 and bl < 0.0) or (ah > 0.0 and bh > 0.0)):
         high += SMALLEST
     return low, high
-
-
-def floor(v: float) -> float:
-    return ieee.floor(v)
-
-
-def ceil(v: float) -> float:
-    return ieee.ceil(v)
-
-
-def sqrt(v: float) -> float:
-    return math.sqrt(v)
 
 
 def quotient(a: float, b: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from gdcli.calculus.exact_graph import ExactGraph
+from gdcli.calculus.exact_graph import ExactGraph, copied_node
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.verified import inverse
 from gdcli.language.functions import FUNCTIONS
@@ -133,19 +133,14 @@ def changed(
               for key, c, row in zip(keys, centre, axes, strict=True)}  # fmt: skip
     made: dict[int, int] = {}
     for i in order:
-        key = graph.keys[i]
         part = parts.get(i)
         if part is not None:
             total = Affine(part.constant, {})
             for k, a in part.terms.items():
                 total = total.plus(a, values[k])
             made[i] = _sum_of(new, total)
-        elif key[0] == "number":
-            made[i] = new.keep(key if len(key) == 3 else (*key[:5], ("copied", i)))
-        elif key[0] == "where":
-            made[i] = new.node("where", key[1], *(made[a] for a in key[2:]))
         else:
-            made[i] = new.node(key[0], *(made[a] for a in key[1:]))
+            made[i] = copied_node(graph, i, new, made)
     return new, made[root], leaves
 
 

@@ -7,17 +7,21 @@ Numerica 19 (2010) 287.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST, TINY
 from gdcli.kernel.vectors import np
 
+if TYPE_CHECKING:
+    from gdcli.compile.interval_program import Enclosed
+
 Array = Any
 Pair = tuple[Array, Array]
 # Steps towards the least of a convex function on a box.
-_NEWTON_STEPS = 4
+_NEWTON_STEPS = 6
 # The least side of a box that is made wider, as a part of the largest.
 _LEAST_SIDE = 1e-6
 
@@ -25,7 +29,7 @@ _LEAST_SIDE = 1e-6
 class BoundedFunction(Protocol):
     """Enclosures on boxes (n, m) as `gdcli.compile.interval_program.IntervalProgram` has them."""
 
-    def evaluate(self, low: Array, high: Array, order: int) -> Any: ...
+    def evaluate(self, low: Array, high: Array, order: int) -> Enclosed: ...
     def value_at(self, point: Array) -> tuple[float, float]: ...
 
 
@@ -49,15 +53,6 @@ def widened(low: Array, high: Array) -> Pair:
     room = 0.5 * sides + 4.0 * EPS * np.maximum(np.abs(low), np.abs(high)) + TINY
     room = room + _LEAST_SIDE * sides.max(axis=0, initial=0.0)
     return low - room, high + room
-
-
-def derivatives(found: Any) -> tuple[Pair, Pair | None]:
-    """Return gradient and Hessian of an enclosure, infinite where nothing is known of them."""
-    gradient, hessian = (
-        pair and (np.where(found.defined, pair[0], -np.inf), np.where(found.defined, pair[1], np.inf))
-        for pair in (found.gradient, found.hessian)
-    )
-    return gradient, hessian
 
 
 def first_order(low: Array, high: Array, center: Array, value: Pair, slope: Pair) -> Pair:
@@ -152,6 +147,18 @@ def is_negative_somewhere(hessian: Pair, inner: Array) -> Array:
     return finite & (most + slack < 0.0)
 
 
+def values_of(rows: Sequence[BoundedFunction], points: Array) -> Pair:
+    """Return the values of functions at points (n, m); nan where one has none."""
+    found = [row.evaluate(points, points, 0) for row in rows]
+    values = [np.array([np.where(f.defined, f.value[end], np.nan) for f in found]) for end in (0, 1)]
+    return values[0], values[1]
+
+
+def jacobian_of(rows: Sequence[BoundedFunction], low: Array, high: Array) -> Pair:
+    slopes = [row.evaluate(low, high, 1).gradient for row in rows]
+    return np.array([slope[0] for slope in slopes]), np.array([slope[1] for slope in slopes])
+
+
 class Krawczyk(NamedTuple):
     """Krawczyk's operator on boxes: where the roots of equations in them lie, ``low`` to ``high`` (n, m).
 
@@ -177,7 +184,7 @@ def krawczyk(low: Array, high: Array, center: Array, values: Pair, jacobian: Pai
     at, off, known = middle_radius((np.where(free, values[0], 0.0), np.where(free, values[1], 0.0)))
     usable = usable & known
     mid, rad = (np.where(both, a, 0.0).transpose(2, 0, 1) for a in (mid, rad))
-    inverse, usable = _inverses(mid, free.T, usable)
+    inverse, usable = inverses(mid, free.T, usable)
     size = np.abs(inverse)
     grown = 1.0 + 2.0 * rounding(n)
     with np.errstate(all="ignore"):
@@ -199,7 +206,7 @@ def krawczyk(low: Array, high: Array, center: Array, values: Pair, jacobian: Pai
     return Krawczyk(new_low, new_high, regular, inside)
 
 
-def _inverses(matrices: Array, free: Array, usable: Array) -> tuple[Array, Array]:
+def inverses(matrices: Array, free: Array, usable: Array) -> tuple[Array, Array]:
     """Return about the inverses (m, n, n) in the ``free`` axes (m, n), 0 in others, and where there is one."""
     n = matrices.shape[1]
     each = np.arange(n)
@@ -221,15 +228,19 @@ def lowest_of_quadratics(
     center = middle(low, high) if start is None else start
     point = center.copy()
     each = np.arange(n)
+    tiny = 1e-12 * np.maximum(np.abs(hessian).max(axis=(0, 1), initial=0.0), 1e-290)
     for _ in range(_NEWTON_STEPS):
         g = slope + np.einsum("ijm,jm->im", hessian, point - center)
         held = ((point <= low) & (g > 0.0)) | ((point >= high) & (g < 0.0)) | (low == high)
         both = ~held[:, None] & ~held[None, :]
         matrix = np.where(both, hessian, 0.0).transpose(2, 0, 1)
-        matrix[:, each, each] += np.where(held, 1.0, 0.0).T
+        matrix[:, each, each] += np.where(held, 1.0, tiny).T
         try:
             step = np.linalg.solve(matrix, np.where(held, 0.0, -g).T[:, :, None])[:, :, 0].T
         except np.linalg.LinAlgError:
             break
-        point = np.clip(np.where(np.isfinite(step), point + step, point), low, high)
+        new = np.clip(np.where(np.isfinite(step), point + step, point), low, high)
+        if np.array_equal(new, point):
+            break
+        point = new
     return point

@@ -48,6 +48,15 @@ class Enclosed(NamedTuple):
     empty: Any
 
 
+def known(found: Enclosed) -> Enclosed:
+    """Return what was found on many boxes with infinite ends of the derivatives where they tell nothing."""
+    gradient, hessian = (
+        pair and (np.where(found.defined, pair[0], -np.inf), np.where(found.defined, pair[1], np.inf))
+        for pair in (found.gradient, found.hessian)
+    )
+    return found if found.defined.all() else found._replace(gradient=gradient, hessian=hessian)
+
+
 def leaf_keys(form: Form) -> list[Key]:
     keys: list[Key] = []
     for name, length in form.lengths.items():
@@ -145,7 +154,8 @@ class IntervalProgram:
     def evaluate(self, low: Any, high: Any, order: int) -> Enclosed:
         """Return what is known on boxes: ``low`` and ``high`` have shape (n, m), n variables in m boxes.
 
-        The ends of the value have shape (m,), of the gradient (n, m), of the Hessian (n, n, m); masks (m,).
+        The ends of the value have shape (m,), of the gradient (n, m), of the Hessian (n, n, m); masks (m,). Derivatives
+        that tell nothing are infinite.
         """
         n, m = low.shape
         found, defined, empty = self.at(list(zip(low, high, strict=True)), order)
@@ -158,35 +168,18 @@ class IntervalProgram:
             return Enclosed(value, None, None, defined, empty)
         gradient = _filled(np, found[1 : n + 1], [(i,) for i in range(n)], (n, m))
         if order == 1:
-            return Enclosed(value, gradient, None, defined, empty)
+            return known(Enclosed(value, gradient, None, defined, empty))
         places = [(i, j) for i in range(n) for j in range(i + 1)]
         hessian = _filled(np, found[n + 1 :], places, (n, n, m))
         for ends in hessian:
             for i, j in places:
                 ends[j, i] = ends[i, j]
-        return Enclosed(value, gradient, hessian, defined, empty)
+        return known(Enclosed(value, gradient, hessian, defined, empty))
 
     def value_at(self, point: Sequence[float]) -> tuple[float, float]:
         """Return the ends of the value at a point; they are next to each other where it is rational there."""
         leaves = {key: float(x) for key, x in zip(self.keys, point, strict=True)}
         return value_at(self.graph, self.root, leaves)
-
-    def value(self, low: Any, high: Any) -> tuple[Any, Any]:
-        """Return the ends of the value on boxes of shape (n, m); those of the next two are as in `evaluate`."""
-        found: tuple[Any, Any] = self.evaluate(low, high, 0).value
-        return found
-
-    def gradient(self, low: Any, high: Any) -> tuple[Any, Any]:
-        found: tuple[Any, Any] = self.evaluate(low, high, 1).gradient
-        return found
-
-    def hessian(self, low: Any, high: Any) -> tuple[Any, Any]:
-        found: tuple[Any, Any] = self.evaluate(low, high, 2).hessian
-        return found
-
-    def defined(self, low: Any, high: Any, order: int = 0) -> Any:
-        """Return where the derivatives up to ``order`` are what they seem on the whole box, shape (m,)."""
-        return self.evaluate(low, high, order).defined
 
 
 def interval_program(form: Form, order: int = 2, root: int | None = None) -> IntervalProgram:
@@ -269,11 +262,8 @@ class _Writer:
     def operation(self, i: int, key: Key) -> None:
         args = [self.names[a] for a in arguments(key)]
         self.known[i] = _both(self.known.get(a, _NOTHING) for a in arguments(key))
-        if key[0] == "where":
-            text = self.choice(i, key, args)
-        else:
-            text = self.text(i, key, args)
         self.names[i] = f"t{i}"
+        text = self.choice(i, key, args) if key[0] == "where" else self.text(i, key, args)
         self.lines.append(f"t{i} = {text}")
 
     def text(self, i: int, key: Key, args: list[str]) -> str:

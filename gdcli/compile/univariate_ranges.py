@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gdcli.calculus.exact_graph import ExactGraph
-from gdcli.compile.interval_forms import derivatives, first_order, middle
+from gdcli.compile.interval_forms import first_order, middle
 from gdcli.compile.interval_program import IntervalProgram
 from gdcli.kernel.vectors import np
 from gdcli.language.graph import arguments
@@ -35,7 +35,7 @@ class UnivariateRange:
         a, b = self.edges[None, :-1], self.edges[None, 1:]
         found, center = program.evaluate(a, b, 1), middle(a, b)
         with np.errstate(all="ignore"):
-            ends = first_order(a, b, center, program.evaluate(center, center, 0).value, derivatives(found)[0])
+            ends = first_order(a, b, center, program.evaluate(center, center, 0).value, found.gradient)
         self.low, self.high = np.maximum(found.value[0], ends[0]), np.minimum(found.value[1], ends[1])
         self.least, self.most = _table(self.low, np.minimum), _table(self.high, np.maximum)
 

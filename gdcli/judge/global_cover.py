@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from gdcli.compile.interval_forms import (
     BoundedFunction,
     Pair,
-    derivatives,
     first_order,
     is_negative_somewhere,
     is_positive_definite,
@@ -166,7 +165,7 @@ class GlobalCover:
             value = one.function.evaluate(low, high, 1)
             center = middle(boxes.low, boxes.high)
             at = one.function.evaluate(center, center, 0).value
-            ends = first_order(boxes.low, boxes.high, center, at, derivatives(value)[0])
+            ends = first_order(boxes.low, boxes.high, center, at, value.gradient)
             least, most = np.maximum(value.value[0], ends[0]), np.minimum(value.value[1], ends[1])
             done |= (least > one.most) | (most < one.least) | value.empty
             boxes.free &= (least > one.least) & (most < one.most) & value.defined
@@ -177,7 +176,7 @@ class GlobalCover:
 
     def _sloped(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
         found = [one.evaluate(*self._around(boxes), 1) for one in self.bounding]
-        slopes = [derivatives(one)[0] for one in found]
+        slopes = [one.gradient for one in found]
         slope = slopes[0]
         rises, falls = (slope[0] > 0.0) & boxes.free, (slope[1] < 0.0) & boxes.free
         done = (rises & (boxes.low > self.low[:, None])).any(axis=0)
@@ -205,36 +204,26 @@ class GlobalCover:
     # -- curvature -----------------------------------------------------------------------------------------------------
 
     def _curved(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
-        n = len(boxes.low)
-        hessian = derivatives(self.function.evaluate(*self._around(boxes), 2))[1]
-        assert hessian is not None
+        n, center = len(boxes.low), middle(boxes.low, boxes.high)
         inner = (boxes.low > self.low[:, None]) & (boxes.high < self.high[:, None]) & boxes.free
-        concave = (hessian[1][range(n), range(n)] < 0.0) & (boxes.low < boxes.high)
-        done = (concave & inner).any(axis=0)
-        if self.every:
-            done |= is_negative_somewhere(hessian, inner & (boxes.low < boxes.high))
-        center = middle(boxes.low, boxes.high)
-        at = self.function.evaluate(center, center, 1)
-        slope = derivatives(at)[0]
-        stationary = krawczyk(boxes.low, boxes.high, center, slope, hessian)
-        nowhere = ((stationary.low > boxes.high) | (stationary.high < boxes.low)).any(axis=0)
-        done |= nowhere & (inner | (boxes.low == boxes.high)).all(axis=0)
-        boxes.bound = np.maximum(
-            boxes.bound, second_order(boxes.low, boxes.high, center, at.value, slope, hessian)[0]
-        )
+        done = np.zeros(len(boxes.at), bool)
         for one in self.bounding:
-            self._convex_bound(boxes, one, hessian if one is self.function else None, slope)
+            hessian = one.evaluate(*self._around(boxes), 2).hessian
+            at = one.evaluate(center, center, 1)
+            bound = second_order(boxes.low, boxes.high, center, at.value, at.gradient, hessian)[0]
+            boxes.bound = np.maximum(boxes.bound, bound)
+            self._convex_bound(boxes, one, hessian, at.gradient)
+            if one is not self.function:
+                continue
+            done |= ((hessian[1][range(n), range(n)] < 0.0) & (boxes.low < boxes.high) & inner).any(axis=0)
+            if self.every:
+                done |= is_negative_somewhere(hessian, inner & (boxes.low < boxes.high))
+            stationary = krawczyk(boxes.low, boxes.high, center, at.gradient, hessian)
+            nowhere = ((stationary.low > boxes.high) | (stationary.high < boxes.low)).any(axis=0)
+            done |= nowhere & (inner | (boxes.low == boxes.high)).all(axis=0)
         return boxes, done | self._beside_proved(boxes)
 
-    def _convex_bound(self, boxes: _Boxes, one: BoundedFunction, hessian: Pair | None, slope: Pair) -> None:
-        if hessian is None:
-            hessian = derivatives(one.evaluate(boxes.low, boxes.high, 2))[1]
-            center = middle(boxes.low, boxes.high)
-            at = one.evaluate(center, center, 1)
-            slope = derivatives(at)[0]
-            assert hessian is not None
-            bound = second_order(boxes.low, boxes.high, center, at.value, slope, hessian)[0]
-            boxes.bound = np.maximum(boxes.bound, bound)
+    def _convex_bound(self, boxes: _Boxes, one: BoundedFunction, hessian: Pair, slope: Pair) -> None:
         convex = is_positive_definite(boxes.low, boxes.high, hessian)
         convex &= np.isfinite(slope[0]).all(axis=0) & np.isfinite(slope[1]).all(axis=0)
         if not convex.any():
@@ -244,10 +233,9 @@ class GlobalCover:
         point = lowest_of_quadratics(low, high, 0.5 * (slope[0] + slope[1])[:, convex], matrix)
         for _ in range(2):
             at = one.evaluate(point, point, 1)
-            planes = derivatives(at)[0]
-            bound = first_order(low, high, point, at.value, planes)[0]
+            bound = first_order(low, high, point, at.value, at.gradient)[0]
             boxes.bound[convex] = np.maximum(boxes.bound[convex], bound)
-            point = lowest_of_quadratics(low, high, 0.5 * (planes[0] + planes[1]), matrix, point)
+            point = lowest_of_quadratics(low, high, 0.5 * sum(at.gradient), matrix, point)
 
     def _beside_proved(self, boxes: _Boxes) -> Array:
         """Return which boxes, high enough, have together with a proved one no other minimum than that."""
@@ -261,8 +249,7 @@ class GlobalCover:
         near = near[kept]
         if not len(near):
             return found
-        hessian = derivatives(self.function.evaluate(*outward(low, high, self.low, self.high), 2))[1]
-        assert hessian is not None
+        hessian = self.function.evaluate(*outward(low, high, self.low, self.high), 2).hessian
         found[near] = is_positive_definite(low, high, hessian)
         if self.demands:
             found[near] &= self._surely_free(low, high)
@@ -287,15 +274,14 @@ class GlobalCover:
             return np.zeros(0, bool)
         with np.errstate(all="ignore"):
             wide = outward(low, high, self.low, self.high)
-            around = derivatives(self.function.evaluate(*wide, 2))
-            slope, hessian = around
-            assert hessian is not None
+            around = self.function.evaluate(*wide, 2)
+            slope, hessian = around.gradient, around.hessian
             at_low = (low == high) & (low == self.low[:, None]) & (slope[0] > 0.0)
             at_high = (low == high) & (high == self.high[:, None]) & (slope[1] < 0.0)
             held = at_low | at_high | (self.low == self.high)[:, None]
             free = (low > self.low[:, None]) & (high < self.high[:, None]) & (low < high)
             center = middle(low, high)
-            at = derivatives(self.function.evaluate(center, center, 1))[0]
+            at = self.function.evaluate(center, center, 1).gradient
             found = krawczyk(low, high, center, at, hessian)
             one = (held | free).all(axis=0) & found.inside & is_positive_definite(low, high, hessian)
             return one & (self._surely_free(*wide) if self.demands else True)

@@ -14,10 +14,11 @@ from gdcli.compile.interval_forms import (
     BoundedFunction,
     Krawczyk,
     Pair,
-    derivatives,
     first_order,
+    jacobian_of,
     krawczyk,
     middle,
+    values_of,
     widened,
 )
 from gdcli.judge.cover_tree import (
@@ -88,8 +89,7 @@ class RootsCover:
         none, slopes, varies = ~alive, [], 1e-6 * (high - low)
         for row in self.rows:
             found = row.evaluate(low, high, 1)
-            slope = derivatives(found)[0]
-            slopes.append(slope)
+            slopes.append(slope := found.gradient)
             share = np.maximum(np.abs(slope[0]), np.abs(slope[1])) * (high - low)
             share = share / share.max(axis=0)
             varies = np.maximum(varies, np.where(np.isfinite(share).all(axis=0), share, 0.0))
@@ -98,8 +98,8 @@ class RootsCover:
             least, most = np.maximum(found.value[0], ends[0]), np.minimum(found.value[1], ends[1])
             none |= (least > 0.0) | (most < 0.0) | found.empty
         if self.is_square:
-            jacobian = tuple(np.array([slope[k] for slope in slopes]) for k in (0, 1))
-            at = self._krawczyk(low, high, (jacobian[0], jacobian[1]))
+            jacobian = np.array([slope[0] for slope in slopes]), np.array([slope[1] for slope in slopes])
+            at = self._krawczyk(low, high, jacobian)
             none |= ((at.low > high) | (at.high < low)).any(axis=0)
             low = np.where(none, low, np.maximum(low, at.low))
             high = np.where(none, high, np.minimum(high, at.high))
@@ -107,13 +107,7 @@ class RootsCover:
 
     def _krawczyk(self, low: Array, high: Array, jacobian: Pair) -> Krawczyk:
         center = middle(low, high)
-        found = [row.evaluate(center, center, 0) for row in self.rows]
-        values = tuple(np.array([np.where(f.defined, f.value[k], np.nan) for f in found]) for k in (0, 1))
-        return krawczyk(low, high, center, (values[0], values[1]), jacobian)
-
-    def _jacobian(self, low: Array, high: Array) -> Pair:
-        slopes = [derivatives(row.evaluate(low, high, 1))[0] for row in self.rows]
-        return np.array([slope[0] for slope in slopes]), np.array([slope[1] for slope in slopes])
+        return krawczyk(low, high, center, values_of(self.rows, center), jacobian)
 
     def _beside_proved(self, low: Array, high: Array, asked: Array) -> Array:
         """Return which boxes have together with a proved one no other root than that."""
@@ -123,7 +117,7 @@ class RootsCover:
             return found
         a, b = self.low[:, places], self.high[:, places]
         near, low, high = hulls_with_nearest(low[:, left], high[:, left], a, b)
-        found[left[near]] = self._krawczyk(low, high, self._jacobian(low, high)).regular
+        found[left[near]] = self._krawczyk(low, high, jacobian_of(self.rows, low, high)).regular
         return found
 
     def has_one_root(self, low: Array, high: Array) -> Array:
@@ -131,7 +125,9 @@ class RootsCover:
         if not self.is_square or not low.shape[1]:
             return np.zeros(low.shape[1], bool)
         with np.errstate(all="ignore"):
-            return self._krawczyk(low, high, self._jacobian(low, high)).inside & (low < high).all(axis=0)
+            return self._krawczyk(low, high, jacobian_of(self.rows, low, high)).inside & (low < high).all(
+                axis=0
+            )
 
     def see(self) -> None:
         """Make boxes that are told as proved wide enough for that to be seen, and say so of the others."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gdcli.compile.interval_forms import BoundedFunction, derivatives, krawczyk, widened
+from gdcli.compile.interval_forms import BoundedFunction, krawczyk, widened
 from gdcli.compile.interval_program import IntervalProgram
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import np
@@ -155,7 +155,7 @@ def _enclosed(
             np.nextafter(values[0, row.variable] - row.side, -np.inf),
             np.nextafter(values[1, row.variable] - row.side, np.inf),
         )
-        jacobian[:, row.variable] = derivatives(found)[0]
+        jacobian[:, row.variable] = found.gradient
     return (values[0], values[1]), (jacobian[0], jacobian[1])
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.compile.interval_forms import lowest_of_quadratics, middle, second_order
-from gdcli.compile.interval_program import Enclosed, IntervalProgram
+from gdcli.compile.interval_program import Enclosed, IntervalProgram, known
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST
 from gdcli.kernel.vectors import np
@@ -48,7 +48,7 @@ class SquaresOnBoxes:
         joined = [np.concatenate(ends, axis=-1) for ends in zip(*parts, strict=True)]
         value, defined, empty = (joined[0], joined[1]), joined[2], joined[3]
         gradient = (joined[4], joined[5]) if order else None
-        return Enclosed(value, gradient, (joined[6], joined[7]) if order > 1 else None, defined, empty)
+        return known(Enclosed(value, gradient, (joined[6], joined[7]) if order > 1 else None, defined, empty))
 
     def value_at(self, point: Array) -> tuple[float, float]:
         low, high = self.evaluate(point[:, None], point[:, None], 0).value

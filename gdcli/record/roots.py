@@ -11,7 +11,8 @@ from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
 from gdcli.record.runs import Receipt
 from gdcli.record.schema import SCHEMA, Constants, Record, Values
-from gdcli.tasks.root_finding import RootBox, Roots, System
+from gdcli.tasks.outcome import FoundBox
+from gdcli.tasks.root_finding import Roots, System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ def roots_record(found: Roots) -> RootsRecord:
 def roots_of(found: RootsRecord) -> Roots:
     """Return what a record tells. Raises KeyError, TypeError or ValueError where it is none."""
     flat = found.space.flatten
-    boxes = [RootBox(tuple(flat(root.low)), tuple(flat(root.high)), root.proved) for root in found.roots]
+    boxes = [FoundBox(tuple(flat(root.low)), tuple(flat(root.high)), root.proved) for root in found.roots]
     system = System(found.equations, found.bounds, found.constants)
     told = found.message, found.advice, found.examined, found.seconds or 0.0, found.cover
     return Roots(system, tuple(boxes), Status(found.status), *told)

@@ -22,7 +22,7 @@ from gdcli.tasks.outcome import ActiveBound
 
 if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate
-    from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
+    from gdcli.tasks.outcome import FoundBox, GlobalEvidence, Outcome
     from gdcli.tasks.problem import Problem
 
 End = float | list[float | None] | None
@@ -360,13 +360,13 @@ def _global(outcome: Outcome) -> GlobalRecord | None:
 
 def evidence_of(found: RunRecord) -> GlobalEvidence:
     """Return what a record tells of the global extremum. Raises KeyError, TypeError or ValueError where it is none."""
-    from gdcli.tasks.outcome import GlobalBox, GlobalEvidence
+    from gdcli.tasks.outcome import FoundBox, GlobalEvidence
 
     told, flat = found.global_, found.problem.space.flatten
     assert told is not None
 
-    def box(one: GlobalBoxRecord) -> GlobalBox:
-        return GlobalBox(tuple(flat(one.low)), tuple(flat(one.high)), one.proved)
+    def box(one: GlobalBoxRecord) -> FoundBox:
+        return FoundBox(tuple(flat(one.low)), tuple(flat(one.high)), one.proved)
 
     infinite = (-math.inf, math.inf)
     if found.status == "infeasible":
@@ -381,10 +381,10 @@ def evidence_of(found: RunRecord) -> GlobalEvidence:
     )
 
 
-def cover_boxes(found: RunRecord) -> list[GlobalBox]:
+def cover_boxes(found: RunRecord) -> list[FoundBox]:
     """Return the boxes of the cover of the bounds, none where none is kept. Raises ValueError for one that is none."""
     from gdcli.judge.cover_tree import leaves
-    from gdcli.tasks.outcome import GlobalBox
+    from gdcli.tasks.outcome import found_boxes
 
     told = evidence_of(found)
     if told.cover is None:
@@ -394,9 +394,7 @@ def cover_boxes(found: RunRecord) -> list[GlobalBox]:
     whole = [np.array(flat(side), dtype=float) for side in ends]
     faces = [(np.array(box.low), np.array(box.high)) for box in told.boxes]
     low, high = leaves(told.cover, whole[0], whole[1], faces)
-    return [
-        GlobalBox(tuple(a), tuple(b), False) for a, b in zip(low.T.tolist(), high.T.tolist(), strict=True)
-    ]
+    return list(found_boxes(low, high, np.zeros(low.shape[1], bool)))
 
 
 def _proof(outcome: Outcome) -> ProofRecord | None:

@@ -19,7 +19,7 @@ from gdcli.kernel.vectors import np
 from gdcli.solve.settings import Settings
 from gdcli.tasks.kept_cover import ENCLOSED, FEASIBLE, Bounded, bounded, cover_of, kept
 from gdcli.tasks.minimize import made_ready, solve
-from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
+from gdcli.tasks.outcome import FoundBox, GlobalEvidence, Outcome, found_boxes
 from gdcli.tasks.pipeline import Ready, bounds_of
 from gdcli.tasks.problem import Bounds, Problem, listed
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.global_search.box_list import Boxes
     from gdcli.solve.global_search.branch_and_bound import Search, State
-    from gdcli.solve.global_search.minimiser_boxes import LeftBox
 
 # More variables are more boxes than anybody can wait for.
 MOST_VARIABLES = 30
@@ -164,7 +163,7 @@ def _with_every(
     run_kept(whole, lambda going: searched(lambda: whole.run(going)), go_on, checkpointer)
     left = joined(whole.state.left)
     boxes, cover = _checked(whole, left, within, len(left) <= MOST_PROVED, keep and whole.is_over)
-    minima = sorted((found.sign * _middle(whole, box), _plain(box)) for box in boxes)
+    minima = sorted((found.sign * _middle(whole, box), box) for box in boxes)
     evidence = found.globally._replace(
         minima=tuple(minima[:: found.sign]),
         has_all=whole.is_over,
@@ -174,22 +173,10 @@ def _with_every(
     return replace(found, globally=evidence)
 
 
-def _middle(search: Search, box: LeftBox) -> float:
-    from gdcli.solve.global_search.box_list import middle_of
-
-    center = middle_of(box.low, box.high)[:, None]
+def _middle(search: Search, box: FoundBox) -> float:
+    center = np.array(box.center)[:, None]
     low, high = search.function.evaluate(center, center, 0).value
     return float(0.5 * low[0] + 0.5 * high[0])
-
-
-def _unproved(boxes: Boxes) -> list[LeftBox]:
-    from gdcli.solve.global_search.minimiser_boxes import LeftBox
-
-    return [LeftBox(low, high, False) for low, high in zip(boxes.low.T, boxes.high.T, strict=True)]
-
-
-def _plain(box: LeftBox) -> GlobalBox:
-    return GlobalBox(tuple(map(float, box.low)), tuple(map(float, box.high)), box.proved)
 
 
 def _within(problem: Problem) -> tuple[Exact, list[ConstraintRow], Bounded]:
@@ -349,7 +336,7 @@ def evidence_of(
     ends = sorted((sign * _checkable_lower(search), sign * state.best))
     left = joined(state.left)
     boxes, cover = _checked(search, left, within, reason is None and len(left) <= MOST_PROVED, keep)
-    return GlobalEvidence(ends[0], ends[1], tuple(map(_plain, boxes)), state.examined, search.tol, cover)
+    return GlobalEvidence(ends[0], ends[1], boxes, state.examined, search.tol, cover)
 
 
 def _checkable_lower(search: Search) -> float:
@@ -367,26 +354,24 @@ def _checkable_lower(search: Search) -> float:
 
 def _checked(
     search: Search, left: Boxes, within: Bounded, prove: bool, keep: bool
-) -> tuple[list[LeftBox], str | None]:
+) -> tuple[tuple[FoundBox, ...], str | None]:
     """Return the boxes that are left, proved where that can be checked, and with ``keep`` the cover that shows it
     all.
     """
     from gdcli.judge.global_cover import Told
-    from gdcli.solve.global_search.minimiser_boxes import LeftBox, proved
+    from gdcli.solve.global_search.minimiser_boxes import proved
 
-    boxes = proved(search, left) if prove else _unproved(left)
-    state, n = search.state, len(search.low)
-    low, high = (np.array([getattr(box, end) for box in boxes]).reshape(-1, n).T for end in ("low", "high"))
-    told = Told(
-        _checkable_lower(search), state.best, low, high, np.array([box.proved for box in boxes], bool)
+    low, high, one = proved(search, left) if prove else (left.low, left.high, np.zeros(len(left), bool))
+    cover = cover_of(
+        within,
+        Told(_checkable_lower(search), search.state.best, low, high, one),
+        search.state.point,
+        search.every,
     )
-    cover = cover_of(within, told, state.point, search.every)
-    if told.proved.any():
-        one = told.proved
-        low[:, one], high[:, one], told.proved[one] = cover.widened(low[:, one], high[:, one])
+    if one.any():
+        low[:, one], high[:, one], one[one] = cover.widened(low[:, one], high[:, one])
     cover.give_room()
-    boxes = [LeftBox(a, b, bool(one)) for a, b, one in zip(low.T, high.T, told.proved, strict=True)]
-    return boxes, kept(cover, state.examined) if keep else None
+    return found_boxes(low, high, one), kept(cover, search.state.examined) if keep else None
 
 
 def verdict_of(

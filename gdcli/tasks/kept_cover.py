@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import np
+from gdcli.tasks.proved import box_program
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
@@ -77,23 +78,18 @@ def bounded(
     problem: Problem, rows: Sequence[ConstraintRow], low: Sequence[float], high: Sequence[float]
 ) -> Bounded:
     """Return the programs of a problem on boxes; ``rows`` are its constraints that are no bounds."""
-    from gdcli.calculus.exact_graph import exact_form
-    from gdcli.compile.interval_program import interval_program
+    from gdcli.compile.interval_program import IntervalProgram
     from gdcli.compile.propagation import Propagation
     from gdcli.language import constraints
 
-    assert problem.tree is not None
-    form = exact_form(problem.tree, problem.lengths, problem.constants)
-    graph: Any = form.graph  # one whose numbers are exact
-    root = form.root if problem.sign > 0 else graph.node("neg", form.root)
-    roots, sides = [root], []
+    function = box_program(problem)
+    graph, roots, sides = function.graph, [function.root], []
     for row in constraints.build(rows, problem.lengths, problem.constants, True, graph) if rows else ():
         lower, upper = row.sides()
         roots += row.form.rows
         sides += list(zip(lower, upper, strict=True))
-    programs = [interval_program(form, 1, node) for node in roots[1:]]
+    programs = [IntervalProgram(graph, node, function.keys, 1) for node in roots[1:]]
     least, most = (np.array(end, dtype=float) for end in (low, high))
-    function = interval_program(form, 2, root)
     holds = Propagation(graph, roots, list(map(graph.leaf, function.keys)), (least, most))
     return Bounded(function, least, most, programs, sides, holds)
 

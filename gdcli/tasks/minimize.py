@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
@@ -113,7 +114,7 @@ def _solve(
     if found.verdict.status.exit_code != 0:
         edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])
     if found.certificate.proof is None and found.verdict.status is not Status.DIVERGED:
-        edge += budget.if_in_time(lambda: _rounding(problem, exact, found.run), [])
+        edge += budget.if_in_time(lambda: _rounding(ready, exact, found.run), [])
     shown = _formulas_in_time(tree, problem, ready.notes) if tree is not None and formulas else None
     if tree is None and settings.gradient == "autodiff":
         settings = replace(settings, gradient="central" if exact.is_estimated else "given")
@@ -160,6 +161,7 @@ def made_ready(
             f"{text} has no variable, and always holds" for text in problem.idle_constraints()[:MOST_NOTED]
         ]
     sign, constants = problem.sign, problem.constants
+    bounding = cache(partial(box_program, problem))
     sizes = lambda: start_sizes(x0, box)  # noqa: E731
     function = with_gradient(exact, settings.gradient, settings.h, constants, sign, sizes)
     if not rows:
@@ -177,9 +179,10 @@ def made_ready(
         except DomainError:
             check_start(problem, problem.tree, exact, x0)  # tells what of the expression it is
             raise
-        return Ready(problem, settings, exact.space, constrained, x0, choice, notes), box
+        return Ready(problem, settings, exact.space, constrained, x0, choice, notes, bounding=bounding), box
     objective = within(box, function)
-    return Ready(problem, settings, exact.space, objective, x0, choose_by(settings, objective), notes), box
+    choice = choose_by(settings, objective)
+    return Ready(problem, settings, exact.space, objective, x0, choice, notes, bounding=bounding), box
 
 
 def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
@@ -324,13 +327,13 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
     return []
 
 
-def _rounding(problem: Problem, exact: Exact, result: RunResult) -> list[str]:
+def _rounding(ready: Ready, exact: Exact, result: RunResult) -> list[str]:
     """Tell between which ends the value at the answer lies, where rounding may take digits that count."""
-    if problem.tree is None or not is_small(exact):
+    if ready.problem.tree is None or not is_small(exact):
         return []
     at = result.best.at
-    value = box_program(problem).one_box([(v, v) for v in to_list(at.x)], 0).value
-    low, high = sorted(problem.sign * end for end in value)
+    value = ready.bounding().one_box([(v, v) for v in to_list(at.x)], 0).value
+    low, high = sorted(ready.problem.sign * end for end in value)
     size = value_scale(at.value, result.start.at.value - at.value)
     if not _LOST * size < high - low < math.inf:
         return []

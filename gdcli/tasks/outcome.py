@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
@@ -52,12 +53,28 @@ class Minimum(NamedTuple):
     x: tuple[float, ...]
 
 
-class GlobalBox(NamedTuple):
-    """A box (flat vectors) that may hold global minimisers; a ``proved`` one has exactly one minimum, a strict one."""
+class FoundBox(NamedTuple):
+    """A box (flat vectors) that may hold global minimisers, or roots; a ``proved`` one has exactly one."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     proved: bool
+
+    @property
+    def center(self) -> list[float]:
+        return [0.5 * a + 0.5 * b for a, b in zip(self.low, self.high, strict=True)]
+
+
+def found_boxes(low: Any, high: Any, proved: Any) -> tuple[FoundBox, ...]:
+    """Return boxes with ends (n, m), arrays, and whether they are ``proved`` (m,)."""
+    rows = zip(low.T.tolist(), high.T.tolist(), proved.tolist(), strict=True)
+    return tuple(FoundBox(tuple(a), tuple(b), one) for a, b, one in rows)
+
+
+def box_arrays(boxes: Sequence[FoundBox], n: int) -> tuple[Any, Any, Any]:
+    """Return the ends of boxes, each (n, m), and whether they are proved, (m,)."""
+    low, high = (np.array([box[end] for box in boxes], dtype=float).reshape(-1, n).T.copy() for end in (0, 1))
+    return low, high, np.array([box.proved for box in boxes], bool)
 
 
 class GlobalEvidence(NamedTuple):
@@ -71,11 +88,11 @@ class GlobalEvidence(NamedTuple):
 
     lower: float
     upper: float
-    boxes: tuple[GlobalBox, ...]
+    boxes: tuple[FoundBox, ...]
     examined: int
     tol: float = 0.0
     cover: str | None = None
-    minima: tuple[tuple[float, GlobalBox], ...] = ()
+    minima: tuple[tuple[float, FoundBox], ...] = ()
     has_all: bool = False
     minima_cover: str | None = None
 

@@ -108,6 +108,7 @@ class Ready:
     """A problem made ready: a method that was chosen for the ``objective``, which is within the bounds as ``x0`` is.
 
     ``unit`` is what a value of 1 of the user's is in the objective, but for its sign. ``notes`` are warnings.
+    ``bounding()`` is the program that bounds an expression on boxes, made once.
     """
 
     problem: Problem
@@ -118,6 +119,7 @@ class Ready:
     choice: Chosen
     notes: list[str]
     unit: float = 1.0
+    bounding: Any = None
 
     @property
     def tol(self) -> float:

@@ -93,7 +93,7 @@ class _Search:
 
     def __init__(self, ready: Ready, run: RunResult, certificate: Certificate, box: Box | None) -> None:
         self.ready, self.run, self.certificate = ready, run, certificate
-        self.program = box_program(ready.problem)
+        self.program: IntervalProgram = ready.bounding()
         self.x, start = to_list(run.best.at.x), to_list(run.start.at.x)
         self.path: list[list[float]] = []
         self.is_kinked = certificate.kind is PointKind.KINK

@@ -18,6 +18,7 @@ from gdcli.kernel.vectors import np
 from gdcli.solve.settings import Settings
 from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, stopped_by
 from gdcli.tasks.kept_cover import most_boxes
+from gdcli.tasks.outcome import FoundBox, box_arrays, found_boxes
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
@@ -33,18 +34,6 @@ _NO_EQUATION = "an equation has two sides with == between them", "for example 'x
 DEFAULT_TOL = 1e-8
 Teller = Callable[[int, int, int], None]
 Array = Any
-
-
-class RootBox(NamedTuple):
-    """A box (flat vectors); with ``proved`` it has exactly one root, else it may have some."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    proved: bool
-
-    @property
-    def center(self) -> list[float]:
-        return [0.5 * a + 0.5 * b for a, b in zip(self.low, self.high, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +54,7 @@ class Roots:
     """All roots of a ``system``, those not ``proved`` last; no other point within the bounds is one."""
 
     system: System
-    boxes: tuple[RootBox, ...]
+    boxes: tuple[FoundBox, ...]
     status: Status
     message: str
     advice: str
@@ -136,17 +125,14 @@ def solve_system(
 
 
 def _checked(
-    boxes: tuple[RootBox, ...], search: RootSearch, keep: bool
-) -> tuple[tuple[RootBox, ...], str | None]:
+    boxes: tuple[FoundBox, ...], search: RootSearch, keep: bool
+) -> tuple[tuple[FoundBox, ...], str | None]:
     """Return the boxes, those that are proved so wide that it can be checked; with ``keep`` the cover that shows it."""
     from gdcli.judge.cover_tree import grown
 
     cover = cover_of_roots(search.rows, search.holds, boxes)
     cover.see()
-    seen = tuple(
-        RootBox(tuple(map(float, a)), tuple(map(float, b)), bool(one))
-        for a, b, one in zip(cover.low.T, cover.high.T, cover.proved, strict=True)
-    )
+    seen = found_boxes(cover.low, cover.high, cover.proved)
     if not keep:
         return seen, None
     most = most_boxes(search.state.examined)
@@ -154,16 +140,12 @@ def _checked(
 
 
 def cover_of_roots(
-    rows: Sequence[IntervalProgram], holds: Propagation, boxes: Sequence[RootBox]
+    rows: Sequence[IntervalProgram], holds: Propagation, boxes: Sequence[FoundBox]
 ) -> RootsCover:
     """Return what judges a cover of the bounds by the boxes that are told of the roots of ``rows``."""
     from gdcli.judge.roots_cover import RootsCover
 
-    n = len(rows[0].keys)
-    low, high = (
-        np.array([getattr(box, end) for box in boxes]).reshape(-1, n).T.copy() for end in ("low", "high")
-    )
-    return RootsCover(rows, holds, low, high, np.array([box.proved for box in boxes], bool))
+    return RootsCover(rows, holds, *box_arrays(boxes, len(rows[0].keys)))
 
 
 class Equations(NamedTuple):
@@ -217,20 +199,18 @@ def _run(search: RootSearch, settings: Settings, tell: Teller | None) -> StopRea
     return StopReason.MAX_EVALUATIONS if reason is None and len(search.state.open) else reason
 
 
-def _boxes(search: RootSearch) -> tuple[RootBox, ...]:
+def _boxes(search: RootSearch) -> tuple[FoundBox, ...]:
     from gdcli.solve.global_search.minimiser_boxes import joined
 
-    roots = sorted((tuple(map(float, root.low)), tuple(map(float, root.high))) for root in search.state.roots)
     left = joined(search.state.undecided.beside(search.state.open))
-    undecided = sorted(
-        (tuple(map(float, a)), tuple(map(float, b))) for a, b in zip(left.low.T, left.high.T, strict=True)
-    )
-    return tuple(
-        RootBox(*pair, proved) for pairs, proved in ((roots, True), (undecided, False)) for pair in pairs
-    )
+    undecided = found_boxes(left.low, left.high, np.zeros(len(left), bool))
+    roots = [
+        FoundBox(tuple(root.low.tolist()), tuple(root.high.tolist()), True) for root in search.state.roots
+    ]
+    return (*sorted(roots), *sorted(undecided))
 
 
-def verdict(boxes: Sequence[RootBox], reason: StopReason | None) -> tuple[Status, str, str]:
+def verdict(boxes: Sequence[FoundBox], reason: StopReason | None) -> tuple[Status, str, str]:
     found = sum(box.proved for box in boxes)
     left = len(boxes) - found
     roots = f"{found} root{'s' * (found != 1)}"

@@ -16,12 +16,12 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import np
 from gdcli.objective.feasible_box import highest
 from gdcli.tasks.kept_cover import ENCLOSED, Bounded, bounded, cover_of, faults_of_cover
-from gdcli.tasks.outcome import GlobalBox, GlobalEvidence
+from gdcli.tasks.outcome import FoundBox, GlobalEvidence, box_arrays
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.judge.global_cover import GlobalCover, Told
-    from gdcli.tasks.root_finding import RootBox, Roots
+    from gdcli.tasks.root_finding import Roots
 
 NO_COVER = (
     "the record keeps no cover of the bounds (it would have been too large, or the search was stopped): this cannot be"
@@ -83,19 +83,15 @@ def _faults_of_end(told: ToldMinimum, ends: Sequence[float], constrained: bool, 
     )
 
 
-def _is_within(box: GlobalBox, within: Bounded) -> bool:
+def _is_within(box: FoundBox, within: Bounded) -> bool:
     ends = zip(within.low, box.low, box.high, within.high, strict=True)
     return all(a <= b <= c <= d for a, b, c, d in ends)
 
 
-def _told(boxes: Sequence[GlobalBox | RootBox], lower: float, upper: float, within: Bounded) -> Told:
+def _told(boxes: Sequence[FoundBox], lower: float, upper: float, within: Bounded) -> Told:
     from gdcli.judge.global_cover import Told
 
-    n = len(within.low)
-    low, high = (
-        np.array([getattr(b, end) for b in boxes], dtype=float).reshape(-1, n).T for end in ("low", "high")
-    )
-    return Told(lower, upper, low, high, np.array([box.proved for box in boxes], bool))
+    return Told(lower, upper, *box_arrays(boxes, len(within.low)))
 
 
 def _faults_of_point(within: Bounded, point: Array, value: float, upper: float) -> list[str]:
@@ -134,7 +130,7 @@ def _faults_of_minima(told: ToldMinimum, within: Bounded, sign: int) -> list[str
     cover = cover_of(within, _told(boxes, -math.inf, math.inf, within), None, True)
     faults = []
     for value, box in found.minima:
-        middle = (0.5 * np.array(box.low) + 0.5 * np.array(box.high))[:, None]
+        middle = np.array(box.center)[:, None]
         ends = within.function.evaluate(middle, middle, 0).value
         if not ends[0][0] <= sign * value <= ends[1][0]:
             faults.append(f"the value {value!r} is not that in the middle of its box")

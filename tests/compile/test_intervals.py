@@ -428,13 +428,14 @@ def test_vectors_are_expanded() -> None:
     parsed = parse("sum((v - c)**2) + dot(v, v) + norm(v[1:])")
     program = interval_program(exact_form(parsed, {"v": 3}, {"c": [1.0, 2.0, 0.1]}))
     low, high = np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [3.0]])
-    ends = program.value(low, high)
+    found = program.evaluate(low, high, 2)
+    ends = found.value
     value = 0.0 + 0.0 + 2.9**2 + 14.0 + math.sqrt(13.0)
     assert ends[0][0] <= value <= ends[1][0]
     assert ends[1][0] - ends[0][0] < 1e-13
-    assert program.gradient(low, high)[0].shape == (3, 1)
-    assert program.hessian(low, high)[1].shape == (3, 3, 1)
-    assert program.defined(low, high, 2).tolist() == [True]
+    assert found.gradient[0].shape == (3, 1)
+    assert found.hessian[1].shape == (3, 3, 1)
+    assert found.defined.tolist() == [True]
 
 
 def test_a_form_of_rounded_numbers_is_refused() -> None:

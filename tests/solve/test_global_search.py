@@ -18,11 +18,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gdcli.calculus.exact_graph import exact_form
+from gdcli.compile.interval_forms import middle
 from gdcli.compile.interval_program import interval_program
 from gdcli.compile.propagation import Propagation
 from gdcli.language import syntax
 from gdcli.objective.feasible_box import feasible_box
-from gdcli.solve.global_search.box_list import Boxes, halves, known, middle_of, smear_of
+from gdcli.solve.global_search.box_list import Boxes, halves, smear_of
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
@@ -202,12 +203,12 @@ def test_a_separable_function_of_ten_variables_is_enclosed_with_few_boxes() -> N
 def test_bounds_are_below_every_value(text: str, box: tuple[Any, Any, Any]) -> None:
     low, high, point = box
     program, _, _ = prepared(text)
-    center = middle_of(low, high)
-    there, on = known(program.evaluate(center, center, 1)), known(program.evaluate(low, high, 2))
+    center = middle(low, high)
+    there, on = program.evaluate(center, center, 1), program.evaluate(low, high, 2)
     value = program.evaluate(point, point, 0)
     if not value.defined[0] or not there.defined[0]:
         return
-    first = known(program.evaluate(low, high, 1))
+    first = program.evaluate(low, high, 1)
     assert mean_value_bound(low, high, center, there.value[0], *first.gradient)[0] <= value.value[1][0]
     model = Model(low, high, center, there.value, there.gradient, on.hessian)
     bound, favoured, _ = quadratic_bound(model)
@@ -222,8 +223,8 @@ def test_newton_keeps_stationary_points(box: tuple[Any, Any, Any], scale: float)
     low, high, (a, b) = box
     text = f"{scale!r}*(x - {float(a[0])!r})**2*(1 + y**2) + (y - {float(b[0])!r})**2"
     program, _, _ = prepared(text)
-    center = middle_of(low, high)
-    slope, hessian = program.gradient(center, center), program.hessian(low, high)
+    center = middle(low, high)
+    slope, hessian = program.evaluate(center, center, 1).gradient, program.evaluate(low, high, 2).hessian
     cut = newton(low, high, center, slope, hessian, np.ones_like(low, dtype=bool))
     assert not cut[2][0]
     assert cut[0][0, 0] <= a[0] <= cut[1][0, 0]
@@ -302,10 +303,9 @@ def test_known_minima_are_enclosed_and_proved(name: str, tol: float) -> None:
     assert search.state.lower <= value + 1e-13 * abs(value)
     assert value - 1e-13 * abs(value) <= search.state.best <= search.state.lower + tol * max(1.0, abs(value))
     search.refine(lambda state: True)
-    left = proved(search, joined(search.state.left))
-    assert len(left) == count
-    assert all(box.proved for box in left)
-    assert all((box.high - box.low < 1e-10).all() for box in left)
+    low, high, one = proved(search, joined(search.state.left))
+    assert one.tolist() == [True] * count
+    assert (high - low < 1e-10).all()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from gdcli import api
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.solve.settings import Settings
-from gdcli.tasks.root_finding import RootBox, Roots, read_system, solve_system
+from gdcli.tasks.outcome import FoundBox
+from gdcli.tasks.root_finding import Roots, read_system, solve_system
 from tests.cli.test_subject_to_command import gd
 from tests.effort import WHOLE, examples
 
@@ -41,7 +42,7 @@ def solved(texts: list[str], bounds: str, **how: Any) -> Roots:
     return solve_system(read_system(texts, [bounds]), Settings(**how))
 
 
-def holding(found: Roots, point: Sequence[float]) -> list[RootBox]:
+def holding(found: Roots, point: Sequence[float]) -> list[FoundBox]:
     return [
         box
         for box in found.boxes

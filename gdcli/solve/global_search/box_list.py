@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from gdcli.compile.interval_forms import middle
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.vectors import np
-
-if TYPE_CHECKING:
-    from gdcli.compile.interval_program import Enclosed
 
 # An array of numpy; in a pair (low, high), the ends of intervals.
 Array = Any
 Interval = tuple[Array, Array]
-
-
-class Enclosing(Protocol):
-    """Enclosures of a function on boxes (n, m) as `gdcli.compile.interval_program.IntervalProgram` has them."""
-
-    def evaluate(self, low: Array, high: Array, order: int) -> Enclosed: ...
 
 
 class Contracting(Protocol):
@@ -51,24 +43,6 @@ class Boxes:
         return Boxes(low, high, np.concatenate([b.bounds for b in all_of]))
 
 
-def middle_of(low: Array, high: Array) -> Array:
-    """Return points inside the boxes, their middles but for rounding (which would leave one that is a single number
-    among the subnormal ones).
-    """
-    return np.clip(0.5 * low + 0.5 * high, low, high)
-
-
-def known(found: Enclosed) -> Enclosed:
-    """Return what was found on boxes with infinite ends of the derivatives where they tell nothing."""
-    gradient, hessian = (
-        None
-        if pair is None
-        else (np.where(found.defined, pair[0], -np.inf), np.where(found.defined, pair[1], np.inf))
-        for pair in (found.gradient, found.hessian)
-    )
-    return found._replace(gradient=gradient, hessian=hessian)
-
-
 def relaxed(sides: Sequence[tuple[float, float]], slack: float) -> list[tuple[float, float]]:
     """Return the sides of constraints farther apart by ``slack`` of the size of each, at least of 1."""
     return [(low - _room(low, slack), high + _room(high, slack)) for low, high in sides]
@@ -97,9 +71,9 @@ def halves(boxes: Boxes, smear: Array) -> tuple[Boxes, Array]:
     each = np.arange(len(boxes))
     cuttable = np.nextafter(low, high) < high
     axis = np.argmax(np.where(cuttable, smear, -1.0), axis=0)
-    middle = middle_of(low[axis, each], high[axis, each])
+    place = middle(low[axis, each], high[axis, each])
     upper_low, lower_high = low.copy(), high.copy()
-    upper_low[axis, each] = lower_high[axis, each] = middle
+    upper_low[axis, each] = lower_high[axis, each] = place
     half = smear.copy()
     half[axis, each] *= 0.5
     found = Boxes(low, lower_high, boxes.bounds).beside(Boxes(upper_low, high, boxes.bounds))

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from math import inf
 from typing import TYPE_CHECKING
 
+from gdcli.compile.interval_forms import BoundedFunction, is_negative_somewhere, middle, outward
 from gdcli.kernel.dataclass import dataclass, field
 from gdcli.kernel.vectors import np
 from gdcli.solve.global_search import quadratic_bounds as bounds
@@ -21,11 +22,8 @@ from gdcli.solve.global_search.box_list import (
     Array,
     Boxes,
     Contracting,
-    Enclosing,
     Interval,
     halves,
-    known,
-    middle_of,
     no_boxes,
     relaxed,
     smear_of,
@@ -92,7 +90,7 @@ class Search:
     With ``every`` no box is dropped for its values: what is left holds every local minimum.
     """
 
-    function: Enclosing
+    function: BoundedFunction
     holds: Contracting
     low: Array
     high: Array
@@ -100,14 +98,14 @@ class Search:
     local: Callable[[Array], Array] | None = None
     sides: Sequence[tuple[float, float]] = ()
     slack: float = 0.0
-    rows: Sequence[Enclosing] = ()
-    lagrangian: Callable[[Array], Enclosing | None] | None = None
+    rows: Sequence[BoundedFunction] = ()
+    lagrangian: Callable[[Array], BoundedFunction | None] | None = None
     certain: Callable[[Array], tuple[Array, float] | None] | None = None
     state: State = field(default_factory=lambda: State(no_boxes(1), no_boxes(1), no_boxes(1)))
     batch: int = 0
     narrow: float = 0.0
     every: bool = False
-    dual: Enclosing | None = None
+    dual: BoundedFunction | None = None
     is_held: bool = False
 
     def __post_init__(self) -> None:
@@ -148,7 +146,7 @@ class Search:
                 self.step()
         if self.is_over and state.point is None and self.local is not None and len(state.done):
             state.rounds = max(state.rounds, 2)  # no box is left to scatter points in
-            self.improve(middle_of(state.done.low, state.done.high)[:, int(np.argmin(state.done.bounds))])
+            self.improve(middle(state.done.low, state.done.high)[:, int(np.argmin(state.done.bounds))])
         return state
 
     def step(self) -> None:
@@ -272,7 +270,7 @@ class Search:
         state = self.state
         if self.local is None or state.examined < EACH * state.local:
             return
-        centers = middle_of(boxes.low, boxes.high)
+        centers = middle(boxes.low, boxes.high)
         values = self._feasible_values(centers, self.function.evaluate(centers, centers, 0))
         k = int(np.argmin(values))
         if np.isfinite(values[k]):
@@ -309,13 +307,8 @@ class Search:
         return self._second_order(boxes, smear, curved, free)
 
     def on(self, boxes: Boxes, order: int) -> Enclosed:
-        """Return what is known on boxes that are a little larger, within the bounds: on both sides of every face.
-
-        Derivatives that tell nothing are infinite.
-        """
-        low = np.maximum(np.nextafter(boxes.low, -np.inf), self.low[:, None])
-        high = np.minimum(np.nextafter(boxes.high, np.inf), self.high[:, None])
-        return known(self.function.evaluate(low, high, order))
+        """Return what is known on boxes that are a little larger, within the bounds: on both sides of every face."""
+        return self.function.evaluate(*outward(boxes.low, boxes.high, self.low, self.high), order)
 
     def _propagated(self, boxes: Boxes) -> tuple[Boxes, Array]:
         """Return what of boxes may hold better values, and on which of them all constraints surely hold."""
@@ -349,16 +342,16 @@ class Search:
         left = Boxes(new_low, new_high, boxes.bounds).where(kept)
         return left, (slope[0][:, kept], slope[1][:, kept]), free[kept]
 
-    def _dual_bounds(self, dual: Enclosing, boxes: Boxes) -> Array:
-        center = middle_of(boxes.low, boxes.high)
-        at_center = known(dual.evaluate(center, center, 1))
-        hessian = known(dual.evaluate(boxes.low, boxes.high, 2)).hessian
+    def _dual_bounds(self, dual: BoundedFunction, boxes: Boxes) -> Array:
+        center = middle(boxes.low, boxes.high)
+        at_center = dual.evaluate(center, center, 1)
+        hessian = dual.evaluate(boxes.low, boxes.high, 2).hessian
         model = bounds.Model(boxes.low, boxes.high, center, at_center.value, at_center.gradient, hessian)
         bound, _, convex = bounds.quadratic_bound(model)
         if convex.any():  # the tangent plane at the best point, or at the next one to it in the box
             low, high = boxes.low[:, convex], boxes.high[:, convex]
             at = np.clip(self.state.point[:, None], low, high)
-            found = known(dual.evaluate(at, at, 1))
+            found = dual.evaluate(at, at, 1)
             better = bounds.mean_value_bound(low, high, at, found.value[0], *found.gradient)
             bound[convex] = np.maximum(bound[convex], better)
         return bound
@@ -370,7 +363,8 @@ class Search:
         boxes, kept = self._concave(boxes, hessian, free)
         kept = np.flatnonzero(kept)
         if self.every and len(boxes):
-            held = self._may_be_minima(boxes, (hessian[0][:, :, kept], hessian[1][:, :, kept]), free[kept])
+            inner = (boxes.low > self.low[:, None]) & (boxes.high < self.high[:, None]) & free[kept]
+            held = ~is_negative_somewhere((hessian[0][:, :, kept], hessian[1][:, :, kept]), inner)
             boxes, kept = boxes.where(held), kept[held]
         if len(boxes):
             hessian = hessian[0][:, :, kept], hessian[1][:, :, kept]
@@ -389,30 +383,16 @@ class Search:
         new_low = np.where(concave & at_high & ~at_low, boxes.high, boxes.low)
         return Boxes(new_low, new_high, boxes.bounds).where(kept), kept
 
-    def _may_be_minima(self, boxes: Boxes, hessian: Interval, free: Array) -> Array:
-        """Return on which boxes the curvature is not negative for certain along some direction."""
-        inner = (boxes.low > self.low[:, None]) & (boxes.high < self.high[:, None]) & free
-        both = inner[:, None, :] & inner[None, :, :]
-        middle, radius = 0.5 * (hessian[0] + hessian[1]), 0.5 * (hessian[1] - hessian[0])
-        usable = np.isfinite(middle).all(axis=(0, 1)) & np.isfinite(radius).all(axis=(0, 1))
-        middle, radius = (np.where(both & usable, m, 0.0).transpose(2, 0, 1) for m in (middle, radius))
-        v = np.linalg.eigh(middle)[1][:, :, 0]
-        size = np.einsum("mi,mij,mj->m", np.abs(v), np.abs(middle), np.abs(v))
-        most = np.einsum("mi,mij,mj->m", v, middle, v) + np.einsum(
-            "mi,mij,mj->m", np.abs(v), radius, np.abs(v)
-        )
-        return ~(most + 8.0 * bounds.margin(len(self.low)) * size < 0.0)
-
     def _modelled(self, boxes: Boxes, smear: Array, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
-        center = middle_of(boxes.low, boxes.high)
-        value, at_center = self.offer(center), known(self.function.evaluate(center, center, 1)).gradient
+        center = middle(boxes.low, boxes.high)
+        value, at_center = self.offer(center), self.function.evaluate(center, center, 1).gradient
         model = bounds.Model(boxes.low, boxes.high, center, value, at_center, hessian)
         bound, point, convex = bounds.quadratic_bound(model)
         boxes.bounds = np.maximum(boxes.bounds, bound)
         convex &= boxes.bounds < self.state.best - self.gap
         if convex.any():
             at = point[:, convex]
-            found, slope = self.offer(at), known(self.function.evaluate(at, at, 1)).gradient
+            found, slope = self.offer(at), self.function.evaluate(at, at, 1).gradient
             ends = boxes.low[:, convex], boxes.high[:, convex]
             better = bounds.mean_value_bound(*ends, at, found[0], *slope)
             boxes.bounds[convex] = np.maximum(boxes.bounds[convex], better)

@@ -8,6 +8,7 @@ inside the box, there is exactly one root in it (Krawczyk 1969; Neumaier, Interv
 
 from __future__ import annotations
 
+from gdcli.compile.interval_forms import inverses
 from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array
 from gdcli.solve.global_search.quadratic_bounds import margin
@@ -34,9 +35,10 @@ def newton(
         rad = rad + 2 * margin(n) * (np.abs(mid) + rad)
         usable = np.isfinite(mid).all(axis=(0, 1)) & np.isfinite(rad).all(axis=(0, 1))
         usable &= np.isfinite(values[0]).all(axis=0) & np.isfinite(values[1]).all(axis=0) & rows.any(axis=0)
-        inverse, usable = _inverse(mid, rows, usable)
         f_mid, f_rad = 0.5 * (values[0] + values[1]), 0.5 * (values[1] - values[0])
         mid, rad = (np.where(usable, a, 0.0).transpose(2, 0, 1) for a in (mid, rad))
+        both = (rows[:, None] & rows[None, :]).transpose(2, 0, 1)
+        inverse, usable = inverses(np.where(both, mid, 0.0), rows.T, usable)
         f_mid, f_rad = (np.where(usable & rows, a, 0.0).T for a in (f_mid, f_rad))
         strong = np.abs(inverse)
         r_mid = np.einsum("mij,mj->mi", inverse, f_mid)
@@ -75,25 +77,6 @@ def _inward(end: Array, towards: float) -> Array:
 
 def _moved(center: Array, d: Array, towards: float) -> Array:
     return np.nextafter(center + d, towards)
-
-
-def _inverse(mid: Array, rows: Array, usable: Array) -> tuple[Array, Array]:
-    """Return the inverses (m, n, n) of the parts of ``mid`` that have equations, and where there is one."""
-    n = len(mid)
-    both = rows[:, None, :] & rows[None, :, :]
-    matrix = np.where(usable & both, mid, 0.0).transpose(2, 0, 1).copy()
-    matrix[:, range(n), range(n)] += np.where(usable & rows, 0.0, 1.0).T
-    try:
-        inverse = np.linalg.inv(matrix)
-    except np.linalg.LinAlgError:
-        size = 1e-12 * (np.abs(matrix).max(axis=(1, 2)) + 1e-290)
-        matrix[:, range(n), range(n)] += size[:, None]
-        try:
-            inverse = np.linalg.inv(matrix)
-        except np.linalg.LinAlgError:
-            return np.zeros_like(matrix), np.zeros_like(usable)
-    usable = usable & np.isfinite(inverse).all(axis=(1, 2))
-    return np.where(usable[:, None, None] & both.transpose(2, 0, 1), inverse, 0.0), usable
 
 
 def _solve_row(

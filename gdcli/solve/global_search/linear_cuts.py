@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gdcli.compile.interval_forms import BoundedFunction, middle
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import np
-from gdcli.solve.global_search.box_list import Array, Enclosing, known, middle_of
+from gdcli.solve.global_search.box_list import Array
 from gdcli.solve.global_search.quadratic_bounds import margin
 
 
 def cut_by_rows(
-    rows: Sequence[Enclosing], sides: Sequence[tuple[float, float]], low: Array, high: Array, alive: Array
+    rows: Sequence[BoundedFunction],
+    sides: Sequence[tuple[float, float]],
+    low: Array,
+    high: Array,
+    alive: Array,
 ) -> tuple[Array, Array, Array]:
     """Return the part of boxes (n, m) where all of ``rows`` can lie within ``sides``, and which have one.
 
@@ -19,8 +24,8 @@ def cut_by_rows(
     """
     for row, (least, most) in zip(rows, sides, strict=True):
         low, high = np.where(alive, low, 0.0), np.where(alive, high, 0.0)
-        center = middle_of(low, high)
-        slope, value = known(row.evaluate(low, high, 1)).gradient, row.evaluate(center, center, 0).value
+        center = middle(low, high)
+        slope, value = row.evaluate(low, high, 1).gradient, row.evaluate(center, center, 0).value
         if most < np.inf:
             low, high, some = _cut(low, high, center, value[0], slope, most)
             alive = alive & some

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.numerics import EPS
+from gdcli.compile.interval_forms import middle, widened
 from gdcli.kernel.vectors import np
-from gdcli.solve.global_search.box_list import Array, Boxes, known, middle_of
+from gdcli.solve.global_search.box_list import Array, Boxes
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.quadratic_bounds import Model, quadratic_bound
 
-# The least room on each side of a variable that is 0.
-_LEAST_ROOM = 1e-290
 # Of more boxes those that are neighbours in the order of their places are taken together first.
 _MOST = 3000
 # Newton's steps on a box before it is said that nothing is proved of it.
@@ -20,14 +17,6 @@ _STEPS = 20
 _SMALLER = 0.5
 # Boxes are one that are no farther apart than this, relative to their size: Newton's step cuts off a little.
 _NEAR = 1e-9
-
-
-class LeftBox(NamedTuple):
-    """A box (n,) to (n,) that may hold minimisers; where it is ``proved`` it holds exactly one, a strict one."""
-
-    low: Array
-    high: Array
-    proved: bool
 
 
 def joined(boxes: Boxes) -> Boxes:
@@ -80,17 +69,22 @@ def _touching(boxes: Boxes) -> Array:
     return groups
 
 
-def proved(search: Search, boxes: Boxes) -> list[LeftBox]:
-    """Return each box with what can be proved of it, cut to where its minimum is; no two of ``boxes`` touch."""
-    return [_proved(search, boxes.where([k])) for k in range(len(boxes))]
+def proved(search: Search, boxes: Boxes) -> tuple[Array, Array, Array]:
+    """Return boxes (n, m), cut to where minimisers are, and of which it is proved that they hold exactly one, a strict
+    one; no two of ``boxes`` touch.
+    """
+    found = [_proved(search, boxes.where([k])) for k in range(len(boxes))]
+    nothing = np.zeros((len(boxes.low), 0))
+    low, high = (np.concatenate([nothing, *(one[k] for one in found)], axis=1) for k in (0, 1))
+    return low, high, np.array([one[2] for one in found], bool)
 
 
-def _proved(search: Search, box: Boxes) -> LeftBox:
+def _proved(search: Search, box: Boxes) -> tuple[Array, Array, bool]:
     """Prove that the function is convex on a box, and that a part of it has a stationary point.
 
     Where the function only rises from a bound on, that variable is at the bound.
     """
-    unproved = LeftBox(box.low[:, 0], box.high[:, 0], False)
+    unproved = box.low, box.high, False
     if not search.is_free(box):
         return unproved
     low, high = search.low[:, None], search.high[:, None]
@@ -101,7 +95,7 @@ def _proved(search: Search, box: Boxes) -> LeftBox:
     if not (rows | at_low | at_high).all():
         return unproved
     if not rows.any():
-        return LeftBox(box.low[:, 0], box.high[:, 0], True)
+        return box.low, box.high, True
     if not _is_convex(search, box, rows):
         return unproved
     inner = (~rows | ((box.low > low) & (box.high < high))).all()
@@ -110,8 +104,7 @@ def _proved(search: Search, box: Boxes) -> LeftBox:
         return unproved
     # A minimiser that is not stationary is at a bound; one that is, is the one that was found.
     if inner or ((found.low >= box.low) & (found.high <= box.high)).all():
-        cut_low, cut_high = np.maximum(found.low, low), np.minimum(found.high, high)
-        return LeftBox(cut_low[:, 0], cut_high[:, 0], True)
+        return np.maximum(found.low, low), np.minimum(found.high, high), True
     return unproved
 
 
@@ -123,10 +116,11 @@ def _stationary(search: Search, box: Boxes, rows: Array) -> Boxes | None:
     """
     is_proved = False
     for _ in range(_STEPS):
-        wide = box if is_proved else _widened(box, rows)
-        center = middle_of(wide.low, wide.high)
-        slope = known(search.function.evaluate(center, center, 1)).gradient
-        hessian = known(search.function.evaluate(wide.low, wide.high, 2)).hessian
+        ends = (box.low, box.high) if is_proved else widened(box.low, box.high)
+        wide = Boxes(np.where(rows, ends[0], box.low), np.where(rows, ends[1], box.high), box.bounds)
+        center = middle(wide.low, wide.high)
+        slope = search.function.evaluate(center, center, 1).gradient
+        hessian = search.function.evaluate(wide.low, wide.high, 2).hessian
         low, high, empty, inside = newton(wide.low, wide.high, center, slope, hessian, rows)
         if empty[0]:
             return None
@@ -136,14 +130,6 @@ def _stationary(search: Search, box: Boxes, rows: Array) -> Boxes | None:
         if is_proved and not smaller:
             return box
     return box if is_proved else None
-
-
-def _widened(box: Boxes, rows: Array) -> Boxes:
-    size = np.maximum(np.abs(box.low), np.abs(box.high))
-    room = 0.5 * (box.high - box.low) + 4 * EPS * size + _LEAST_ROOM
-    return Boxes(
-        np.where(rows, box.low - room, box.low), np.where(rows, box.high + room, box.high), box.bounds
-    )
 
 
 def _is_convex(search: Search, box: Boxes, rows: Array) -> bool:

@@ -11,13 +11,11 @@ Sums are done in plain floating point; the error that they may make is taken off
 
 from __future__ import annotations
 
+from gdcli.compile.interval_forms import lowest_of_quadratics, middle
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST
 from gdcli.kernel.vectors import np
-from gdcli.solve.global_search.box_list import Array, middle_of
-
-# Steps towards the least of a convex quadratic function on a box; each point on the way gives a valid bound.
-_STEPS = 6
+from gdcli.solve.global_search.box_list import Array
 
 
 class Model(NamedTuple):
@@ -45,7 +43,7 @@ def balanced_center(low: Array, high: Array, slope_low: Array, slope_high: Array
     with np.errstate(all="ignore"):
         c = (slope_high * low - slope_low * high) / (slope_high - slope_low)
     c = np.where(slope_low >= 0, low, np.where(slope_high <= 0, high, c))
-    return np.where(np.isfinite(c), np.clip(c, low, high), middle_of(low, high))
+    return np.where(np.isfinite(c), np.clip(c, low, high), middle(low, high))
 
 
 def mean_value_bound(
@@ -88,7 +86,7 @@ def quadratic_bound(model: Model) -> tuple[Array, Array, Array]:
     shift = np.where(convex, 0.0, np.maximum(0.0, -_least_eigenvalues(stacked)))
     stacked[:, range(n), range(n)] += shift[:, None]
     middle_slope = 0.5 * (slope[0] + slope[1])
-    d = _least(stacked, middle_slope.T, down.T, up.T).T
+    d = lowest_of_quadratics(down, up, middle_slope, stacked.transpose(1, 2, 0))
     bound = _supported(stacked, slope, d, down, up)
     worst = 0.5 * shift * np.maximum(down * down, up * up).sum(axis=0)
     value = model.value[0]
@@ -114,24 +112,6 @@ def _are_positive(matrices: Array) -> Array:
     return (diagonal > 0).all(axis=1) & (
         _least_eigenvalues(matrices * size[:, :, None] * size[:, None, :]) > 0
     )
-
-
-def _least(matrix: Array, slope: Array, low: Array, high: Array) -> Array:
-    """Return points (m, n) near the least of ``slope.d + d'Ad/2`` on boxes around 0: Newton's steps, cut at the box."""
-    m, n = slope.shape
-    d = np.zeros((m, n))
-    tiny = 1e-12 * np.maximum(np.abs(matrix).max(axis=(1, 2), initial=0.0), 1e-290)
-    for _ in range(_STEPS):
-        g = slope + np.einsum("mij,mj->mi", matrix, d)
-        held = ((d <= low) & (g > 0)) | ((d >= high) & (g < 0)) | (low == high)
-        reduced = np.where(held[:, :, None] | held[:, None, :], 0.0, matrix)
-        reduced[:, range(n), range(n)] += np.where(held, 1.0, tiny[:, None])
-        step = np.linalg.solve(reduced, np.where(held, 0.0, -g)[:, :, None])[:, :, 0]
-        new = np.clip(d + step, low, high)
-        if np.array_equal(new, d):
-            break
-        d = np.where(np.isfinite(new), new, d)
-    return d
 
 
 def _supported(matrix: Array, slope: Array, d: Array, low: Array, high: Array) -> Array:

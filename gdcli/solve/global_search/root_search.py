@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gdcli.compile.interval_forms import jacobian_of, middle, values_of
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.numerics import EPS, TINY
 from gdcli.kernel.vectors import np
-from gdcli.solve.global_search.box_list import Array, Boxes, halves, known, middle_of, no_boxes
+from gdcli.solve.global_search.box_list import Array, Boxes, halves, no_boxes
 from gdcli.solve.global_search.branch_and_bound import MOST_AT_ONCE
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
@@ -109,7 +110,7 @@ class RootSearch:
         if not len(boxes):
             return boxes, [], boxes.low
         wide_low, wide_high = _larger(boxes.low, boxes.high)
-        jacobian = self._jacobian(wide_low, wide_high)
+        jacobian = jacobian_of(self.rows, wide_low, wide_high)
         with np.errstate(all="ignore"):
             slope = np.maximum(np.abs(jacobian[0]), np.abs(jacobian[1])) * (boxes.high - boxes.low)[None]
             slope = slope / slope.max(axis=1, keepdims=True)
@@ -129,21 +130,15 @@ class RootSearch:
     def _newton(
         self, low: Array, high: Array, jacobian: tuple[Array, Array]
     ) -> tuple[Array, Array, Array, Array]:
-        center = middle_of(low, high)
-        found = [row.evaluate(center, center, 1) for row in self.rows]
-        values = tuple(np.array([np.where(f.defined, f.value[end], np.nan) for f in found]) for end in (0, 1))
+        center = middle(low, high)
         every = np.ones_like(low, dtype=bool)
-        return newton(low, high, center, (values[0], values[1]), jacobian, every)
-
-    def _jacobian(self, low: Array, high: Array) -> tuple[Array, Array]:
-        slopes = [known(row.evaluate(low, high, 1)).gradient for row in self.rows]
-        return np.array([slope[0] for slope in slopes]), np.array([slope[1] for slope in slopes])
+        return newton(low, high, center, values_of(self.rows, center), jacobian, every)
 
     def _root(self, low: Array, high: Array, around: Array) -> Root | None:
         """Return a root with all digits that it has; None where it lies outside of the bounds."""
         low, high = low[:, None], high[:, None]
         for _ in range(_POLISHING):
-            new_low, new_high, empty, _ = self._newton(low, high, self._jacobian(low, high))
+            new_low, new_high, empty, _ = self._newton(low, high, jacobian_of(self.rows, low, high))
             if empty[0] or not (new_high - new_low < 0.9 * (high - low)).any():
                 break
             low, high = new_low, new_high
