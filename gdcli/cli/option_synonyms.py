@@ -8,22 +8,20 @@ from __future__ import annotations
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.tasks.option_names import OPTIONS
 
-_ARGUMENT = "it is an argument: {usage}"
-NOTES: dict[str, str] = {
-    **dict.fromkeys(("data", "dataset", "csv-file", "input", "file", "i", "infile"), _ARGUMENT),
-    **dict.fromkeys(
-        ("expr", "expression", "function", "fun", "func", "objective", "model", "formula", "e"), _ARGUMENT
-    ),
-    **dict.fromkeys(("maximize", "maximise"), "the command for it is gd maximize"),
-    **dict.fromkeys(
-        ("integer", "integers", "int", "binary"), "there are no whole numbers: variables are real"
-    ),
-    **dict.fromkeys(
-        ("momentum", "beta", "beta1", "beta2", "betas"),
-        "the coefficients of a method are fixed: 'gd methods' tells them; its step is --lr",
-    ),
-    **dict.fromkeys(("minimize", "minimise"), "without --maximize it is a minimum that is sought"),
-}
+_NOTES: tuple[tuple[str, str], ...] = (
+    ("it is an argument: {usage}",
+     "data dataset csv-file input file i infile expr expression function fun func objective model formula e"),
+    ("the delimiter and the encoding are found out from the file", "delimiter delim sep separator encoding"),
+    ("the model is written out, its constant too: 'y ~ a + b*x + c*x**2'",
+     "poly degree deg order intercept no-intercept fit-intercept"),
+    ("the penalty that there is has squares: --l2 of gd fit", "lasso l1 elastic-net"),
+    ("the command for it is gd maximize", "maximize maximise"),
+    ("there are no whole numbers: variables are real", "integer integers int binary"),
+    ("the coefficients of a method are fixed: 'gd methods' tells them; its step is --lr",
+     "momentum beta beta1 beta2 betas"),
+    ("without --maximize it is a minimum that is sought", "minimize minimise"),
+)  # fmt: skip
+NOTES = {word: note for note, words in _NOTES for word in words.split()}
 _COMMANDS: tuple[tuple[str, str], ...] = (
     ("minimize", "min minimise minimum argmin optimize optimise opt optim solve solver descent gd sgd fmin least find "
                  "root roots search"),

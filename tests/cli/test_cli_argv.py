@@ -284,6 +284,30 @@ def test_where_no_expression_is_asked_for_none_is_to_be_quoted() -> None:
     assert caught.value.hint == "usage: gd help [COMMAND] [OPTIONS]"
 
 
+@pytest.mark.parametrize(
+    ("command", "typed", "hint"),
+    [
+        ("fit", "--confidence", "--confidence is --level here"),
+        ("fit", "--profile", "--profile is --intervals profile here"),
+        ("minimize", "--profile", "--profile is --timing here"),
+        ("fit", "--bootstrap", "--bootstrap is --intervals bootstrap here"),
+        ("fit", "--cov", "--cov is --covariance here"),
+        ("fit", "--ridge", "--ridge is --l2 here"),
+        ("fit", "--fix", "--fix is --set here"),
+        ("fit", "--delimiter", "the delimiter and the encoding are found out"),
+        ("compare-models", "--sep", "the delimiter and the encoding are found out"),
+        ("fit", "--degree", "the model is written out"),
+        ("fit", "--lasso", "the penalty that there is has squares"),
+        ("predict", "--band", "--band is --interval here"),
+        ("predict", "--ci", "--ci is --level here"),
+    ],
+)
+def test_options_are_known_by_the_names_of_other_tools(command: str, typed: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        arrange(["y ~ a*x", typed, "1"], COMMANDS[command])
+    assert caught.value.hint.startswith(hint)
+
+
 def test_dashes_make_no_likeness() -> None:
     options = ["--max-iter", "--engine", "--set", "--start"]
     assert [nearest(name, options) for name in ("--integer", "--gif", "--beta", "-strat")] == [
