@@ -404,6 +404,17 @@ def test_the_bootstrap_of_a_mean() -> None:
     assert ends(other) != ends(again)
 
 
+@pytest.mark.parametrize("resample", ["residual", "case", "parametric"])
+def test_rows_of_weight_zero_are_not_drawn(resample: str) -> None:
+    x = np.linspace(0.0, 3.0, 24)
+    data = {"x": x, "y": 3.0 * np.exp(-0.8 * x) + 0.1 * np.cos(9.0 * x), "w": (np.arange(24) % 2) * 1.5}
+    kept = {name: column[data["w"] > 0.0] for name, column in data.items()}
+    asked: dict[str, Any] = {"weights": "w", "intervals": "bootstrap", "resample": resample, "samples": 200}
+    pairs = [ends(api.fit("y ~ a*exp(-b*x)", rows, {"a": 1, "b": 1}, **asked)) for rows in (data, kept)]
+    for name, pair in pairs[0].items():
+        assert pair == pytest.approx(pairs[1][name], rel=1e-6)
+
+
 def test_the_bootstrap_is_wald_where_wald_is_right() -> None:
     random = np.random.default_rng(5)
     t = np.linspace(0.0, 4.0, 100)

@@ -80,14 +80,15 @@ def check(prepared: Prepared) -> None:
 
 
 def draw(prepared: Prepared, x: Sequence[float], found: FitStatistics, kind: str, samples: int) -> Samples:
-    """Return the estimates of so many samples, drawn with the seed of the fit."""
+    """Return the estimates of so many samples, drawn with the seed of the fit from the rows of positive weight."""
     row, data = prepared.row, prepared.data
+    objective = RowObjective(row, data, float(data.rows))
+    counted = np.flatnonzero(objective.all_rows("weighing", x)[1])
     places = [tuple(data.names).index(name) for name in row.columns]
     pieces = [[arrays[k].copy() for k in places] for _, arrays in data.chunks(BLOCK)]
-    columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+    columns = [np.concatenate(parts)[counted] for parts in zip(*pieces, strict=True)]
     random = np.random.default_rng(prepared.problem.seed)
-    objective = RowObjective(row, data, float(data.rows))
-    whole = objective.all_rows("jacobian", x)
+    whole = objective.all_rows("jacobian", x)[:, counted]
     slopes, residuals = whole[:-1], whole[-1]
     if kind == "case":
         draws, model = _Draws(columns), row
