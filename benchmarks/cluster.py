@@ -6,11 +6,13 @@
 
 Of a step (value, gradient and Hessian of three parameters) by 16 partitions: the least seconds from the second one on,
 in this process and on the workers, and the seconds of the processor that the partitions took, for the workers share
-the processors. A step with W workers should take
+the processors. A step of Levenberg-Marquardt, by which such fits are solved, is the QR triangle and a value. A step
+with W workers should take
 
     step(W) = call + call_each * W + processor seconds / min(W, processors)
 
-call and call_each by least squares from steps over partitions without rows. Bars: one worker 1.05 times one process;
+call and call_each by least squares from steps over partitions without rows, each after a pause as long as the workers
+compute in a step with rows: a call takes twice as long where all have waited. Bars: one worker 1.05 times one process;
 two workers 1.7 times one where two processes that know nothing of each other reach 1.8; 5 ms a step without rows, 20 ms
 with 256 partitions; the model within 15 % of what is measured; bytes as docs/cluster.md has them.
 """
@@ -43,7 +45,7 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.row_model import build_row_model
 from gdcli.objective.row_objective import RowObjective
-from gdcli.table.partitions import Asked, partitions_of
+from gdcli.table.partitions import Asked, Partition, partitions_of
 from gdcli.tasks.cluster import crew as crews
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.partitioned_rows import Here, PartitionedRows
@@ -59,11 +61,12 @@ DISTINCT = 100_000
 PATIENCE = 40.0
 
 
-def least(step: Callable[[int], object], steps: int = STEPS) -> float:
-    """The least seconds of a step from the second one on, which other programs disturb little."""
+def least(step: Callable[[int], object], steps: int = STEPS, pause: float = 0.0) -> float:
+    """The least seconds of a step from the second one on, which other programs disturb little, each after a pause."""
     step(0)
     taken = []
     for k in range(1, steps + 1):
+        time.sleep(pause)
         began = time.perf_counter()
         step(k)
         taken.append(time.perf_counter() - began)
@@ -83,11 +86,25 @@ def written(folder: str, rows: int) -> str:
     return str(path)
 
 
-def step_of(data: Any) -> Callable[[int], object]:
+def objective_of(data: Any) -> RowObjective:
     model = parse_model(MODEL)
     row = build_row_model(model, sort_names(model, ("x", "y"), {}, {}, {}), {})
-    objective = RowObjective(replace(row, engine="auto"), data)
+    return RowObjective(replace(row, engine="auto"), data)
+
+
+def step_of(data: Any) -> Callable[[int], object]:
+    objective = objective_of(data)
     return lambda k: objective.sums(("value", "gradient", "hessian"), [a + 1e-3 * k for a in X.values()])
+
+
+def squares_of(data: Any) -> Callable[[int], object]:
+    objective = objective_of(data)
+
+    def step(k: int) -> object:
+        at = objective.evaluate(objective.vector([a + 1e-3 * k for a in X.values()]))
+        return objective.linearise(at)
+
+    return step
 
 
 class Measured:
@@ -116,28 +133,37 @@ def formula(workers: int) -> tuple[int, int]:
 
 @contextmanager
 def on(client: Any, path: str, count: int) -> Iterator[tuple[PartitionedRows, Any]]:
-    crew = crews.Crew(client, partitions_of([path], count), Asked(("x", "y")))
-    with PartitionedRows(("x", "y"), crew) as rows:
+    partitions, asked = partitions_of([path], count), Asked(("x", "y"))
+    crew = crews.Crew(client, partitions, asked)
+    with PartitionedRows(asked, crew, partitions) as rows:
         yield rows, crew
 
 
-def idle_step(client: Any, path: str, count: int) -> float:
+def here(partitions: Sequence[Partition]) -> PartitionedRows:
+    asked = Asked(("x", "y"))
+    return PartitionedRows(asked, Here(partitions, asked), partitions)
+
+
+def idle_step(client: Any, path: str, count: int, pause: float) -> float:
     model = parse_model("y ~ a*x")
     row = build_row_model(model, sort_names(model, ("x", "y"), {}, {}, {}), {})
     with on(client, path, count) as (_, crew):
         return least(
-            lambda k: crew.over(row, RowObjective.sums_here, max, (("value",), (float(k),))), 4 * STEPS
+            lambda k: crew.over(row, RowObjective.sums_here, max, (("value",), (float(k),))), 4 * STEPS, pause
         )
 
 
 class Measurement(NamedTuple):
-    """Seconds of a step with so many workers: whole, of the processor, without rows in 16 and in 256 partitions."""
+    """Seconds of a step with so many workers: whole, of the processor, without rows in 16 and in 256 partitions; and of
+    a step of Levenberg-Marquardt.
+    """
 
     workers: int
     whole: float
     spent: float
     idle: float
     many: float
+    squares: float
     bytes: tuple[int, int]
 
 
@@ -148,8 +174,10 @@ def measured(count: int, path: str, nothing: str) -> Measurement:
             whole = least(step_of(rows))
             sizes = seen.there, seen.back
             spent = min(seen.seconds[1:])
-        idle, many = (idle_step(client, nothing, size) for size in (PARTITIONS, 256))
-    return Measurement(count, whole, spent, idle, many, sizes)
+            squares = least(squares_of(rows))
+        pause = spent / min(count, os.cpu_count() or 1)
+        idle, many = (idle_step(client, nothing, size, pause) for size in (PARTITIONS, 256))
+    return Measurement(count, whole, spent, idle, many, squares, sizes)
 
 
 # -- two processes that know nothing of each other ---------------------------------------------------------------------
@@ -159,8 +187,7 @@ _HELD: list[Callable[[int], object]] = []
 
 def hold(path: str, half: int) -> None:
     most_processors.set(1)
-    parts = partitions_of([path], PARTITIONS)[half::2]
-    _HELD[:] = [step_of(PartitionedRows(("x", "y"), Here(parts, Asked(("x", "y")))))]
+    _HELD[:] = [step_of(here(partitions_of([path], PARTITIONS)[half::2]))]
 
 
 def stepped(steps: int) -> float:
@@ -187,12 +214,13 @@ def scaling(rows: int, workers: Sequence[int]) -> None:
         path, nothing = written(folder, rows), Path(folder) / "none.csv"
         nothing.write_text("x,y\n")
         most_processors.set(1)
-        with PartitionedRows(("x", "y"), Here(partitions_of([path], PARTITIONS), Asked(("x", "y")))) as data:
+        with here(partitions_of([path], PARTITIONS)) as data:
             rows, step, clock = data.rows, step_of(data), time.process_time
             alone = least(step)
             began = clock()
             step(STEPS + 1)
             spent_alone = clock() - began
+            squares = least(squares_of(data))
         two = apart(path) if max(workers) > 1 else alone
         found = [measured(count, path, str(nothing)) for count in workers]
     print(
@@ -203,7 +231,7 @@ def scaling(rows: int, workers: Sequence[int]) -> None:
         f"of the processor {1e3 * spent_alone:.3g}; two processes with half each are {alone / two:.2f} times",
         end=" ",
     )
-    print("as fast.\n")
+    print(f"as fast. A step of Levenberg-Marquardt takes {1e3 * squares:.3g} ms.\n")
     call, each = model_of(found)
     processors = os.cpu_count() or 1
     lines = []
@@ -216,12 +244,15 @@ def scaling(rows: int, workers: Sequence[int]) -> None:
                 *(f"{1e3 * seconds:.3g}" for seconds in (one.whole, one.spent, foreseen)),
                 f"{one.whole / foreseen:.2f}",
                 f"{one.whole / alone:.2f}",
+                f"{1e3 * one.squares:.3g}",
+                f"{one.squares / squares:.2f}",
                 *(f"{1e3 * seconds:.2f}" for seconds in (one.idle, one.many)),
                 f"{one.bytes[0]}, {one.bytes[1]}",
                 exact,
             )
         )
-    head = ("workers", "ms a step", "processor", "model", "/ model", "/ one process", "no rows", "256 parts")
+    head = ("workers", "ms a step", "processor", "model", "/ model", "/ one process")
+    head = (*head, "Levenberg-Marquardt", "/ one process", "no rows", "256 parts")
     print(table((*head, "bytes there, back", "as told"), lines))
     row = found[0].spent / rows
     print(f"\nThe model: {1e3 * call:.3g} ms, {1e3 * each:.3g} ms a worker, {1e9 * row:.3g} ns a row.\n")
