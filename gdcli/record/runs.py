@@ -272,6 +272,11 @@ class RunRecord(Record):
         return bool(PointKind(self.certificate.kind).times(self.problem.sign).told)
 
     @property
+    def is_proved_infeasible(self) -> bool:
+        """Whether no point fulfils the constraints, by a proof: then there is none to be shown."""
+        return self.global_ is not None and self.status == "infeasible"
+
+    @property
     def x(self) -> list[float]:
         return list(self.problem.space.flatten(self.point))
 

@@ -37,7 +37,8 @@ def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
 
 def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Line]]:
     """Return the tables that few answers have: of constraints, of how the answer moves, of all minima, of boxes."""
-    if not (found.constraints or found.sensitivity or found.minima or found.global_):
+    is_plain = not (found.constraints or found.sensitivity or found.minima or found.global_)
+    if is_plain or found.is_proved_infeasible:
         return []
     from gdcli.render.answer_tables import constraints, minima, sensitivity
     from gdcli.render.boxes_page import all_minima, boxes
@@ -210,6 +211,8 @@ def _scientific(value: float | None) -> str:
 
 def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
     lines, certificate = verdict(found, width), found.certificate
+    if found.is_proved_infeasible:
+        return lines + fact("work", global_work(found), width) + warnings(found.warnings, width)
     errors, error = (certificate.errors, certificate.distance) if found.is_end else (None, None)
     point = point_text(found.point, errors=errors, error=error)
     lines += fact("point", point + best_seen(found), width)
@@ -219,7 +222,7 @@ def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
 
 def global_lines(found: RunRecord, width: int) -> list[Line]:
     """Return what is proved of the global extremum; nothing where that was not asked for."""
-    if not found.global_ or found.status == "infeasible":
+    if not found.global_:
         return []
     from gdcli.render.boxes_page import enclosure
 

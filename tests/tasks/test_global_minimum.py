@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -157,6 +158,14 @@ def test_no_feasible_point_is_proved() -> None:
     assert found.status is Status.INFEASIBLE
     assert "proved" in found.message
     assert found.globally.boxes == ()
+
+
+def test_the_page_of_what_is_infeasible_shows_no_point() -> None:
+    code, out, _ = gd("minimize", "x+y", "--global", "--bounds", "all=-1:1", "--subject-to", "x**2+y**2>=5")
+    assert code == 10
+    assert "No point within the bounds fulfils the constraints; that is proved" in " ".join(out.split())
+    assert not re.search("^(point|value|kind|violation|constraint|held by) ", out, re.MULTILINE)
+    assert re.search("^work +1 box examined$", out, re.MULTILINE)
 
 
 def test_a_cap_ends_it_with_the_enclosure_so_far() -> None:
