@@ -18,9 +18,23 @@ _ROTATED = 4
 
 
 def einsum(subscripts: str, *operands: Array) -> Array:
-    """Return sums of products as :func:`numpy.einsum` does, of which no processor changes the order."""
-    found: Array = np.einsum(subscripts, *operands)
-    return found
+    """Return sums of products as :func:`numpy.einsum` does, of which no processor changes the order.
+
+    Nor does the number of problems: of many numpy adds one term after the other, and so one alone is computed twice.
+    """
+    alone = all(each.ndim > 1 and each.shape[-1] == 1 for each in operands)
+    found: Array = np.einsum(subscripts, *map(_twice if alone else np.ascontiguousarray, operands))
+    return found[..., :1] if alone else found
+
+
+def sums(values: Array) -> Array:
+    """Return the sums over the first axis, in an order that is the same for any number of problems."""
+    found: Array = (_twice(values) if values.shape[-1] == 1 else np.ascontiguousarray(values)).sum(axis=0)
+    return found[..., : values.shape[-1]]
+
+
+def _twice(values: Array) -> Array:
+    return np.repeat(values, 2, axis=-1)
 
 
 def dots(a: Array, b: Array) -> Array:
@@ -65,7 +79,7 @@ def solve_upper(R: Array, b: Array) -> Array:
     """Return the solution of ``R d = b``; 0 for what stands at a zero of the diagonal."""
     d = np.empty_like(b)
     for i in reversed(range(len(b))):
-        left = b[i] - (R[i, i + 1 :] * d[i + 1 :]).sum(axis=0)
+        left = b[i] - sums(R[i, i + 1 :] * d[i + 1 :])
         d[i] = np.where(R[i, i] == 0.0, 0.0, left / R[i, i])
     return d
 
@@ -73,7 +87,7 @@ def solve_upper(R: Array, b: Array) -> Array:
 def solve_transposed(R: Array, b: Array) -> Array:
     d = np.empty_like(b)
     for i in range(len(b)):
-        d[i] = (b[i] - (R[:i, i] * d[:i]).sum(axis=0)) / R[i, i]
+        d[i] = (b[i] - sums(R[:i, i] * d[:i])) / R[i, i]
     return d
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gdcli.kernel.batched_linear import sums
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_programs import RowPrograms
 
@@ -80,8 +81,7 @@ class GroupedResiduals:
         values = np.broadcast_to(values, (self.rows, self.groups))
         if self.counts is not None:
             values = np.where(self.counts > 0.0, values, _NOTHING)
-        found: Array = values.sum(axis=0)
-        return found
+        return sums(values)
 
     def _values(self, name: str, x: Iterable[Array]) -> tuple[Array, ...]:
         with np.errstate(all="ignore"):

@@ -119,6 +119,25 @@ def test_unequal_sizes_are_solved_at_once_too() -> None:
     assert_as_alone(data, found, DECAY, start="a=1,b=1,c=0")
 
 
+def test_a_group_has_its_bits_whichever_are_solved_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    label = np.repeat(np.arange(60), rng.integers(15, 40, 60))
+    x = rng.uniform(0.0, 5.0, len(label))
+    rates, sizes = rng.uniform(0.3, 2.0, 60), rng.uniform(1.0, 5.0, 60)
+    data = {"x": x, "y": sizes[label] * np.exp(-rates[label] * x) + rng.normal(0.0, 0.05, len(x)), "g": label}
+    found = []
+    for most in (4096, 7, 1):
+        monkeypatch.setattr(grouped_fits, "BLOCK_GROUPS", most)
+        fits = list(api.fit_groups("y ~ a*exp(-b*x) + c", data, "g", {"a": 1.0, "b": 1.0, "c": 0.0}))
+        outcomes = [fit.outcome for fit in fits if fit.outcome is not None]
+        found.append(
+            [(list(one.run.best.at.x), one.run.best.at.value, repr(one.statistics)) for one in outcomes]
+        )
+        assert sum(fit.solved is not None for fit in fits) > 50
+    assert found[1] == found[0]
+    assert found[2] == found[0]
+
+
 def test_windows_and_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     data = numbers(3, [10, 12, 11, 30] * 6)
     whole = fits(data, start="a=1,b=1,c=0")

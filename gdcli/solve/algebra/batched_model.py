@@ -151,5 +151,10 @@ def boundary_steps(A: Array, b: Array, radius: Array, step: Array, bend: Array) 
         more = shift + length / bend * length * (length - radius) / radius
         shift = np.where(long, np.maximum(more, least), shift)
         z, factors = positive_solves(A, b, shift)
-        step, length, bend = -z, lengths(z), inverse_form(factors, list(z))
+        new = (
+            -z,
+            lengths(z),
+            inverse_form(factors, list(z)),
+        )  # of those that are long: the others keep their digits
+        step, length, bend = (np.where(long, *each) for each in zip(new, (step, length, bend), strict=True))
     return step, shift

@@ -177,8 +177,9 @@ def _at_once(
         like = int(np.searchsorted(sizes[able], _LIKE * size, side="right"))
         taken = able[: max(1, min(like, BLOCK_GROUPS, BLOCK // size))]
         able = able[len(taken) :]
-        solved = _block(found, settings, arrays, starts[taken], sizes[taken])
-        certain = solved.certain
+        many = taken if len(taken) > 1 else np.repeat(taken, 2)  # sums over one alone have another order
+        solved = _block(found, settings, arrays, starts[many], sizes[many])
+        certain = solved.certain[solved.certain < len(taken)]
         if len(certain):
             yield solved, (first + taken[certain]).tolist()
 
