@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from gdcli.kernel.status import Status
 from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown
 from gdcli.table.partitions import Asked, partitions_of
+from gdcli.tasks.cluster import spread_boxes
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.crew import Crew
 from gdcli.tasks.cluster.spread_boxes import examining
@@ -172,6 +174,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         many_starts_have_the_answer_of_one_machine(client, address)
         groups_are_fitted_where_the_workers_are(client, address)
         boxes_are_searched_on_in_rounds(address)
+        boxes_of_parameters_are_searched_on(address, client)
         samples_and_folds_are_those_of_one_machine(address, rows)
         what_cannot_be_spread_is_told(address)
         an_interrupt_leaves_the_best_of_the_starts_that_are_done(address)
@@ -203,6 +206,30 @@ def test_an_address_where_nobody_answers_is_told_soon(monkeypatch: pytest.Monkey
     monkeypatch.setattr("gdcli.tasks.cluster.address.PATIENCE", 0.3)
     with pytest.raises(UsageError, match=r"no scheduler answers at tcp://127.0.0.1:9"):
         api.fit(MODEL, rows, START, cluster="tcp://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it accepts, and says nothing
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"no scheduler answers at {address}"):
+            api.fit(MODEL, rows, START, cluster=address)
+
+
+def test_what_is_no_scheduler_file_is_told(
+    monkeypatch: pytest.MonkeyPatch, rows: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "scheduler.json"
+    for text, why in (
+        ("{}", "is no scheduler file"),
+        ("x,y", "is no scheduler file"),
+        ("[1]", "is no scheduler file"),
+        ('{"address": "nowhere"}', "nowhere is no address of a scheduler"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=why):
+            api.fit(MODEL, rows, START, cluster=str(path))
+    with pytest.raises(UsageError, match="is no scheduler file"):
+        api.fit(MODEL, rows, START, cluster=str(tmp_path))
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "rubbish")
+    with pytest.raises(UsageError, match="--cluster env: rubbish is no address of a scheduler"):
+        api.fit(MODEL, rows, START, cluster="env")
 
 
 def workers_that_are_killed_cost_no_run_and_no_bit(client: Any, address: str, rows: str) -> None:
@@ -351,6 +378,30 @@ def boxes_are_searched_on_in_rounds(address: str) -> None:
     assert found.status is Status.INTERRUPTED
     assert found.globally is not None
     assert found.globally.lower <= here.value <= found.globally.upper
+
+
+def boxes_of_parameters_are_searched_on(address: str, client: Any) -> None:
+    """The same for two workers and for three, and an enclosure of the same sum of squares as here."""
+    data = {"x": [0.1 * k for k in range(30)], "y": [2 * np.sin(1.3 * 0.1 * k + 0.4) for k in range(30)]}
+    data["y"] = [y + 0.05 * (-1) ** k for k, y in enumerate(data["y"])]
+    asked: Any = "y ~ a*sin(b*x + c)", data, {"a": (-3.0, 3.0), "b": (0.0, 8.0), "c": (-3.0, 3.0)}
+    rounds = []
+    with pytest.MonkeyPatch.context() as patch:
+        own = spread_boxes._round
+        patch.setattr(spread_boxes, "_LEAST", 1)
+        patch.setattr(spread_boxes, "_round", lambda *given: (rounds.append(1), own(*given)))
+        there = api.fit_globally(*asked, cluster=address)
+        more = client.cluster.scale(3)
+        client.wait_for_workers(3)
+        again = api.fit_globally(*asked, cluster=address)
+    here = api.fit_globally(*asked)
+    assert more is None
+    assert rounds
+    assert again.globally == there.globally
+    assert there.status is here.status is Status.CONVERGED
+    assert there.run.best.at.value == pytest.approx(here.run.best.at.value, rel=1e-9)
+    assert there.globally.lower <= here.globally.upper
+    assert here.globally.lower <= there.globally.upper
 
 
 def samples_and_folds_are_those_of_one_machine(address: str, rows: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import CLUSTER, Spent, no_answer
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 _LOCAL, _ENVIRONMENT = "local:", "env"
 _VARIABLE = "DASK_SCHEDULER_ADDRESS"
 # Seconds in which a scheduler has to answer.
-PATIENCE = 6.0
+PATIENCE = 5.0
 _MEANT = "for example tcp://host:8786, scheduler.json, or local:4 for four worker processes here"
 
 
@@ -62,18 +65,37 @@ def _client_of(address: str) -> Iterator[Client]:
             yield client
         return
     where = _scheduler(address, span)
-    try:
-        client = distributed.Client(timeout=PATIENCE, set_as_default=False, **where)
-    except (OSError, TimeoutError, ValueError) as fault:
-        why = f" ({fault})" if isinstance(fault, ValueError) else ""
-        told = ", ".join(map(str, where.values()))
+    if not _answers(where):
         raise UsageError(
-            f"no scheduler answers at {told}{why}",
+            f"no scheduler answers at {where}",
             "dask scheduler starts one, and dask worker ADDRESS its workers; --cluster local:4 needs none",
             span,
-        ) from None
-    with client:
+        )
+    with distributed.Client(where, timeout=PATIENCE, set_as_default=False) as client:
         yield client
+
+
+def _answers(address: str) -> bool:
+    """Tell whether somebody answers at an address as Dask does; a client that fails to connect takes long to be closed.
+
+    Where nothing is ever said, the thread that waits for it ends with this process.
+    """
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    heard = threading.Event()
+
+    async def greet() -> None:
+        comm = await connect(address, timeout=PATIENCE, **Security().get_connection_args("client"))
+        heard.set()
+        await comm.close()
+
+    def listen() -> None:
+        with suppress(Exception):  # whatever is there may answer anything
+            asyncio.run(greet())
+
+    threading.Thread(target=listen, daemon=True).start()
+    return heard.wait(PATIENCE)
 
 
 def _local_workers(address: str, span: Span) -> int:
@@ -111,20 +133,26 @@ def _processes(count: int) -> Iterator[Any]:
         yield cluster
 
 
-def _scheduler(address: str, span: Span) -> dict[str, str]:
-    """Return the scheduler, in the words of Dask."""
-    if address == _ENVIRONMENT:
-        found = os.environ.get(_VARIABLE, "")
-        if not found:
-            raise UsageError(f"--cluster env: {_VARIABLE} is not set", _MEANT, span)
-        return {"address": found}
+def _scheduler(address: str, span: Span) -> str:
+    """Return the address of the scheduler that is meant."""
+    found = address
+    if address == _ENVIRONMENT and not (found := os.environ.get(_VARIABLE, "")):
+        raise UsageError(f"--cluster env: {_VARIABLE} is not set", _MEANT, span)
     if os.path.exists(address):
-        return {"scheduler_file": address}
+        try:
+            with open(address, encoding="utf-8") as file:
+                found = str(json.load(file)["address"])
+        except (OSError, ValueError, LookupError, TypeError):
+            raise UsageError(f"--cluster {address} is no scheduler file", _MEANT, span) from None
     from distributed.comm.registry import backends
 
-    scheme, _, rest = address.rpartition("://")
+    scheme, _, rest = found.rpartition("://")
     if not rest.rpartition(":")[2].isdigit() or scheme not in ("", *backends):
-        is_file = address.endswith(".json")
-        what = "there is no such scheduler file" if is_file else "this is no address of a scheduler"
+        is_file = address.endswith(".json") and found == address
+        what = (
+            "there is no such scheduler file"
+            if is_file
+            else f"{found or 'this'} is no address of a scheduler"
+        )
         raise UsageError(f"--cluster {address}: {what}", _MEANT, span)
-    return {"address": address}
+    return found
