@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
-from gdcli.kernel.dataclass import fields
+from gdcli.kernel.dataclass import fields, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, slack_sampler, solve
@@ -313,7 +313,8 @@ def fit_globally(
     """Enclose the least sum of squares of a fit of up to four parameters within ``bounds``, which each of them needs,
     with a proof; `FitOutcome.globally` has it.
 
-    The rest is as for `fit`. Raises as it, and as `gdcli.tasks.fit.global_fit.check`.
+    ``cluster`` is the address of one that examines the boxes. The rest is as for `fit`. Raises as it, and as
+    `gdcli.tasks.fit.global_fit.check`.
     """
     from gdcli.tasks.fit.global_fit import solve_globally as solved
     from gdcli.tasks.fit.prepare import prepared
@@ -321,8 +322,8 @@ def fit_globally(
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, "auto", {"bounds": bounds, **options})
-    with budget.limited(settings), prepared(request, settings) as ready:
-        return solved(ready, settings)
+    with budget.limited(settings), prepared(replace(request, cluster=None), settings) as ready:
+        return solved(ready, settings, cluster=request.cluster)
 
 
 def fit_groups(

@@ -22,7 +22,7 @@ from gdcli.cli.answer import (
     with_receipt,
 )
 from gdcli.kernel.budget import limited
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.render.formats import Shape
 
@@ -62,6 +62,8 @@ def run(options: FitOptions, env: Environment) -> int:
 
 def _run(options: FitOptions, env: Environment) -> int:
     request, settings = fit_asked(options, env)
+    if options.global_:  # the boxes are spread, and not the rows
+        request = replace(request, cluster=None)
     from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
     from gdcli.tasks.fit.prepare import prepared
@@ -161,7 +163,7 @@ def _solve_globally(
     stream = env.free_terminal(options.written_as, options.output)
     with Progress(stream, env.clock, 1, caps_of(settings)) as waiting:
         keep = options.written_as.is_record
-        return search_option.solve_fit(ready, settings, waiting, keep, checkpointer)
+        return search_option.solve_fit(ready, settings, waiting, keep, checkpointer, options.cluster)
 
 
 def _copies(options: FitOptions, env: Environment, model: str) -> AbstractContextManager[Files | None]:

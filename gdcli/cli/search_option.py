@@ -62,7 +62,7 @@ def check_fit(options: FitOptions) -> None:
         raise UsageError(
             "--global is for one fit, and --by makes many", "fit one group, or leave out --global"
         )
-    check_unread(options, [*_UNREAD, "cluster", "partitions", "share", "model", "contour"])
+    check_unread(options, [*_UNREAD, "partitions", "share", "model", "contour"])
 
 
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:
@@ -101,11 +101,12 @@ def solve_fit(
     waiting: Progress | None,
     keep: bool,
     checkpointer: Checkpointer | None = None,
+    cluster: str | None = None,
 ) -> FitOutcome:
     from gdcli.tasks.fit.global_fit import solve_globally
 
     teller = None if waiting is None else teller_of(waiting, "minimize", 1)
-    return solve_globally(ready, settings, teller, keep, checkpointer)
+    return solve_globally(ready, settings, teller, keep, checkpointer, cluster)
 
 
 def teller_of(waiting: Progress, sense: str, sign: int) -> Teller:

@@ -7,6 +7,8 @@ as the double that it is read as.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
@@ -28,6 +30,9 @@ from gdcli.tasks.global_minimum import (
 )
 from gdcli.tasks.kept_cover import Bounded
 from gdcli.tasks.pipeline import flat_bounds
+
+if TYPE_CHECKING:
+    from gdcli.solve.global_search.branch_and_bound import Search
 
 # More parameters are more boxes than anybody can wait for; of more rows each box takes too long.
 MOST_PARAMETERS, MOST_ROWS = 4, 10_000
@@ -94,31 +99,22 @@ def solve_globally(
     tell: Teller | None = None,
     keep: bool = False,
     checkpointer: Checkpointer | None = None,
+    cluster: str | None = None,
 ) -> FitOutcome:
     """Enclose the least sum of squares within the bounds of the parameters; ``tell`` is told how far it has come.
+
+    ``cluster`` is the address of one that examines the boxes, to which the rows are sent.
 
     ``settings`` have the tolerance (1e-6 of the value, absolute below 1) and the caps; of ``max_evaluations`` each box
     is one. With ``keep`` the evidence has a cover that shows the proof. Raises UsageError where that cannot be done;
     see `check`.
     """
-    from gdcli.objective.squares_on_boxes import Contracted
-    from gdcli.solve.global_search.branch_and_bound import Search
-
     settings = settings or FitSettings()
     check(prepared, settings)
     check_bounded(prepared.row.space.names, prepared.problem.bounds, "parameter")
-    with budget.limited(replace(settings, max_evaluations=None)):
+    with budget.limited(replace(settings, max_evaluations=None)), _spread(cluster, prepared, settings):
         within = bounded_fit(prepared)
-        function, tol = within.function, DEFAULT_TOL if settings.tol is None else settings.tol
-
-        def local(x: Sequence[float]) -> Sequence[float]:
-            try:
-                return to_list(solve(_from(prepared, x), FitSettings(max_iter=_LOCAL_STEPS)).run.best.at.x)
-            except GdError:
-                return x
-
-        search = Search(function, Contracted(function), within.low, within.high, tol, local)
-        search.batch = max(8, _AT_ONCE // function.rows)
+        search = _search(within, prepared, settings)
         start = np.array(prepared.row.space.flatten(prepared.problem.start), dtype=float)
         reason = run_search(search, np.clip(start, within.low, within.high), settings, tell, checkpointer)
         if search.state.point is None:
@@ -127,6 +123,36 @@ def solve_globally(
         search.offer(np.clip(np.array(found.run.best.at.x), within.low, within.high)[:, None])
         typed = replace(found, problem=prepared.problem, settings=settings)
         return told(typed, search, reason, within, keep, "least sum of squares")
+
+
+def _spread(cluster: str | None, prepared: Prepared, settings: FitSettings) -> AbstractContextManager[None]:
+    if cluster is None:
+        return nullcontext()
+    from gdcli.tasks.cluster.spread_boxes import examined_on
+
+    return examined_on(cluster, _search_of, replace(prepared, place=str), settings)
+
+
+def _search_of(prepared: Prepared, settings: FitSettings) -> Search:
+    """Return the search before it begins; what a worker makes of a fit."""
+    return _search(bounded_fit(prepared), prepared, settings)
+
+
+def _search(within: Bounded, prepared: Prepared, settings: FitSettings) -> Search:
+    from gdcli.objective.squares_on_boxes import Contracted
+    from gdcli.solve.global_search.branch_and_bound import Search
+
+    function, tol = within.function, DEFAULT_TOL if settings.tol is None else settings.tol
+
+    def local(x: Sequence[float]) -> Sequence[float]:
+        try:
+            return to_list(solve(_from(prepared, x), FitSettings(max_iter=_LOCAL_STEPS)).run.best.at.x)
+        except GdError:
+            return x
+
+    search = Search(function, Contracted(function), within.low, within.high, tol, local)
+    search.batch = max(8, _AT_ONCE // function.rows)
+    return search
 
 
 def _from(prepared: Prepared, x: Sequence[float]) -> Prepared:
