@@ -41,8 +41,8 @@ def find_linear_predictor(
     would not compute.
     """
     graph = derivatives.graph
-    dependent = _depending(graph, loss, parameters)
-    node = _narrowest(graph, loss, dependent)
+    dependent = graph.depending((loss,), parameters)
+    node = _narrowest(graph, loss, [i for i in graph.reach((loss,)) if i in dependent])
     if node is None:
         return None
     small = Graph()
@@ -124,16 +124,6 @@ def copy_into(
         else:
             new[i] = target.node(key[0], *(new[a] for a in key[1:]))
     return new[root]
-
-
-def _depending(graph: Graph, loss: int, parameters: Sequence[int]) -> list[int]:
-    """The nodes of the loss that depend on parameters, in order."""
-    leaves = set(parameters)
-    found: dict[int, None] = {}
-    for i in graph.reach((loss,)):
-        if i in leaves or any(a in found for a in arguments(graph.keys[i])):
-            found[i] = None
-    return list(found)
 
 
 def _narrowest(graph: Graph, loss: int, dependent: Sequence[int]) -> int | None:

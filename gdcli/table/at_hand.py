@@ -7,18 +7,15 @@ from typing import Any
 
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import Kept, KeptRows, RowBlock, Wanted
+from gdcli.table.blocks import Kept, KeptRows, RowBlock, Source, Wanted
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label, as_number
 from gdcli.table.source import DataTable
 
 
-class AtHand:
+class AtHand(Source):
     kind = "columns"
     name = "the data"
-    header = ""
-    header_line = 0
-    delimiter = ""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
         self._columns = [_listed(name, column) for name, column in columns.items()]
@@ -31,13 +28,7 @@ class AtHand:
                 f"{n} has {len(c)}" for n, c in zip(self.titles[:8], self._columns, strict=False)
             )
             raise DataError("the columns are not arrays of one length", told)
-
-    @property
-    def first(self) -> tuple[str, ...]:
-        return tuple(column[0] if isinstance(column[0], str) else "" for column in self._columns)
-
-    def close(self) -> None:
-        """Nothing is open."""
+        self.first = tuple(column[0] if isinstance(column[0], str) else "" for column in self._columns)
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows, all at once; the line of one is its number, from 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass
@@ -208,23 +208,23 @@ class KeptRows:
         )
 
 
-class Source(Protocol):
+class Source:
     """One file or pipe of a table: `text`, `objects` and `columnar` have one each."""
 
     name: str
     kind: str
     titles: tuple[str, ...]
-    header: str  # the text that names the columns, empty where none does
-    header_line: int
-    delimiter: str  # of the cells in a row's text, empty where there are none
-
-    @property
-    def first(self) -> Sequence[str]: ...
+    header: str = ""  # the text that names the columns, empty where none does
+    header_line: int = 0
+    delimiter: str = ""  # of the cells in a row's text, empty where there are none
+    first: tuple[str, ...]  # the cells of the first row, texts alone
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Read what is wanted from the first row on."""
+        raise NotImplementedError
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close what is open between rows."""
 
 
 def coded(keys: Iterable[Label | None]) -> Labels:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import Label, Labels, RowBlock, Wanted, coded
+from gdcli.table.blocks import Label, Labels, RowBlock, Source, Wanted
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label
 from gdcli.table.readers import has_polars, missing, relabelled, runs
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 _ROWS = 1 << 18  # rows in a slice
 
 
-class Columnar:
+class Columnar(Source):
     kind = "columnar"
-    header = ""
     header_line = 1
     delimiter = ","
 
@@ -70,9 +69,6 @@ class Columnar:
         rows = self._asked(lambda: chosen.head(1).collect().rows())
         found = dict(zip(texts, rows[0], strict=True)) if rows else {}
         return tuple(found.get(name) or "" for name in self._columns)
-
-    def close(self) -> None:
-        """Nothing is open between slices."""
 
     def _scan(self) -> Any:
         import polars as pl
@@ -116,7 +112,7 @@ class Columnar:
         for start in range(begin, end, _ROWS):
             frame = self._asked(partial(_slice, chosen, start, min(_ROWS, end - start)))
             found = {name: frame[name].to_numpy() for name in unique}
-            keys = [_labels_of(frame[f"label {k}"]) for k in range(len(labels))]
+            keys = [relabelled(runs(frame[f"label {k}"]), as_label) for k in range(len(labels))]
             sound = np.ones(frame.height, dtype=bool)
             for part in (*map(np.isfinite, found.values()), ~missing(keys, frame.height)):
                 sound &= part
@@ -159,11 +155,6 @@ class Columnar:
 
 def _slice(chosen: Any, start: int, rows: int) -> Any:
     return chosen.slice(start, rows).collect()
-
-
-def _labels_of(column: Any) -> Labels:
-    found = runs(column)
-    return relabelled(found, coded(map(as_label, found.values)))
 
 
 @contextmanager

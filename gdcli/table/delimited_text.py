@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import PLAIN, KeptRows, Labels, Layout, RowBlock, Wanted
+from gdcli.table.blocks import PLAIN, KeptRows, Labels, Layout, RowBlock, Source, Wanted
 from gdcli.table.cell_faults import never_closed
 from gdcli.table.header import read_header
 from gdcli.table.number_cells import COMMENTS, Numbers, UnfinishedError, records
@@ -24,7 +24,7 @@ from gdcli.table.streams import LONGEST_LINE, LineStream, Supply
 _SECOND = 1 << 16
 
 
-class Text:
+class Text(Source):
     """Delimited text with a header.
 
     ``progress`` is that of the stream at the last block, ``notes`` tell what was found out of the file, ``comments``

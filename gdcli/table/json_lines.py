@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gdcli.kernel.errors import DataError, Span
-from gdcli.table.blocks import Kept, KeptRows, Label, RowBlock, Wanted
+from gdcli.table.blocks import Kept, KeptRows, Label, RowBlock, Source, Wanted
 from gdcli.table.cell_faults import SKIP, is_missing
 from gdcli.table.header import check_columns
 from gdcli.table.number_cells import EXACT
@@ -25,10 +25,8 @@ _SECOND = 1 << 16
 _ARRAY = "one object per line is read: jq -c '.[]' FILE | gd fit ... -"
 
 
-class Objects:
+class Objects(Source):
     kind = "jsonl"
-    header = ""
-    delimiter = ""
 
     def __init__(self, supply: Supply) -> None:
         self.name = supply.name

@@ -18,14 +18,14 @@ does not accept; the rows where it does so are *doubtful*, and the csv reading d
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import LISTED, SWAPPED, SWAPPED_BYTES, Labels, Room, coded
+from gdcli.table.blocks import LISTED, SWAPPED, SWAPPED_BYTES, Label, Labels, Room, coded
 from gdcli.table.cell_faults import SPACES
 from gdcli.table.number_cells import label
 from gdcli.table.streams import LONGEST_LINE
@@ -240,15 +240,15 @@ def _has_long_line(data: bytes) -> bool:
     return any(data.find(b"\n", at, at + half) < 0 for at in range(0, len(data) - half, half))
 
 
-def _labelled(texts: Labels) -> Labels:
-    """Return the labels that cells say; a missing one is None."""
-    return relabelled(texts, coded(None if text is None else label(str(text)) for text in texts.values))
+def relabelled(found: Labels, read: Callable[[Any], Label | None]) -> Labels:
+    """Return the labels that values say, which ``read`` tells; a missing one is None."""
+    said = coded(map(read, found.values))
+    codes = said.codes[found.codes] if len(said.codes) else np.zeros(0, dtype=np.int64)
+    return Labels(said.values, codes)
 
 
-def relabelled(labels: Labels, values: Labels) -> Labels:
-    """Return labels whose values are others, of which there may be fewer."""
-    codes = values.codes[labels.codes] if len(values.codes) else np.zeros(0, dtype=np.int64)
-    return Labels(values.values, codes)
+def _said(text: object) -> Label | None:
+    return None if text is None else label(str(text))
 
 
 def missing(labels: Sequence[Labels], rows: int) -> ndarray:
@@ -285,7 +285,7 @@ def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ())
     sound = np.ones(block.rows, dtype=bool)
     for i in indices:
         sound &= np.isfinite(found[i])
-    keys = [_labelled(runs(frame[f"c{i}"])) for i in labels]
+    keys = [relabelled(runs(frame[f"c{i}"]), _said) for i in labels]
     sound &= ~missing(keys, block.rows)
     return Quick([found[i] for i in wanted], np.flatnonzero(~sound), keys)
 
@@ -318,5 +318,5 @@ def with_split(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) 
     found = {i: np.array(column, dtype=np.float64) for i, column in read.items()}
     if not all(np.isfinite(column).all() for column in found.values()):
         return None
-    keys = [_labelled(coded(cells[i :: block.cells])) for i in labels]
+    keys = [relabelled(coded(cells[i :: block.cells]), _said) for i in labels]
     return Quick([found[i] for i in wanted], np.flatnonzero(missing(keys, block.rows)), keys)
