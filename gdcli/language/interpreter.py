@@ -24,8 +24,8 @@ Number = Any  # a number, a list of them, or a list of rows
 class Culprit(NamedTuple):
     """The first sub-expression that is not finite although its parts are.
 
-    ``node`` is its place in ``tree``, ``value`` what it gave, ``parts`` the text and value of each argument,
-    ``at`` the element of a vector (None for a scalar).
+    ``node`` is its place in ``tree``, ``value`` what it gave, ``parts`` the text and value of each argument that
+    varies, ``at`` the element of a vector (None for a scalar).
     """
 
     tree: Tree
@@ -194,8 +194,10 @@ class _Walk:
 
     def look(self, node: Node, args: Sequence[Any], result: float, index: int | None) -> None:
         if self.search and not math.isfinite(result):
-            texts = [self.tree.piece(part) for part in node.args]
-            raise _Found(Culprit(self.tree, node, result, list(zip(texts, args, strict=False)), index))
+            parts = list(zip(node.args, args, strict=False))
+            varying = [(part, arg) for part, arg in parts if self.varies(part)] or parts
+            told = [(self.tree.piece(part), arg) for part, arg in varying]
+            raise _Found(Culprit(self.tree, node, result, told, index))
 
 
 def is_reduction(node: Node) -> bool:

@@ -217,7 +217,10 @@ def _decimal_commas(pieces: Pieces, changes: list[Change]) -> Pieces:
             stack = stack[:-1]
         elif piece.text == "," and not any(stack[-1:]) and _is_decimal(pieces[max(0, i - 1) : i + 2]):
             before, after = pieces[i - 1], pieces[i + 1]
-            changes.append(Change("numbers have a decimal point", before.start, after.end))
+            thousands = (
+                f", and no comma between thousands: {before.text}{after.text}" if len(after.text) == 3 else ""
+            )
+            changes.append(Change(f"numbers have a decimal point{thousands}", before.start, after.end))
             number = Piece("number", f"{before.text}.{after.text}", before.start, after.end, before.lead)
             return _decimal_commas([*pieces[: i - 1], number, *pieces[i + 2 :]], changes)
     return pieces

@@ -154,6 +154,11 @@ PROPOSED = [
 ]
 
 
+@pytest.mark.parametrize(("text", "thousands"), [("1,000*x", True), ("1,5*x", False), ("1,0000*x", False)])
+def test_a_comma_may_part_thousands(text: str, thousands: bool) -> None:
+    assert ("no comma between thousands: 1000" in fails(text).message) == thousands
+
+
 @pytest.mark.parametrize(("text", "place", "instead"), PROPOSED)
 def test_what_to_write_is_told(text: str, place: str, instead: str) -> None:
     error = fails(text)

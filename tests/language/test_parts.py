@@ -100,3 +100,13 @@ def test_a_part_that_nothing_uses_is_a_slip() -> None:
 def test_a_part_has_no_elements() -> None:
     error = fault("s[0] + x", "s=x+1")
     assert (error.message, marked(error)) == ("s is a part of --let", "s[0]")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("x**(1/3)", "x = -8"), ("x**(x/3)", "x = -8, x/3 = -2.66667"), ("log(-1) + x", "-1 = -1")],
+)
+def test_what_does_not_vary_is_not_told(text: str, told: str) -> None:
+    found = interpreter.find_culprit(parse(text), {"x": -8.0})
+    assert found is not None
+    assert found.told == told
