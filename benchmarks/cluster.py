@@ -2,7 +2,8 @@
 
     python benchmarks/cluster.py [ROWS [WORKERS,...]]  a step, its bytes and its model: 10 million rows, 1,2,4,8 workers
     python benchmarks/cluster.py kills [N]             N workers (50) are killed at random times in fits
-    python benchmarks/cluster.py peers [ROWS]          logistic regression beside dask-glm and dask-ml, where installed
+    python benchmarks/cluster.py peers [ROWS]          logistic regression beside dask-glm and dask-ml, where installed,
+                                                       on 100 000 rows; without arguments after the first table, too
 
 Of a step (value, gradient and Hessian of three parameters) by 16 partitions: the least seconds from the second one on,
 in this process and on the workers, and the seconds of the processor that the partitions took, for the workers share
@@ -53,12 +54,13 @@ from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import solve
 
-PARTITIONS, STEPS = 16, 9
+PARTITIONS, STEPS = 16, 30
 MODEL, X = "y ~ a*exp(-b*x) + c", {"a": 1.0, "b": 1.0, "c": 0.0}
 # Rows that differ; a file has them again and again.
 DISTINCT = 100_000
-# Seconds for each of the others.
-PATIENCE = 40.0
+# Rows for which the others have an answer, and seconds for each of them.
+PEERS_ROWS = 100_000
+PATIENCE = 60.0
 
 
 def least(step: Callable[[int], object], steps: int = STEPS, pause: float = 0.0) -> float:
@@ -351,23 +353,24 @@ def peers(rows: int) -> None:
         )
         for name, fitted in others(data, target):
             began = time.perf_counter()
-            point = within(fitted, name)
+            point = within(fitted, name, client)
             lines.append((name, time.perf_counter() - began, point))
     told = [
-        (name, f"{seconds:.2f}" if point else "no answer", " ".join(f"{a:.6f}" for a in point))
+        (name, f"{seconds:.2f}" if point else f"none in {PATIENCE:g}", " ".join(f"{a:.6f}" for a in point))
         for name, seconds, point in lines
     ]
     print(f"{rows:.3g} rows, held by two workers in {PARTITIONS} parts, until the answer:\n")
     print(table(("logistic, 3 features", "s", "b p q r"), told))
 
 
-def within(fitted: Callable[[], list[float]], name: str) -> list[float]:
+def within(fitted: Callable[[], list[float]], name: str, client: Any) -> list[float]:
     """What is fitted within `PATIENCE` seconds, nothing where it is not."""
     found: list[float] = []
 
     def run() -> None:
         try:
-            found.extend(fitted())
+            with client.as_current():
+                found.extend(fitted())
         except Exception as fault:
             print(f"{name}: {type(fault).__name__}: {fault}", file=sys.stderr)
 
@@ -415,10 +418,13 @@ def main() -> None:
     if words[:1] == ["kills"]:
         kills(number or 50)
     elif words[:1] == ["peers"]:
-        peers(number or 1_000_000)
+        peers(number or PEERS_ROWS)
     else:
         workers = [int(w) for w in words[1].split(",")] if len(words) > 1 else [1, 2, 4, 8]
         scaling(int(float(words[0])) if words else 10_000_000, workers)
+        if not words:
+            print()
+            peers(PEERS_ROWS)
 
 
 if __name__ == "__main__":
