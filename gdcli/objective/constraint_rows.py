@@ -28,26 +28,31 @@ from gdcli.objective.expression import row
 _WEIGHT = "~t"
 
 
-class ConstraintRows:
-    """The rows c(x), shape (m,), of ``constraints`` one after the other, whose Forms are expanded in one graph.
+class Sides:
+    """The sides of the rows of ``constraints`` one after the other, ``lower`` and ``upper`` (lists of m).
 
-    ``lower`` and ``upper`` (lists of m) are their sides; ``firsts`` has the first row of each constraint, and
-    ``vectors`` tells whether that is a vector. ``space`` has the variables.
+    ``firsts`` has the first row of each constraint, and ``vectors`` tells whether that is a vector. ``space`` has the
+    variables.
     """
 
     def __init__(self, constraints: Sequence[Constraint], space: Space) -> None:
-        self.graph = graph = constraints[0].form.graph if constraints else Graph()
-        self.roots, self.firsts = list[int](), list[int]()
-        self.lower, self.upper = list[float](), list[float]()
+        self.firsts, self.lower, self.upper = list[int](), list[float](), list[float]()
         self.vectors = [constraint.form.length is not None for constraint in constraints]
         for constraint in constraints:
-            self.firsts.append(len(self.roots))
-            self.roots += constraint.form.rows
+            self.firsts.append(len(self.lower))
             lower, upper = constraint.sides()
             self.lower += lower
             self.upper += upper
-        self.count = len(self.roots)
-        self.size = space.size
+        self.count, self.size = len(self.lower), space.size
+
+
+class ConstraintRows(Sides):
+    """The rows c(x), shape (m,), of constraints whose Forms are expanded in one graph."""
+
+    def __init__(self, constraints: Sequence[Constraint], space: Space) -> None:
+        super().__init__(constraints, space)
+        self.graph = graph = constraints[0].form.graph if constraints else Graph()
+        self.roots = [root for constraint in constraints for root in constraint.form.rows]
         self.leaves = leaves_of(space)
         self.nodes = list(map(graph.leaf, self.leaves))
         self._derivatives = Derivatives(graph)
@@ -160,13 +165,11 @@ Line = tuple[dict[int, float], float]
 _MOST = 1_000_000
 
 
-class LinearRows:
+class LinearRows(Sides):
     """The rows ``A x + b``, shape (m,), of constraints that are numbers; as `ConstraintRows`."""
 
     def __init__(self, constraints: Sequence[Constraint], lines: Sequence[Line], space: Space) -> None:
-        self.count, self.size = len(constraints), space.size
-        self.lower, self.upper = [one.lower for one in constraints], [one.upper for one in constraints]
-        self.firsts, self.vectors = list(range(self.count)), [False] * self.count
+        super().__init__(constraints, space)
         self.linear = [True] * self.count
         self.A = np.zeros((self.count, self.size))
         for i, (coefficients, _) in enumerate(lines):

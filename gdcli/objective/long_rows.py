@@ -14,6 +14,7 @@ from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
+from gdcli.objective.constraint_rows import Sides
 from gdcli.objective.protocol import Evaluation
 from gdcli.objective.vector_expression import VectorObjective
 
@@ -21,18 +22,12 @@ from gdcli.objective.vector_expression import VectorObjective
 _WEIGHTS = "~weights"
 
 
-class LongRows:
+class LongRows(Sides):
     """The rows c(x), shape (m,), of ``constraints`` whose Forms are in one graph; as `ConstraintRows`."""
 
     def __init__(self, constraints: Sequence[Constraint], space: Space) -> None:
-        self.firsts, self.lower, self.upper = list[int](), list[float](), list[float]()
-        self.vectors = [constraint.form.length is not None for constraint in constraints]
-        for constraint in constraints:
-            self.firsts.append(len(self.lower))
-            lower, upper = constraint.sides()
-            self.lower += lower
-            self.upper += upper
-        self.count, self.size, self.names = len(self.lower), space.size, list(space.lengths)
+        super().__init__(constraints, space)
+        self.names = list(space.lengths)
         first = constraints[0].form
         graph, total = first.graph, first.graph.number(0.0)
         for constraint, place in zip(constraints, self.firsts, strict=True):
