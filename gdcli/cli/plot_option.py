@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.canvas import Canvas
 from gdcli.cli.options import OutputOptions, PlanePictureOptions
+from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 from gdcli.kernel.vectors import np
 
@@ -345,7 +346,7 @@ class FitPlot:
         return self.picture(found, epochs_of(outcome))
 
     def picture(self, found: FitRecord, epochs: Epochs | None) -> Picture:
-        """Return the points with the curve and the residuals; of a typed loss the way of the value.
+        """Return the points with the curve and the residuals; of a typed loss, or lost rows, the way of the value.
 
         Profiles, and the curve around a region of two parameters, are panels below.
         """
@@ -365,10 +366,10 @@ class FitPlot:
             from gdcli.render.fit_parts import picture
 
             return picture(title, found)
-        if self._ready.row.fitted is not None:
-            return fit_figures.picture(title, self._rows(found), epochs)
-        if epochs is not None:
-            return fit_figures.picture(title, None, epochs)
+        has_points = self._ready.row.fitted is not None
+        rows = if_in_time(lambda: self._rows(found), None) if has_points else None
+        if rows is not None or epochs is not None:
+            return fit_figures.picture(title, rows, epochs)
         run = figures.Run(
             title,
             (),

@@ -21,6 +21,7 @@ from keep import kept
 
 from gdcli.cli.app import run
 from gdcli.cli.commands import COMMANDS
+from gdcli.kernel.budget import CLUSTER, Spent
 from gdcli.record.fits import EPOCH_HEAD
 from gdcli.tasks.fit.prediction import PREDICTED
 
@@ -526,3 +527,17 @@ def test_a_formula_of_categories_is_no_program(place: Path, capsys: pytest.Captu
     (place / "groups.csv").write_text("y,g\n1,a\n2,b\n4,b\n")
     assert fit("y ~ m + C(g)", "groups.csv", "--emit", "python") == 2
     assert "texts or dates" in capsys.readouterr().err
+
+
+def test_a_picture_whose_rows_are_lost_is_that_of_the_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster may be lost after the answer."""
+    pytest.importorskip("matplotlib")
+
+    def lost(*given: object) -> None:
+        raise Spent(CLUSTER)
+
+    monkeypatch.setattr("gdcli.tasks.fit.row_sample.sample_rows", lost)
+    assert fit(MODEL, "decay.csv", *START, "--plot", "p.svg") == 0
+    assert "iteration" in (place / "p.svg").read_text(encoding="utf-8")
