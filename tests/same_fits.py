@@ -12,12 +12,22 @@ from gdcli.tasks.fit.fit_outcome import FitOutcome
 CLOSE = 1e-8
 
 
+def _without_doubts(one: FitOutcome) -> tuple[str, ...]:
+    """What is warned of, but for the residuals: of groups nothing is said of these."""
+    return tuple(told for told in one.warnings if not told.startswith("residuals: "))
+
+
 def assert_same(many: FitOutcome, one: FitOutcome) -> None:
     """All that is told of a fit agrees; at the floor of rounding, and on a long way that zigzags along a valley, some
     steps more or less are rounding too.
     """
     assert (many.status, steps(many.message)) == (one.status, steps(one.message))
-    assert (many.method, many.used, many.why, many.warnings) == (one.method, one.used, one.why, one.warnings)
+    assert (many.method, many.used, many.why, many.warnings) == (
+        one.method,
+        one.used,
+        one.why,
+        _without_doubts(one),
+    )
     assert (many.certificate.kind, many.rows) == (one.certificate.kind, one.rows)
     assert abs(many.run.iterations - one.run.iterations) <= 3 + one.run.iterations // 4
     a, b = many.statistics, one.statistics

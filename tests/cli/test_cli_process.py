@@ -50,7 +50,7 @@ ENDLESS = [ROSENBROCK, "--start", "x=-1.2,y=1", "--lr", "1e-7", "--max-iter", "1
                 "gdcli.compile.machine_code",
             },
         ),
-        (["fit", "y ~ a + b*t", DECAY, "--format", "json"], {"typer", "tomllib", "csv"}),
+        (["fit", "y ~ a + b*exp(-1.3*t)", DECAY, "--format", "json"], {"typer", "tomllib", "csv"}),
     ],
 )
 def test_nothing_is_loaded_that_is_not_needed(arguments: list[str], more: set[str]) -> None:

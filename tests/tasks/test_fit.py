@@ -150,7 +150,7 @@ def test_bounds_hold_the_answer_and_say_so(data: dict[str, Any]) -> None:
         ("y ~ a*x", {"loss": "hinge"}, UsageError, "unknown loss"),
         ("y ~ a*x", {"huber_delta": 2.0}, UsageError, "--huber-delta"),
         ("y ~ a*x", {"weights": "q"}, UsageError, "no column q"),
-        ("y ~ a*x", {"weights": "w", "sigma": "w"}, UsageError, "exclude"),
+        ("y ~ a*x", {"weights": "w", "sigma": "w"}, UsageError, "does not go with"),
         ("y ~ a*x", {"maximize": True}, UsageError, "--maximize"),
         ("y*a*x", {"loss": "squared", "start": {"a": 1}}, UsageError, "with ~"),
         ("y ~ a*x", {"columns": {"X": "q*"}}, UsageError, "no column is called"),

@@ -174,14 +174,12 @@ def _check_responses(objective: RowObjective, place: Place, kind: str, loss: str
 
 def _check_trials(objective: RowObjective, name: str, place: Place) -> None:
     """Raise DataError for trials and successes that are no whole numbers, and for more successes than trials."""
-    for row, value in objective.over(_first_cells, _together, name, "no count").found.values():
-        raise DataError(
-            f"{place(row)}: {name} = {value:g} is no number of trials", "trials are whole numbers from 0 on"
-        )
-    for row, value in objective.over(_first_responses, _together, ("no count",)).found.values():
-        raise DataError(
-            f"{place(row)}: {value:g} is no number of successes", "successes are whole numbers from 0 on"
-        )
+    trials = objective.over(_first_cells, _together, name, "no count")
+    successes = objective.over(_first_responses, _together, ("no count",))
+    for what, told, seen in (("trials", f"{name} = ", trials), ("successes", "", successes)):
+        for row, value in seen.found.values():
+            text = f"{place(row)}: {told}{value:g} is no number of {what}"
+            raise DataError(text, f"{what} are whole numbers from 0 on")
     for row, value in objective.over(_first_excess, _together, name).found.values():
         raise DataError(
             f"{place(row)}: there are {-value:g} more successes than trials ({name})",

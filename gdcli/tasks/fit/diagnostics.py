@@ -13,13 +13,14 @@
 
 from __future__ import annotations
 
-from math import ceil, fsum
+from math import ceil, fsum, sqrt
 from typing import TYPE_CHECKING
 
-from gdcli.judge.distributions import f_tail, student_t_two_sided
+from gdcli.judge.distributions import f_tail, normal_tail, student_t_two_sided
 from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
+from gdcli.kernel.number_format import short
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
@@ -28,7 +29,8 @@ from gdcli.tasks.fit.likelihoods import Seen, column
 from gdcli.tasks.fit.nesting import whole_test
 from gdcli.tasks.fit.profile_intervals import profile_of
 from gdcli.tasks.fit.row_sample import drawn_over
-from gdcli.tasks.fit.some_rows import ALL, RowsSeen, rows_seen
+from gdcli.tasks.fit.some_rows import ALL, RowsSeen, directions, rows_seen
+from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -42,6 +44,10 @@ _PROFILES = 4  # that find room in a picture
 _RATE = 0.01
 _PART = 0.6827
 _STEPS = 200
+_RARE, _NAMED = (
+    0.002,
+    3,
+)  # below this probability every page says so (of 100 good fits of less than one); and rows
 
 
 def diagnose(prepared: Prepared, outcome: FitOutcome, solve: Solve) -> Diagnostics | None:
@@ -64,7 +70,7 @@ def diagnose(prepared: Prepared, outcome: FitOutcome, solve: Solve) -> Diagnosti
     return replace(
         told,
         checks=residual_checks(prepared, x),
-        lack_of_fit=_lack_of_fit(prepared, seen_rows, found.errors.rank),
+        lack_of_fit=lack_of_fit(prepared, seen_rows, found.errors.rank),
         outliers=tuple(prepared.place(int(seen_rows.numbers[i])) for i in rout(seen_rows)),
         influence=influence,
         points=points,
@@ -102,7 +108,8 @@ def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
     return ResidualChecks(over, runs(ordered), durbin_watson(residuals), anderson_darling(residuals))
 
 
-def _lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
+def lack_of_fit(prepared: Prepared, seen: RowsSeen, rank: int) -> FTest | None:
+    """Return the test of what is left beyond the spread of rows alike in all columns; None where none are alike."""
     names = read_by_formula(prepared.row)
     weighting = [c for c in (prepared.problem.weights, prepared.problem.sigma) if c]
     places: dict[tuple[float, ...], list[float]] = {}
@@ -212,3 +219,54 @@ def _calibration(chance: Array, label: Array, counts: Array) -> tuple[float, flo
         if abs(step).max() <= 1e-12:
             break
     return float(line[0]), float(line[1])
+
+
+def residual_doubts(prepared: Prepared, outcome: FitOutcome) -> tuple[str, ...]:
+    """Return what is clearly wrong with the residuals of a fit by least squares: mostly nothing, or one sentence."""
+    seen = rows_seen(prepared, outcome)
+    if seen is None or outcome.statistics is None:
+        return ()
+    told = _alike(prepared, seen) or _strange(prepared, seen, outcome.statistics.errors.rank)
+    return (f"residuals: {told}; --diagnostics tells more",) if told else ()
+
+
+def _strange(prepared: Prepared, seen: RowsSeen, rank: int) -> str:
+    if outliers := rout(seen, _RARE):
+        named = [prepared.place(int(seen.numbers[i])) for i in outliers[:_NAMED]]
+        named += ["others"] * (len(outliers) > _NAMED)
+        return f"{listed(named)} far from what is fitted; --loss tukey counts such rows less"
+    normality, lack = anderson_darling(seen.residuals.tolist()), lack_of_fit(prepared, seen, rank)
+    if normality is not None and normality.p < _RARE:
+        return f"not normal (p = {short(normality.p, 2)}): the intervals are rough"
+    is_lack = lack is not None and lack.p < _RARE
+    return "rows that repeat differ by less (lack of fit): take another model" if is_lack else ""
+
+
+def _alike(prepared: Prepared, seen: RowsSeen) -> str:
+    over, basis = drawn_over(prepared), directions(seen.jacobian).basis
+    orders = {"as the rows stand": np.arange(len(seen.residuals))}
+    if over is not None:
+        cells = np.array(column(prepared.data, over))[seen.numbers]
+        orders = {f"over {over}": np.argsort(cells, kind="stable")} | orders
+    for told, order in orders.items():
+        p = neighbours(seen.residuals[order], basis[order])
+        if p < _RARE:
+            told += f" are alike (p = {short(p, 2)})"
+            return f"neighbours {told}: the model misses something, or rows depend on each other"
+    return ""
+
+
+def neighbours(r: Array, basis: Array) -> float:
+    """Return how probable chance makes neighbours of residuals r (n,) as alike as these are.
+
+    ``basis`` (n, p) spans the columns of the Jacobian: with M = 1 - QQ' and A the second differences, the traces of MA
+    and of its square are the mean and the variance of r'Ar/r'r (Durbin and Watson 1950, section 3).
+    """
+    (n, p), inner = basis.shape, np.diff(basis, axis=0)
+    whole = np.diff(inner, axis=0, prepend=0.0 * basis[:1], append=0.0 * basis[:1])
+    once, left = inner.T @ inner, n - p
+    trace = 2.0 * (n - 1) - float(np.trace(once))
+    squared = 6.0 * n - 8.0 - 2.0 * float((whole * whole).sum()) + float((once * once).sum())
+    mean, variance = trace / left, 2.0 * (left * squared - trace * trace) / (left * left * (left + 2.0))
+    away = mean - float((np.diff(r) ** 2).sum() / (r @ r))
+    return normal_tail(away / sqrt(variance)) if variance > 0.0 else 1.0

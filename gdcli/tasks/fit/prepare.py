@@ -432,7 +432,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         given = [entry for entry in given if entry.name not in fixed]
         names, _ = _names(asked._replace(given=given, constants=constants), columns)
     row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
-    loss = _loss_of(request, model)
+    loss = "" if model.left is None else request.loss or "squared"
     linear = is_linear(row) and loss not in POSITIVE
     of_loss, estimated = _asked_loss(request)
     searched = AUTO in request.start and not linear
@@ -501,10 +501,6 @@ def _are_own_linear(row: RowModel, share: Sequence[str], given: Sequence[TypedVa
         return False
     linear = {row.space.label(i) for i in linear_parameters(row)}
     return set(row.space.labels) - known <= linear
-
-
-def _loss_of(request: FitRequest, model: Model) -> str:
-    return "" if model.left is None else request.loss or "squared"
 
 
 def _asked_loss(request: FitRequest) -> tuple[AskedLoss, str]:

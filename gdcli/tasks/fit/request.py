@@ -187,10 +187,6 @@ class FitRequest:
                 "--loss binomial needs the number of trials of each row",
                 "--trials COLUMN; labels of single trials are for --loss logistic",
             )
-        self._check_partitions()
-
-    def _check_partitions(self) -> None:
-        """Raise UsageError for losses, penalties and diagnostics that look at all rows in one place."""
         apart = self.scale is None and self.l2 is None and not self.prior
         if self.is_partitioned and not (apart and self.loss in _OF_PARTS):
             what = f"--loss {self.loss}" if self.loss not in _OF_PARTS else "--scale, --l2 or --prior"
@@ -206,16 +202,11 @@ class FitRequest:
         self._check_contour()
 
     def _check_contour(self) -> None:
-        if not self.contour:
-            return
-        if len(self.contour) != 2:
-            raise UsageError(
-                f"--contour is of two parameters, not {len(self.contour)}", "for example --contour a,b"
-            )
-        if self.contour[0] == self.contour[1]:
-            raise UsageError(
-                f"--contour has {self.contour[0]} twice", "name two parameters, for example --contour a,b"
-            )
+        hint, names = "name two parameters, for example --contour a,b", self.contour
+        if names and len(names) != 2:
+            raise UsageError(f"--contour is of two parameters, not {len(names)}", hint)
+        if names and names[0] == names[1]:
+            raise UsageError(f"--contour has {names[0]} twice", hint)
 
     def _check_bootstrap(self) -> None:
         for option, value in (("--samples", self.samples), ("--resample", self.resample)):

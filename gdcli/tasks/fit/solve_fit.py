@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import Spent, if_in_time, lack
@@ -23,7 +24,7 @@ from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import Observer
 from gdcli.solve.registry import Chosen
 from gdcli.tasks.fit.conclusion import conclude
-from gdcli.tasks.fit.data_checks import ranges_of
+from gdcli.tasks.fit.data_checks import ranges_of, read_by_formula
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.prepare import Prepared, learned
 from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD, FitSettings
@@ -197,7 +198,38 @@ def answer(
         from gdcli.tasks.fit.joint_region import with_region
 
         outcome = _in_time(lambda: with_region(by, outcome), outcome, "there is no region")
-    return replace(outcome, ranges=if_in_time(lambda: ranges_of(prepared.row, prepared.data), {}))
+    outcome = replace(outcome, ranges=if_in_time(lambda: ranges_of(prepared.row, prepared.data), {}))
+    if not _are_strange(by, outcome):
+        return outcome
+    from gdcli.tasks.fit.diagnostics import residual_doubts
+
+    return replace(
+        outcome, warnings=(*outcome.warnings, *if_in_time(lambda: residual_doubts(by, outcome), ()))
+    )
+
+
+# Of so many rows residuals are looked at, where so many degrees of freedom are left; strange at a glance are neighbours
+# that are alike, and one that is large beside the median.
+_FEW_ROWS, _LEAST_LEFT, _NEAR, _FAR = 4096, 3, 3.0, 5.0
+
+
+def _are_strange(prepared: Prepared, outcome: FitOutcome) -> bool:
+    """Tell at a glance whether residuals are worth a closer look, which decides what is said of them."""
+    found, data = outcome.statistics, prepared.data
+    is_plain = prepared.row.errors is None and prepared.plain is None and data.parts is None
+    is_asked = prepared.problem.loss == "squared" and is_plain and data.rows <= _FEW_ROWS
+    left = 0 if found is None or found.errors.factor is None else found.rows - found.errors.rank
+    if found is None or left < _LEAST_LEFT or found.exact or not found.rss or not is_asked:
+        return False
+    objective, names = RowObjective(prepared.row, data), read_by_formula(prepared.row)
+    if objective.few is None or data.lists is None:
+        return True
+    ((*_, r),) = objective.vectors("jacobian", outcome.run.best.at.x)
+    cells = data.lists[data.names.index(names[0])] if len(names) == 1 else range(len(r))
+    ordered = [r[i] for i in sorted(range(len(r)), key=cells.__getitem__)]
+    near = min(sum((b - a) ** 2 for a, b in pairwise(one)) for one in (list(r), ordered)) / found.rss
+    sizes = sorted(map(abs, ordered))
+    return bool((2.0 - near) * math.sqrt(len(r)) > _NEAR or sizes[-1] > _FAR * sizes[len(r) // 2])
 
 
 def _check(prepared: Prepared, settings: FitSettings) -> None:
