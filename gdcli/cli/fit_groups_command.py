@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gdcli.render.tables import Look
     from gdcli.render.verdicts import Tally
     from gdcli.tasks.fit.fit_groups import GroupFit
-    from gdcli.tasks.fit.fit_outcome import RowCount
     from gdcli.tasks.fit.prepare_groups import Grouped
 
 _WALD = "wald"
@@ -133,21 +132,12 @@ def _table(found: Grouped, recorder: GroupRecorder, look: Look) -> Any:
     from gdcli.record.fits import RowsRecord, problem_record
     from gdcli.render.group_table import GroupQuestion, GroupTable
 
-    rows, space = _rows(found), found.plan.row.space
+    rows, space = found.all_rows, found.plan.row.space
     counted = RowsRecord.of(rows, visited=None)
     plan, groups = found.plan, len(found.keys)
     asked = GroupQuestion(problem_record(plan.problem), space, found.columns, groups, counted, plan.searched)
     asked = asked._replace(derived=_derived(found), intervals=plan.problem.intervals != _WALD)
     return GroupTable(asked, look, recorder, _words(found), recorder.timing)
-
-
-def _rows(found: Grouped) -> RowCount:
-    """All rows that are used, and those skipped with the places of the first."""
-    from gdcli.tasks.fit.fit_outcome import RowCount
-
-    skipped = sum(left.skipped for left in found.left_out)
-    lines = tuple(place for left in found.left_out for place in left.places)[:10]
-    return RowCount(int(found.starts[-1]), skipped, lines, found.held_back, found.dropped)
 
 
 def _warn(options: FitOptions, env: Environment, some: list[GroupFit]) -> None:
@@ -169,7 +159,7 @@ def _tell(
 
     Raises what lost the others.
     """
-    rows = _rows(found)
+    rows = found.all_rows
     if rows.skipped:
         env.tell_warnings((rows.told,))
     if options.print or not options.written_as.is_page:

@@ -388,3 +388,16 @@ def test_the_record_of_one_group_is_that_of_its_fit_alone(
     assert many["status"] == one["status"]
     assert many["rows"] == one["rows"]
     assert set(fit_records.FIT.facts) >= {"r_squared"}
+
+
+def test_a_fit_with_shared_parameters_tells_of_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "runs.csv"
+    rows = [(g, t, 3.0 * np.exp(-0.5 * t) + g + 0.01 * (-1) ** t) for g in (1, 2) for t in range(6)]
+    file.write_text("".join(f"{g},{t},{y}\n" for g, t, y in rows))
+    words = ["fit", "y ~ A*exp(-k*t) + c", str(file), "--columns", "g,t,y", "--start", "A=3,k=0.5,c=1"]
+    assert run([*words, "--by", "g", "--share", "k", "--rows", "t > 0", "--format", "plain"]) == 0
+    page = capsys.readouterr().out
+    assert "10 rows of 12 (t > 0)" in page
+    assert "no header: the first line is a row" in page

@@ -431,3 +431,13 @@ def test_the_bootstrap_is_wald_where_wald_is_right() -> None:
         errors = wald.statistics.errors.standard_errors  # type: ignore[union-attr]
         for one in found:
             assert one.intervals.bootstrap.errors == pytest.approx(errors, rel=0.25)  # type: ignore[union-attr]
+
+
+def test_a_part_may_be_used_by_a_derived_quantity_alone() -> None:
+    options = {"let": ["half=log(2)/k"], "derive": ["twice=2*half"]}
+    x = np.linspace(0.0, 3.0, 9)
+    data = {"x": x, "y": 2.0 * np.exp(-0.7 * x) + 0.01 * np.cos(9.0 * x)}
+    found = api.fit("y ~ a*exp(-k*x)", data, {"a": 2.0, "k": 0.7}, **options)
+    assert found.derived[0].value == pytest.approx(2.0 * np.log(2.0) / found.point["k"])
+    with pytest.raises(UsageError, match="--let gives half, which nothing uses"):
+        api.fit("y ~ a*exp(-k*x)", data, {"a": 2.0, "k": 0.7}, let=["half=log(2)/k"])

@@ -585,10 +585,13 @@ def _limits(
     Raises UsageError for constraints with names that are neither parameters nor constants, for a derived quantity of
     others, and for a named part that nothing uses.
     """
+    derived: Mapping[str, Tree] = {}
     if request.derive:
         from gdcli.tasks.fit.derived import read_derived
 
-        read_derived(tuple(request.derive), tuple(request.let), names.parameters, constants, columns)
+        derived = read_derived(
+            tuple(request.derive), tuple(request.let), names.parameters, constants, columns
+        )
     if not (request.bounds or request.subject_to or request.let):
         return (), {}, {}
     from gdcli.tasks.typed_limits import as_typed, ends_of, relations_of
@@ -603,6 +606,6 @@ def _limits(
                 hint = did_you_mean(name, known, f"constraints are on the parameters, {', '.join(known[:8])}")
                 place = place_of_name(with_parts([relation.whole]), name)
                 raise UsageError(f"--subject-to has {name}, which is {what}", hint, place)
-    check_used(request.let, (*model.trees, *(each.whole for each in relations)))
+    check_used(request.let, (*model.trees, *derived.values(), *(each.whole for each in relations)))
     what = "parameter of the model"
     return typed, *ends_of(request.bounds, "--bounds", relations, names.parameters, constants, what)

@@ -20,6 +20,7 @@ from gdcli.tasks.fit.prepare import (
     Plan,
     Prepared,
     columns_of,
+    counted,
     leveled,
     number_of,
     opened,
@@ -39,8 +40,8 @@ class Grouped:
     """Rows in groups, numbered from 0 in the order in which the groups appear in the data.
 
     ``columns`` name what groups rows, ``keys`` has the labels of each group, ``sizes`` how many rows. ``starts`` tells
-    which places in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves. ``dropped``
-    rows are in no group, as they are not asked for.
+    which places in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves. ``read``
+    tells of rows that are in no group, as they are not asked for, and of the files.
     """
 
     plan: Plan
@@ -52,7 +53,7 @@ class Grouped:
     sizes: Sequence[int]
     order: Array | None
     place: Callable[[int], str]
-    dropped: int = 0
+    read: RowCount = RowCount(0)
 
     def rows(self, first: int, last: int) -> tuple[list[Any], Any]:
         """Return the columns' arrays of the groups from ``first`` to before ``last``, group by group, and row numbers.
@@ -72,6 +73,14 @@ class Grouped:
 
         part, seed = self.plan.settings.validate, self.plan.problem.seed
         return 0 if part is None else sum(split(n, part, seed)[1].size for n in self.sizes if n > 1)
+
+    @property
+    def all_rows(self) -> RowCount:
+        """All rows that are used, those skipped with the places of the first, and what is told of the files."""
+        skipped = sum(left.skipped for left in self.left_out)
+        lines = tuple(place for left in self.left_out for place in left.places)[:10]
+        used = int(self.starts[-1])
+        return self.read._replace(used=used, skipped=skipped, lines=lines, held_back=self.held_back)
 
     def count(self, group: int) -> RowCount:
         left, used = self.left_out[group], self.sizes[group]
@@ -124,7 +133,7 @@ def grouped(
         (asked,), data = leveled([asked], data)
         with data:
             plan = asked.plan(table.names)
-            yield replace(_sorted(plan, groups, data, place_in(table)), dropped=table.dropped)
+            yield replace(_sorted(plan, groups, data, place_in(table)), read=counted(table))
 
 
 def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str]) -> None:

@@ -113,7 +113,7 @@ def _ready(request: FitRequest, found: Grouped, searching: Callable[[float], Non
         searched=searched,
     )
     labels = [dict(zip(found.columns, map(label, key), strict=True)) for key in found.keys]
-    return SharedFit(problem, row, groups, own_space, labels, found.sizes, _counted(found))
+    return SharedFit(problem, row, groups, own_space, labels, found.sizes, found.all_rows)
 
 
 def _places(space: Space, names: Sequence[str]) -> list[int]:
@@ -151,12 +151,6 @@ def _check_groups(found: Grouped, own: Space, size: int) -> None:
             f"{rows} rows cannot tell {all_of_them} parameters, {own.size} of each of {len(found.keys)} groups",
             "give more rows, or share more parameters",
         )
-
-
-def _counted(found: Grouped) -> RowCount:
-    skipped = sum(left.skipped for left in found.left_out)
-    lines = tuple(place for left in found.left_out for place in left.places)[:10]
-    return RowCount(sum(found.sizes), skipped, lines)
 
 
 def _without_groups(data: Columns) -> Columns:
