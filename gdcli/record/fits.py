@@ -10,7 +10,7 @@ from math import inf, isfinite
 from operator import mul
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdcli.judge.statistics import LEVEL, FitStatistics, Uncertainty
+from gdcli.judge.statistics import LEVEL, TIED, FitStatistics, Uncertainty
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.space import Space
 from gdcli.kernel.stored import Reader, stored
@@ -35,11 +35,11 @@ from gdcli.tasks.fit.fit_outcome import (
     LabelFigures,
     RowInfluence,
 )
-from gdcli.tasks.fit.request import Searched
+from gdcli.tasks.fit.request import FitRequest, Searched
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, Diagnostics, FitOutcome, JointRegion
-    from gdcli.tasks.fit.request import FitProblem, FitRequest
+    from gdcli.tasks.fit.request import FitProblem
     from gdcli.tasks.outcome import Outcome
 
 # Of more parameters only the strongly tied pairs are told: the whole table would be their square.
@@ -300,8 +300,6 @@ class FitRecord(RunRecord):
     @property
     def tied(self) -> list[Tied]:
         """The pairs of parameters with a correlation above `TIED` in size, the strongest first."""
-        from gdcli.judge.statistics import TIED
-
         space = self.problem.space
         place = {name: i for i, name in enumerate(space.labels)} if self.correlation else {}
         found = [
@@ -372,7 +370,6 @@ def record_from(told: Mapping[str, Any]) -> RunRecord:
 
 def request_of(asked: FitProblemRecord, files: Sequence[str]) -> FitRequest:
     """Return the request of a fit as its record tells it, with its data in ``files``, from the start that it had."""
-    from gdcli.tasks.fit.request import FitRequest
 
     def texts(values: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(f"{name}={v!r}".replace(" ", "") for name, v in values.items())

@@ -18,11 +18,11 @@ from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import np
 from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signed
-from gdcli.tasks.outcome import ActiveBound
+from gdcli.tasks.outcome import ActiveBound, FoundBox, GlobalEvidence, found_boxes
 
 if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate
-    from gdcli.tasks.outcome import FoundBox, GlobalEvidence, Outcome
+    from gdcli.tasks.outcome import Outcome
     from gdcli.tasks.problem import Problem
 
 End = float | list[float | None] | None
@@ -365,8 +365,6 @@ def _global(outcome: Outcome) -> GlobalRecord | None:
 
 def evidence_of(found: RunRecord) -> GlobalEvidence:
     """Return what a record tells of the global extremum. Raises KeyError, TypeError or ValueError where it is none."""
-    from gdcli.tasks.outcome import FoundBox, GlobalEvidence
-
     told, flat = found.global_, found.problem.space.flatten
     assert told is not None
 
@@ -389,7 +387,6 @@ def evidence_of(found: RunRecord) -> GlobalEvidence:
 def cover_boxes(found: RunRecord) -> list[FoundBox]:
     """Return the boxes of the cover of the bounds, none where none is kept. Raises ValueError for one that is none."""
     from gdcli.judge.cover_tree import leaves
-    from gdcli.tasks.outcome import found_boxes
 
     told = evidence_of(found)
     if told.cover is None:

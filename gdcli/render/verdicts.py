@@ -15,9 +15,10 @@ from gdcli.kernel.errors import excerpt, harmless, shorten
 from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.record.faults import Checked, error_record
 from gdcli.record.schema import SCHEMA, Json, told
-from gdcli.record.serialization import RowText
+from gdcli.record.serialization import RowText, json_block, json_text
 from gdcli.render.formats import Format, Shape
 from gdcli.render.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
+from gdcli.render.tables import write_page
 
 
 def record(checked: Checked, timing: bool) -> Json:
@@ -126,8 +127,6 @@ class Shown:
         return "" if self._text is None else self._text.head(head)
 
     def __call__(self, checked: Checked, number: int) -> str:
-        from gdcli.record.serialization import json_text
-
         if self.format.shape is Shape.LINES:
             return json_text(self.record(checked, number)) + "\n"
         if self._text is not None:
@@ -155,16 +154,12 @@ class Whole:
         if self._shown.format.shape is Shape.OBJECT:
             self._write_json(file)
             return
-        from gdcli.render.tables import write_page
-
         done = [named(c, number) for c, number in self._kept]
         write_page(
             self._stream, self._shown.format, lambda width, glyphs: page(done, width, glyphs, self._timing)
         )
 
     def _write_json(self, file: str) -> None:
-        from gdcli.record.serialization import json_block
-
         missed = [named(c, number).name for c, number in self._kept if c.miss]
         whole: Json = {"schema": SCHEMA, "type": "run", "file": file, "missed": missed}
         whole["results"] = [self._shown.record(c, number) for c, number in self._kept]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
@@ -101,8 +102,6 @@ class Layout:
     sheet: str | None = None
 
     def check(self) -> None:
-        from gdcli.kernel.errors import UsageError
-
         if self.decimal not in (".", ","):
             raise UsageError(
                 f"--decimal is . or , and not {self.decimal}", "--decimal , reads 1,5 as one and a half"

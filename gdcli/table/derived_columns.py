@@ -10,12 +10,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gdcli.compile.runners import batch_function
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import np
+from gdcli.language import form
 from gdcli.language.functions import CONSTANTS
-from gdcli.language.graph import RELATIONS
+from gdcli.language.graph import RELATIONS, Graph
+from gdcli.language.model_text import columns_told
 from gdcli.language.row_condition import Compared, Joined, Said, Test, parts_of
+from gdcli.language.syntax import parse
+from gdcli.language.tree_names import check_calls, place_of_name
 from gdcli.table.number_cells import label
 
 if TYPE_CHECKING:
@@ -85,12 +90,6 @@ class Expression:
 
 def expression(tree: Tree, columns: Sequence[str], constants: Mapping[str, Any] | None = None) -> Expression:
     """Return how an expression of ``columns`` is computed. Raises UsageError, with the place, for other names."""
-    from gdcli.compile.runners import batch_function
-    from gdcli.language import form
-    from gdcli.language.graph import Graph
-    from gdcli.language.model_text import columns_told
-    from gdcli.language.tree_names import check_calls, place_of_name
-
     given = {name: value for name, value in (constants or {}).items() if name in tree.names}
     check_calls(tree, (*columns, *given))
     for name in tree.names:
@@ -110,8 +109,6 @@ def expression(tree: Tree, columns: Sequence[str], constants: Mapping[str, Any] 
 
 
 def _expression_of(text: str, columns: Sequence[str], constants: Mapping[str, Any]) -> Expression:
-    from gdcli.language.syntax import parse
-
     return expression(parse(text), columns, constants)
 
 
@@ -176,8 +173,6 @@ def _compared(symbol: str, left: ndarray, right: ndarray | float) -> Verdict:
 
 
 def _check_said(test: Said, columns: Sequence[str], date: Moments | None) -> None:
-    from gdcli.language.model_text import columns_told
-
     if test.column not in columns:
         hint = did_you_mean(test.column, [c for c in columns if c], columns_told(columns))
         raise UsageError(f"there is no column {test.column}", hint, test.span)

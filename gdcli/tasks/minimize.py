@@ -14,7 +14,7 @@ from gdcli.kernel.number_format import short
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector, along, max_abs, norm, to_list
-from gdcli.solve.scaling import value_scale
+from gdcli.solve.scaling import start_sizes, value_scale
 from gdcli.solve.settings import Settings
 from gdcli.tasks.outcome import Judged, Outcome
 from gdcli.tasks.pipeline import (
@@ -153,7 +153,6 @@ def made_ready(
     ``rows`` are the constraints that are no bounds.
     """
     from gdcli.objective.build import with_gradient
-    from gdcli.solve.scaling import start_sizes
 
     box, x0, notes = box_and_start(problem, exact)
     if problem.subject_to:

@@ -14,6 +14,7 @@ from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import Terminated
 from gdcli.kernel.space import Space
+from gdcli.kernel.status import PointKind, StopReason
 from gdcli.kernel.vectors import Vector, max_abs
 from gdcli.tasks.outcome import ActiveBound
 from gdcli.tasks.problem import Bounds, Problem, listed
@@ -178,7 +179,6 @@ def certified(
     """
     from gdcli.judge.certificate import certify
     from gdcli.judge.evidence import Certificate
-    from gdcli.kernel.status import PointKind, StopReason
 
     at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
     unknown = Certificate(PointKind.UNKNOWN, result.best.gradient_norm)
@@ -202,8 +202,6 @@ def active_bounds(evidence: Objective, result: RunResult, space: Space) -> tuple
 
 def level_in_time(evidence: Objective, run: RunResult, certificate: Certificate) -> Ranges | None:
     """Return how far each variable may be moved with the value as low, for an answer on a level piece."""
-    from gdcli.kernel.status import PointKind
-
     if certificate.kind not in (PointKind.DEGENERATE, PointKind.KINK, PointKind.FLAT):
         return None
     from gdcli.judge.level_set import level_ranges

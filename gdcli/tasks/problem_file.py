@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, Span, UsageError, did_you_mean
+from gdcli.kernel.status import Status
+from gdcli.tasks.option_names import keyword
 from gdcli.tasks.problem import Problem, TypedTexts, read_problem
 
 if TYPE_CHECKING:
@@ -261,8 +263,6 @@ class _Table:
     def check_keys(self, key: str, table: Mapping[str, Any], known: Collection[str]) -> None:
         for name in table:
             if name not in known:
-                from gdcli.tasks.option_names import keyword
-
                 hint = keyword(name, known, "known keys: " + ", ".join(list(known)[:12]))
                 raise self.wrong(f"{key}.{name}" if key else name, "unknown key", hint)
 
@@ -414,8 +414,6 @@ def _entry(place: str, name: str, content: Mapping[str, Any], options: Options) 
     for key in given:
         if f"--{key}" not in known:
             names = [*keys, *(option.removeprefix("--") for option in known)]
-            from gdcli.tasks.option_names import keyword
-
             hint = keyword(key, names, "known keys: " + ", ".join(names[:12]))
             raise table.wrong(key, "unknown key", hint)
     sense = table.word("sense", SENSES) if "sense" in content else ""
@@ -454,8 +452,6 @@ def _expectation(table: _Table) -> Expectation:
     if not isinstance(point, dict):
         raise table.wrong("expect.point", "must be a table, such as {x = 1, y = 1}")
     if status is not None:
-        from gdcli.kernel.status import Status
-
         words = [s.value for s in Status]
         if status not in words:
             raise table.wrong(

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.kernel.space import Space, lengths_of
+from gdcli.language.values import TypedValue
+from gdcli.solve.scaling import start_sizes
+from gdcli.tasks.option_names import keyword
+from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import Number, Problem, TypedTexts, parsed, problem_with, sign_of
 
 if TYPE_CHECKING:
@@ -74,8 +78,6 @@ def checked_options(
     """
     for name in options:
         if name not in known:
-            from gdcli.tasks.option_names import keyword
-
             raise UsageError(f"unknown option {name}", keyword(name, [*others, *known]))
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(method := given.get("method"), str):
@@ -117,8 +119,6 @@ class FunctionProblem(Problem):
     def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> FunctionObjective:
         from gdcli.objective.difference_objective import MAX_SIZE
         from gdcli.objective.function_objective import FunctionObjective
-        from gdcli.solve.scaling import start_sizes
-        from gdcli.tasks.pipeline import bounds_of
 
         if engine != "auto":
             raise UsageError("a function is called as it is, by no engine", "leave out the engine")
@@ -222,8 +222,6 @@ def make_problem(
 
     Raises UsageError and DomainError as :func:`read_problem`.
     """
-    from gdcli.language.values import TypedValue
-
     sign_of(sense)
     parsed(expression, source)  # what is wrong with it comes first
     known = {name: checked_value(name, value) for name, value in (constants or {}).items()}

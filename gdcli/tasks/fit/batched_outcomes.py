@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, TypeVar
 from gdcli.judge.batched_statistics import examine, statistics
 from gdcli.judge.evidence import Certificate
 from gdcli.judge.statistics import FitStatistics
+from gdcli.judge.verdict import Terms, judge
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Array, Vec, np
 from gdcli.objective.protocol import Counts, Evaluation
 from gdcli.solve.iteration import Iterate, RunResult
 from gdcli.solve.methods.batched_fits import BatchedFits
+from gdcli.solve.registry import METHODS
 from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import compares_with_zero, error_kind
 from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.request import FitSettings
+from gdcli.tasks.fit.solve_fit import BY_SQUARES
 from gdcli.tasks.outcome import Judged
 
 if TYPE_CHECKING:
@@ -91,10 +94,6 @@ class SolvedFits:
         )
 
     def outcome(self, at: int, rows: RowCount) -> FitOutcome:
-        from gdcli.judge.verdict import Terms, judge
-        from gdcli.solve.registry import METHODS
-        from gdcli.tasks.fit.solve_fit import BY_SQUARES
-
         problem = self.plan.problem
         run, certificate = self._run(at), _picked(self.evidence, at)
         entry, auto = METHODS["lm"], self.settings.method == "auto"

@@ -16,8 +16,10 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array, np
+from gdcli.objective.grouped_residuals import GroupedResiduals
 from gdcli.objective.row_model import is_smooth
 from gdcli.objective.row_programs import programs_of
+from gdcli.solve.methods.batched_fits import solve_many
 from gdcli.solve.registry import METHODS
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.data_checks import ranges_of
@@ -187,9 +189,6 @@ def _at_once(
 def _block(
     found: Grouped, settings: FitSettings, arrays: Sequence[Any], starts: Array, sizes: Array
 ) -> SolvedFits:
-    from gdcli.objective.grouped_residuals import GroupedResiduals
-    from gdcli.solve.methods.batched_fits import solve_many
-
     began = time.perf_counter()
     row = found.plan.row
     steps = np.arange(sizes.max())[:, None]

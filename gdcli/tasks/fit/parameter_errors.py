@@ -12,17 +12,23 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gdcli.judge.statistics import Parameters, fit_statistics
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.factors import column_lengths
 from gdcli.kernel.vectors import Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.objective.row_model import by_squares, has_constant
 from gdcli.objective.row_objective import RowObjective, added
+from gdcli.solve.algebra.residual_model import (
+    ResidualModel,
+    errors_of_rounding,
+    residual_floor,
+    rounding_shows,
+)
 from gdcli.tasks.outcome import ActiveBound
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
-    from gdcli.solve.algebra.residual_model import ResidualModel
     from gdcli.tasks.fit.constrained_errors import Face
     from gdcli.tasks.fit.prepare import Plan, Prepared
     from gdcli.tasks.fit.request import FitProblem
@@ -139,8 +145,6 @@ def _of_squares(
     holding: tuple[Sequence[bool], int, Face | None],
 ) -> tuple[FitStatistics | None, Left | None]:
     """``holding`` are the parameters that bounds hold, how many are no longer estimated, and the face."""
-    from gdcli.judge.statistics import Parameters, fit_statistics
-
     held, constant, face = holding
     model = _linear_model(sums, x, held)
     if model is None:
@@ -187,8 +191,6 @@ def error_kind(problem: FitProblem) -> str:
 
 
 def _left(model: ResidualModel, spread: _Spread, x: Vector) -> Left:
-    from gdcli.solve.algebra.residual_model import errors_of_rounding, residual_floor
-
     triangle = model.triangle
     misfit = dot(triangle.target, triangle.target)
     moves = [length * abs(float(a)) for length, a in zip(model.columns, x, strict=True)]
@@ -201,8 +203,6 @@ def _linear_model(
     sums: RowObjective, x: Vector, held: Sequence[bool], wide: bool = True
 ) -> ResidualModel | None:
     """The linear model of the residuals at ``x``, ``wide`` where they have more digits that would be seen."""
-    from gdcli.solve.algebra.residual_model import ResidualModel, rounding_shows
-
     at, wide = sums.evaluate(sums.vector(x)), wide and sums.has_wide
     triangle = sums.linearise(at, wide and not sums.spares_wide)
     if triangle is None:
@@ -218,8 +218,6 @@ def _as_squares(
     prepared: Prepared, x: Vector, names: Sequence[str], held: Sequence[bool]
 ) -> tuple[Uncertainty, Left] | None:
     """What the Jacobian tells of the parameters, and what is left, as if the loss were a square."""
-    from gdcli.judge.statistics import Parameters, fit_statistics
-
     sums = RowObjective(by_squares(prepared.row), prepared.data, float(prepared.data.rows))
     model = _linear_model(sums, x, held, wide=False)
     if model is None:

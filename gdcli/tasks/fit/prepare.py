@@ -21,6 +21,8 @@ from gdcli.language.syntax import Tree
 from gdcli.language.tree_names import check_calls, place_of_name, with_parts
 from gdcli.language.values import TypedValue, read_values
 from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model, linear_parameters
+from gdcli.table.blocks import Columns, Layout, listed
+from gdcli.table.source import open_table
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import (
@@ -39,7 +41,6 @@ from gdcli.tasks.problem import check_used, read_constants, with_names
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Levels
-    from gdcli.table.blocks import Columns, Layout
     from gdcli.table.categories import Contrasts
     from gdcli.table.dates import DateForm
     from gdcli.table.derived_rows import Derived
@@ -333,16 +334,12 @@ def opened(request: FitRequest, use_cache: bool, stdin: BinaryIO | None = None) 
         from gdcli.table.at_hand import table_at_hand
 
         return table_at_hand(request.data, request.missing)
-    from gdcli.table.source import open_table
-
     layout = layout_of(request)
     return open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache, layout=layout)
 
 
 def layout_of(request: FitRequest) -> Layout:
     """Return what is told of how the files are laid out. Raises UsageError."""
-    from gdcli.table.blocks import Layout
-
     named = [text for text in request.columns if "=" not in text]
     names = tuple(name.strip() for text in named for name in text.split(","))
     return Layout(names, False if request.no_header else None, request.decimal, request.sheet)
@@ -366,8 +363,6 @@ def number_of(row: int) -> str:
 
 def columns_of(given: Mapping[str, Any]) -> Columns:
     """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
-    from gdcli.table.blocks import Columns, listed
-
     if not given:
         raise DataError("there are no columns", 'data are columns by name: {"x": [1, 2], "y": [3, 4]}')
     arrays = []

@@ -14,7 +14,10 @@ from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.vectors import Array, np, one_thread
 from gdcli.language.model_text import columns_told
+from gdcli.table.blocks import Columns, Labels, coded, listed
+from gdcli.table.number_cells import EXACT
 from gdcli.table.row_groups import Groups, LeftOut
+from gdcli.table.spool import gather
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.prepare import (
     Plan,
@@ -31,7 +34,7 @@ from gdcli.tasks.fit.prepare import (
 from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 if TYPE_CHECKING:
-    from gdcli.table.blocks import Columns, Label, Labels
+    from gdcli.table.blocks import Label
     from gdcli.table.source import DataTable
 
 
@@ -88,8 +91,6 @@ class Grouped:
 
     def prepared(self, group: int) -> Prepared:
         """Return the fit of one group, as if its rows were all. Raises what is wrong with them."""
-        from gdcli.table.blocks import Columns, listed
-
         count, left = self.count(group), self.left_out[group]
         if left.fault is not None:
             raise left.fault
@@ -123,8 +124,6 @@ def grouped(
         with columns_of(used | {"": _numbered(groups, request.data)}) as data:
             yield _sorted(plan, groups, data, number_of)
         return
-    from gdcli.table.spool import gather
-
     with opened(request, not asked.settings.no_cache, stdin) as table:
         _check_columns(request.by, table.names, table.titles)
         asked = asked.of(table)
@@ -160,9 +159,7 @@ def _numbered(groups: Groups, given: Mapping[str, Any]) -> Array:
 
 
 def _labels(column: Array) -> Labels:
-    from gdcli.table.blocks import Labels, coded
     from gdcli.table.json_lines import as_label
-    from gdcli.table.number_cells import EXACT
 
     if not isinstance(column, np.ndarray):
         return coded(map(as_label, column))

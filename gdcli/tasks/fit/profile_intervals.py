@@ -23,6 +23,7 @@ from gdcli.language.losses import LOSSES
 from gdcli.objective.row_objective import HESSIAN_SIZE, PIECE, RowObjective
 from gdcli.tasks.fit.fit_outcome import FitOutcome, Interval
 from gdcli.tasks.fit.parameter_errors import error_kind
+from gdcli.tasks.pipeline import bounds_of
 
 if TYPE_CHECKING:
     from gdcli.judge.level_curve import Curve
@@ -226,8 +227,6 @@ def _ends(prepared: Prepared) -> tuple[Sequence[float], Sequence[float]]:
     size = prepared.row.space.size
     if not prepared.problem.bounds:
         return [-inf] * size, [inf] * size
-    from gdcli.tasks.pipeline import bounds_of
-
     box = bounds_of(prepared.problem, RowObjective(prepared.row, prepared.data))
     return list(box.lower), list(box.upper)
 

@@ -17,12 +17,12 @@ from gdcli.language.tree_names import all_nodes, subscripted
 from gdcli.language.values import TypedValue
 from gdcli.objective.row_model import RowModel, by_squares, linear_parameters
 from gdcli.objective.row_objective import PIECE, RowObjective
+from gdcli.table.blocks import Columns
 from gdcli.tasks.fit.request import FitProblem, Searched
 from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import example, listed, named_values
 
 if TYPE_CHECKING:
-    from gdcli.table.blocks import Columns
     from gdcli.table.visited_rows import Visited
 
 
@@ -144,8 +144,6 @@ def _search(
 
 def _some(row: RowModel, data: Columns | Visited) -> Columns:
     """Some of the rows; of rows in partitions some of each."""
-    from gdcli.table.blocks import Columns
-
     stride = -(-data.rows // ROWS)
     return Columns(data.names, RowObjective(row, data).over(_thinned, _joined, stride))
 
