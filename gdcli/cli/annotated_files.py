@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import UsageError
+from gdcli.table.source import open_table
+from gdcli.tasks.fit.annotated_output import annotated, check_model, kept, residuals
+from gdcli.tasks.fit.prediction import predicted
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions
@@ -32,8 +35,6 @@ class Files:
         named = {"predict": options.predict, "residuals": options.residuals}
         self._asked = {name: path for name, path in named.items() if path}
         _check_outputs(options, [name for name, path in self._asked.items() if path == STANDARD])
-        from gdcli.tasks.fit.annotated_output import check_model
-
         check_model(model)
         self._paths = list(options.files) or [STANDARD]
         self.stdin: BinaryIO | None = env.stdin_for(self._paths)
@@ -51,8 +52,6 @@ class Files:
                 destination = Destination(path, self._env.stdout, f"--{name}")
                 self._streams[name] = stack.enter_context(destination)
             if STANDARD in self._paths and self.stdin is not None:
-                from gdcli.tasks.fit.annotated_output import kept
-
                 self.stdin, path = stack.enter_context(kept(self.stdin, self._options.spool))
                 self._paths[self._paths.index(STANDARD)] = path
             self._stack = stack.pop_all()
@@ -62,10 +61,6 @@ class Files:
         self._stack.__exit__(*ended)
 
     def write(self, ready: Prepared, outcome: FitOutcome) -> None:
-        from gdcli.table.source import open_table
-        from gdcli.tasks.fit.annotated_output import annotated, residuals
-        from gdcli.tasks.fit.prediction import predicted
-
         missing, use_cache = self._options.missing or "error", not self._options.no_cache
         for name, stream in self._streams.items():
             if name == "predict":

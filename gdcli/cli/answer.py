@@ -20,6 +20,7 @@ from gdcli.cli.options import (
     PictureOptions,
     ProblemOptions,
 )
+from gdcli.cli.output_file import Tracing
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
 from gdcli.render.formats import Format, Shape
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.commands import CompareBatchesOptions, FitOptions, MinimizeOptions
     from gdcli.cli.option_rows import Options
-    from gdcli.cli.output_file import Tracing
     from gdcli.cli.report_option import ReportFile
     from gdcli.record.checkpoint_file import Content
     from gdcli.record.schema import Record
@@ -223,8 +223,6 @@ def traced(
     """Return what writes the path of the run into the file of ``--trace``; None where none is asked for."""
     if not path:
         return nullcontext()
-    from gdcli.cli.output_file import Tracing
-
     return Tracing(path, options, env)
 
 

@@ -15,12 +15,16 @@ from gdcli.cli.environment import Answered, Environment, Session
 from gdcli.cli.output_file import folder_hint
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, GdError, Span, UsageError
+from gdcli.kernel.status import Status
+from gdcli.record import checkpoint_file
+from gdcli.record.checkpoint_file import Checkpoint, part_of
+from gdcli.record.codec import Decoder
 from gdcli.solve.checkpointing import Checkpointer
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions, MinimizeOptions
     from gdcli.cli.option_rows import Options
-    from gdcli.record.checkpoint_file import Checkpoint, Content
+    from gdcli.record.checkpoint_file import Content
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitRequest
     from gdcli.tasks.outcome import Outcome
@@ -31,7 +35,6 @@ EVERY = 30.0  # seconds
 
 def job_of(content: Content) -> Any:
     """Return what the run of a checkpoint solves, a problem or a fit."""
-    from gdcli.record.codec import Decoder
     from gdcli.tasks.fit import request  # noqa: F401  (what is to be solved is a problem or a fit)
 
     job = content.parts["job"]
@@ -77,8 +80,6 @@ class KeptSession(Session):
 
 def _can_go_on(outcome: Outcome) -> bool:
     """Tell whether there is more to do than was done; of many starts the last run was not the one that was stopped."""
-    from gdcli.kernel.status import Status
-
     return any(
         status is Status.LIMIT or (status is not None and status.by_signal)
         for status in (outcome.status, outcome.run.reason.status)
@@ -96,9 +97,6 @@ def kept_session(
 
 
 def _opened(path: str, options: Options, env: Environment, job: Problem | FitRequest) -> Checkpoint:
-    from gdcli.record import checkpoint_file
-    from gdcli.record.checkpoint_file import Checkpoint, part_of
-
     checkpoint_file.clean(path)
     content = options.resumed
     if content is not None:
@@ -122,8 +120,6 @@ def warned(env: Environment, text: str) -> None:
 
 def _check_free(path: str) -> None:
     """Raise UsageError for a file that holds something of value."""
-    from gdcli.record import checkpoint_file
-
     span = Span(path, 0, len(path), "--checkpoint")
     if not os.path.lexists(path):
         if path == "-":

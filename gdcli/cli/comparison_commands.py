@@ -17,9 +17,11 @@ from gdcli.cli.commands import (
 from gdcli.cli.environment import Environment
 from gdcli.cli.option_values import ALL_ROWS
 from gdcli.cli.options import SOLVER, DataOptions, EpochsOptions, StoppingOptions
+from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import LimitError, Span, UsageError
+from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 if TYPE_CHECKING:
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from gdcli.render.comparison_pages import Kind
     from gdcli.render.plot_data import Picture
     from gdcli.tasks.compare import RateComparison
-    from gdcli.tasks.fit.request import FitRequest
     from gdcli.tasks.problem import Problem
 
 _EXAMPLE = "gd compare-models data.csv --model 'y ~ a + b*x' --model 'y ~ a*exp(b*x)'"
@@ -50,7 +51,6 @@ def _compared(
     make: Callable[[], Comparison],
 ) -> int:
     """Write and draw the comparison that ``make`` makes; return its exit code. SIGTERM ends it with what there is."""
-    from gdcli.cli.output_file import Destination
     from gdcli.render.comparison_pages import write
 
     env.on_sigterm()
@@ -131,7 +131,6 @@ def _batches(options: CompareBatchesOptions, env: Environment, request: FitReque
     from gdcli.render.progress import Progress
     from gdcli.tasks.batch_sizes import compare_batches
     from gdcli.tasks.fit.prepare import prepared
-    from gdcli.tasks.fit.request import FitSettings
 
     settings = FitSettings(**options.given(*SOLVER, EpochsOptions) | {"batch_size": None})
     sizes = [None if size == ALL_ROWS else size for size in options.batch_size or (1, 32, ALL_ROWS)]
@@ -156,8 +155,6 @@ def models(options: CompareModelsOptions, env: Environment) -> int:
 
 
 def _requests_of(options: CompareModelsOptions, env: Environment) -> list[FitRequest]:
-    from gdcli.tasks.fit.request import FitRequest
-
     if len(options.model) < 2:
         raise UsageError("a comparison takes two models or more, each after --model", _EXAMPLE)
     if not options.files and not env.has_input:
@@ -196,7 +193,6 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
     from gdcli.tasks.cluster.worker_chunks import each_on
     from gdcli.tasks.fit.compare_models import compare_models, samples_of
     from gdcli.tasks.fit.prepare_models import prepared_models
-    from gdcli.tasks.fit.request import FitSettings
 
     settings = FitSettings(**options.given(*SOLVER, StoppingOptions))
     pairs = _nested_pairs(list(options.nested))

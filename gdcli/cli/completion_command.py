@@ -19,6 +19,7 @@ from typing import Any
 from gdcli.cli.commands import COMMANDS, Command, CompletionOptions
 from gdcli.cli.environment import Environment
 from gdcli.cli.option_rows import Option
+from gdcli.cli.option_values import method_by_epochs
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
 
 _BASH = """_gd() {
@@ -192,7 +193,6 @@ def _values(option: Option[Any], begun: str, typed: Sequence[str]) -> list[str]:
 
 def _listed(option: Option[Any]) -> Iterable[str]:
     """Return the words that an option may have, where there is a list of them."""
-    from gdcli.cli.option_values import method_by_epochs
     from gdcli.solve.first_order import STEP_RULES
     from gdcli.solve.registry import BY_EPOCHS, METHODS
 

@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeGuard
 
 from gdcli.cli import record_file
+from gdcli.cli.output_file import Destination
 from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import columns_of, harmless
+from gdcli.kernel.number_format import short
+from gdcli.render.page import Column, cut, fact, laid_out
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import PairOptions
@@ -32,9 +36,6 @@ class Difference(NamedTuple):
 
 def run(options: PairOptions, env: Environment) -> int:
     """Run ``gd diff``; 9 if anything differs."""
-    from gdcli.cli.output_file import Destination
-    from gdcli.render.page import fact
-
     first, second = (record_file.read(name, env) for name in (options.file, options.other))
     names = _names(first.name, second.name)
     asked, (told, parted) = _asked(first, second), _parting(first, second)
@@ -149,9 +150,6 @@ def _agree(a: object, b: object, tolerance: float) -> bool:
 
 def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], stream: TextIO) -> list[Line]:
     """Return the table of differences, ``names`` above the two sides; nothing where there are none."""
-    from gdcli.kernel.errors import columns_of, harmless
-    from gdcli.kernel.number_format import short
-    from gdcli.render.page import Column, cut, laid_out
     from gdcli.render.tables import glyphs_of
 
     if not found:
@@ -178,9 +176,6 @@ def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], 
 
 def _texts(a: object, b: object, room: int) -> tuple[str, str]:
     """Two values in so many columns, of long texts what is around the first difference."""
-    from gdcli.kernel.errors import harmless
-    from gdcli.render.page import cut
-
     left, right = (harmless(_shown(value)) for value in (a, b))
     if left == right:  # numbers that differ in late digits
         left, right = repr(a), repr(b)
@@ -193,8 +188,6 @@ def _texts(a: object, b: object, room: int) -> tuple[str, str]:
 
 def _shown(value: object) -> str:
     """A value as people write it; a list with commas between its parts."""
-    from gdcli.kernel.number_format import short
-
     if value is None:
         return "-"
     if isinstance(value, bool):

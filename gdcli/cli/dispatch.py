@@ -18,7 +18,8 @@ from gdcli.cli.environment import Environment
 from gdcli.cli.option_rows import TypedOptions
 from gdcli.cli.option_values import beginning
 from gdcli.cli.options import PictureOptions
-from gdcli.kernel.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
+from gdcli.kernel.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, fault_text, internal
+from gdcli.render.formats import FORMATS
 
 CLOSED = 141  # the code of a program that SIGPIPE ended
 
@@ -121,8 +122,6 @@ def _report(env: Environment, error: GdError, arguments: Sequence[str]) -> int:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Return whether JSON was asked for, also on a command line that cannot be read."""
-    from gdcli.render.formats import FORMATS
-
     names = [name for name, format in FORMATS.items() if format.is_record]
     words = [
         part for word in arguments for part in (word.split("=") if word.startswith("--format=") else [word])
@@ -131,6 +130,4 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _complain(env: Environment, error: GdError) -> None:
-    from gdcli.kernel.errors import fault_text
-
     env.warn(fault_text(error))

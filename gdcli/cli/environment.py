@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar
 
 from gdcli.kernel.budget import LATE, LEAST_LATE, TIME, Capped, Spent, limited
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import Abandoned, Terminated, UsageError, harmless
 from gdcli.kernel.standard_input import SOURCE
 
 if TYPE_CHECKING:
@@ -132,8 +132,6 @@ class Environment:
 
     def tell_warnings(self, warnings: tuple[str, ...], seen: bool = False) -> None:
         if warnings and not seen:
-            from gdcli.kernel.errors import harmless
-
             self.warn("".join(f"warning: {harmless(warning)}\n" for warning in warnings))
 
     def drop_output(self) -> None:
@@ -175,8 +173,6 @@ class Environment:
         import signal
 
         def terminate(number: int, frame: object) -> None:
-            from gdcli.kernel.errors import Terminated
-
             raise Terminated
 
         with suppress(ValueError):  # in a thread no handler can be set
@@ -194,7 +190,6 @@ class Environment:
 
         import signal
 
-        from gdcli.kernel.errors import Abandoned, Terminated
         from gdcli.kernel.status import StopReason
 
         reasons = {signal.SIGINT: StopReason.INTERRUPTED, signal.SIGTERM: StopReason.TERMINATED}

@@ -6,9 +6,14 @@ import os
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from gdcli import __version__
 from gdcli.cli.answer import expression_text, typed_problem
 from gdcli.cli.output_file import Destination
+from gdcli.cli.report_option import mathml
 from gdcli.kernel.errors import UsageError
+from gdcli.render.html_page import ExplorePage, explore_page
+from gdcli.render.tables import is_terminal
+from gdcli.tasks.exploration import of_problem, of_rows
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import ExploreOptions
@@ -20,11 +25,6 @@ USUAL = "explore.html"
 
 def run(options: ExploreOptions, env: Environment) -> int:
     """Write the page, and open it where a person sits before the terminal."""
-    from gdcli import __version__
-    from gdcli.cli.report_option import mathml
-    from gdcli.render.html_page import ExplorePage, explore_page
-    from gdcli.render.tables import is_terminal
-
     path = options.output or USUAL
     with Destination(path, env.stdout) as stream:
         made = _of_data(options, env) if options.files else _of_expression(options, env)
@@ -45,8 +45,6 @@ def _of_expression(options: ExploreOptions, env: Environment) -> Exploration:
             raise UsageError(f"--{name} is for a model with data", "gd explore 'y ~ a*x + b' data.csv")
     if "~" in options.expression:
         raise UsageError("a model needs data", "name a file after it: gd explore 'y ~ a*x + b' data.csv")
-    from gdcli.tasks.exploration import of_problem
-
     return of_problem(typed_problem(options, env), options.lr)
 
 
@@ -56,7 +54,6 @@ def _of_data(options: ExploreOptions, env: Environment) -> Exploration:
             "--subject-to is for an expression without data", "gd fit takes it; --bounds is shown here"
         )
     text, source = expression_text(options.expression, env)
-    from gdcli.tasks.exploration import of_rows
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitRequest
 

@@ -21,6 +21,8 @@ from gdcli.cli.answer import (
     traced,
     with_receipt,
 )
+from gdcli.cli.answer import writer_for as any_writer
+from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, UsageError
@@ -64,7 +66,6 @@ def _run(options: FitOptions, env: Environment) -> int:
     request, settings = fit_asked(options, env)
     if options.global_:  # the boxes are spread, and not the rows
         request = replace(request, cluster=None)
-    from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
     from gdcli.tasks.fit.prepare import prepared
 
@@ -122,8 +123,6 @@ def _covariance(options: FitOptions, env: Environment) -> Iterator[Callable[[Fit
     if not options.covariance:
         yield lambda found: None
         return
-    from gdcli.cli.output_file import Destination
-
     with Destination(options.covariance, env.stdout) as stream:
         yield partial(_write_covariance, stream)
 
@@ -199,8 +198,6 @@ def emitter(options: FitOptions, ready: Prepared, stream: TextIO) -> AnswerWrite
 def writer_for(
     options: FitOptions, problem: FitProblem, settings: FitSettings, stream: TextIO, timing: bool
 ) -> AnswerWriter:
-    from gdcli.cli.answer import writer_for as any_writer
-
     format = options.written_as
     if format.shape is Shape.ROWS:
         from gdcli.record import fit_records
@@ -241,7 +238,6 @@ _REFUSED = {
 def _run_shared(options: FitOptions, env: Environment) -> int:
     """Fit all groups or responses at once, and write the answer as that of a fit."""
     refuse(options, _REFUSED, "--model" if options.model else "--share", "leave it out")
-    from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
     from gdcli.render.progress import Progress
 

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.answer import Beside, fit_asked, refuse
+from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import LimitError
 from gdcli.render.formats import Shape
 
@@ -39,7 +40,6 @@ def run(options: FitOptions, env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
     refuse(options, _REFUSED, "--by", "choose one group's rows, and leave out --by")
     from gdcli.api import fits_of_groups
-    from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
     from gdcli.record.groups import GroupRecorder
     from gdcli.render.group_table import GroupLines

@@ -6,6 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from gdcli.cli.answer import Beside, expression_text
+from gdcli.cli.environment import interrupted
+from gdcli.cli.output_file import Destination
+from gdcli.kernel.budget import limited
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +27,7 @@ def run(options: GradientOptions, env: Environment) -> int:
     _check(options)
     text, source = expression_text(options.expression, env)
     from gdcli import api
-    from gdcli.cli.environment import interrupted
-    from gdcli.cli.output_file import Destination
     from gdcli.cli.plot_option import errors_picture, estimate
-    from gdcli.kernel.budget import limited
     from gdcli.record.gradients import GradientRecord, gradient_record
     from gdcli.tasks.gradient_check import Wanted
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from gdcli.cli.commands import FunctionListOptions, MethodListOptions
 from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError
+from gdcli.record.schema import SCHEMA
+from gdcli.render.page import LABEL, fact
+from gdcli.render.tables import show, width_of
 
 if TYPE_CHECKING:
     from gdcli.render.page import Line
 
 
 def run(options: MethodListOptions | FunctionListOptions, env: Environment) -> int:
-    from gdcli.render.tables import show, width_of
-
     told = (methods if options.command == "methods" else functions)(options.names)
     if options.format == "json":
         from gdcli.record.serialization import json_block
@@ -41,7 +42,6 @@ def methods(names: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises UsageError for one that there is not.
     """
-    from gdcli.record.schema import SCHEMA
     from gdcli.solve.first_order import STEP_RULES
     from gdcli.solve.registry import METHODS, find
 
@@ -66,8 +66,6 @@ def _options(fields: Iterable[str]) -> list[str]:
 
 
 def _methods(told: Mapping[str, Any], width: int) -> list[Line]:
-    from gdcli.render.page import fact
-
     lines: list[Line] = []
     for method in told["methods"]:
         lines += fact(method["name"], method["help"], width, label_role="title")
@@ -91,7 +89,6 @@ def _methods(told: Mapping[str, Any], width: int) -> list[Line]:
 def functions(names: Sequence[str] = ()) -> dict[str, Any]:
     """Return the language as a record, or of it the functions named. Raises UsageError for one that there is not."""
     from gdcli.language.listing import functions, language, meant
-    from gdcli.record.schema import SCHEMA
 
     head = {"schema": SCHEMA, "type": "functions"}
     if not names:
@@ -105,8 +102,6 @@ def functions(names: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _functions(told: Mapping[str, Any], width: int) -> list[Line]:
-    from gdcli.render.page import fact
-
     lines: list[Line] = []
     if told["operators"]:
         lines.append([("functions (x a number or, element by element, a vector)", "title")])
@@ -128,8 +123,6 @@ def _functions(told: Mapping[str, Any], width: int) -> list[Line]:
 
 def _labelled(label: str, text: str, width: int) -> list[Line]:
     """A fact whose label has a line of its own where it is long."""
-    from gdcli.render.page import LABEL, fact
-
     if len(label) < LABEL:
         return fact(label, text, width, label_role="title")
     return [[(label, "title")], *fact("", text, width)]

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gdcli import __version__
-from gdcli.cli.commands import COMMANDS, Command, HelpOptions, ManOptions
+from gdcli.cli.commands import COMMANDS, FIRST, Command, HelpOptions, ManOptions
 from gdcli.cli.dispatch import unknown_command
 from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.render import tables
 from gdcli.render.page import wrap
 
 _CODES = (
@@ -50,8 +51,6 @@ _SAME = {"maximize": "minimize"}
 def run(options: ManOptions, env: Environment) -> int:
     name = options.command_name
     if name is None or name in COMMANDS:
-        from gdcli.render import tables
-
         text = page(None if name is None else COMMANDS[name])
         if tables.is_terminal(env.stdout):
             text = readable(text, tables.width_of(env.stdout))
@@ -120,8 +119,6 @@ def page(command: Command | None = None) -> str:
 
 
 def _overview() -> list[str]:
-    from gdcli.cli.commands import FIRST
-
     lines = [_text(" ".join(_ABOUT.split())), ".PP", "Most people want:", ".PP", ".nf"]
     lines += [f"    {_text(example)}" for example in FIRST]
     return [*lines, ".fi"]

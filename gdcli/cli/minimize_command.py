@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gdcli import api
+from gdcli.api import solve
 from gdcli.cli.answer import (
     Beside,
     begun_job,
@@ -24,8 +26,12 @@ from gdcli.cli.answer import (
     with_receipt,
     writer_for,
 )
+from gdcli.cli.environment import interrupted
 from gdcli.cli.options import SOLVER
+from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
+from gdcli.kernel.space import Space
+from gdcli.record.runs import run_record
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
@@ -49,10 +55,6 @@ def _check(options: MinimizeOptions) -> None:
 
 def run(options: MinimizeOptions, env: Environment) -> int:
     _check(options)
-    from gdcli import api
-    from gdcli.cli.output_file import Destination
-    from gdcli.record.runs import run_record
-
     settings = api.Settings(**options.given(*SOLVER))
     with limited(settings):
         problem = begun_job(options.resumed) or typed_problem(options, env)
@@ -100,7 +102,6 @@ def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot | None:
         return None
     if options.global_:
         from gdcli.cli.search_option import check_plot
-        from gdcli.kernel.space import Space
 
         check_plot(options, Space(problem.lengths).size)
     from gdcli.cli.plot_option import RunPlot
@@ -127,8 +128,6 @@ def _kept_in_time(options: MinimizeOptions, settings: Settings) -> AbstractConte
     """What keeps the time where formulas are asked for, which come from algebra that may take long."""
     if not settings.max_time or not (options.show_gradient or settings.gradient == "symbolic"):
         return nullcontext()
-    from gdcli.cli.environment import interrupted
-
     return interrupted(settings, late=True)
 
 
@@ -146,8 +145,6 @@ def _solve(
         keep = options.written_as.is_record or bool(options.plot or options.report)
         return search_option.solve(problem, settings, waiting, options, keep, checkpointer)
     if options.multi_start is None:
-        from gdcli.api import solve
-
         told = [] if waiting is None else [waiting]
         return solve(problem, settings, [*observers, *told], options.show_gradient, checkpointer=checkpointer)
     from gdcli.cli import search_option

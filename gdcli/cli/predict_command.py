@@ -8,9 +8,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli import record_file
+from gdcli.cli.options import DataOptions
+from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.number_format import label
 from gdcli.render.formats import Format, Shape
+from gdcli.tasks.fit.annotated_output import annotated
+from gdcli.tasks.fit.group_predictions import FittedGroups, wanted_of
+from gdcli.tasks.fit.prediction import CONFIDENCE, check, refuse_responses
+from gdcli.tasks.fit.prepare import opened
+from gdcli.tasks.fit.request import FitRequest
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import PredictOptions
@@ -19,18 +26,10 @@ if TYPE_CHECKING:
     from gdcli.record.predictions import PredictionsRecord
     from gdcli.table.source import DataTable
     from gdcli.tasks.fit.annotated_output import Wanted
-    from gdcli.tasks.fit.group_predictions import FittedGroups
     from gdcli.tasks.fit.prediction import FittedAnswer
 
 
 def run(options: PredictOptions, env: Environment) -> int:
-    from gdcli.cli.options import DataOptions
-    from gdcli.cli.output_file import Destination
-    from gdcli.tasks.fit.group_predictions import FittedGroups, wanted_of
-    from gdcli.tasks.fit.prediction import CONFIDENCE, check
-    from gdcli.tasks.fit.prepare import opened
-    from gdcli.tasks.fit.request import FitRequest
-
     files = list(options.files) or ["-"]
     if options.file == "-" and "-" in files:
         raise UsageError("the answer and the rows cannot both come from standard input", "give one a file")
@@ -70,8 +69,6 @@ def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer | Fi
         from gdcli.record.fits import FitRecord
         from gdcli.record.predictions import fitted_answer
         from gdcli.record.upgrade import upgraded
-        from gdcli.tasks.fit.group_predictions import FittedGroups
-        from gdcli.tasks.fit.prediction import refuse_responses
 
         found = FitRecord.from_json(upgraded(stored.result))
         answer = fitted_answer(found)
@@ -86,8 +83,6 @@ def _write(
     format: Format, table: DataTable, wanted: Wanted, told: tuple[str, str, float], stream: TextIO
 ) -> None:
     """Write rows as they are read, or all of them at the end; ``told`` are formula, interval and level."""
-    from gdcli.tasks.fit.annotated_output import annotated
-
     if format.streams:
         for text in annotated(table, wanted, as_objects=format.shape is Shape.LINES):
             stream.write(text)

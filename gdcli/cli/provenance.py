@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gdcli.cli.option_rows import Options, options_of
 from gdcli.cli.options import OWN_GROUPS, DataOptions, OutputOptions
 from gdcli.kernel.dataclass import replace
+from gdcli.record.runs import Receipt
 
 if TYPE_CHECKING:
-    from gdcli.record.runs import Receipt
     from gdcli.record.schema import Record
 
 Answer = TypeVar("Answer", bound="Record")
@@ -68,7 +68,6 @@ def receipt(
     Over rows of data numpy has taken part, but for those that the ``engine`` python was enough for.
     """
     from gdcli.record.processor import kernels
-    from gdcli.record.runs import Receipt
 
     with_numpy, version = (bool(data) and engine != "python") or size > _PLAIN, None
     if with_numpy:

@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from gdcli import __version__
 from gdcli.cli.output_file import Destination
 from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.errors import GdError
+from gdcli.kernel.space import Space, lengths_of
+from gdcli.render.tables import Table
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
     from gdcli.render.html_report import Collected
     from gdcli.render.plot_data import Picture
-    from gdcli.render.tables import PageLayout, Table
+    from gdcli.render.tables import PageLayout
     from gdcli.tasks.problem import Problem
 
 MISSING = "the formula of the page is as typed: typesetting it needs latex2mathml; {}"
@@ -43,9 +46,7 @@ class ReportFile:
 
     def writer(self, problem: Problem, timing: bool, layout: PageLayout | None = None) -> Table:
         """Return the writer of a run's page, an observer as that of the terminal."""
-        from gdcli.kernel.space import Space, lengths_of
         from gdcli.render.html_report import REPORT
-        from gdcli.render.tables import Table
 
         size = Space(lengths_of(problem.start)).size
         return Table(self.page, problem.sign, size, None, timing, REPORT, layout)
@@ -56,7 +57,6 @@ class ReportFile:
         """
         import os
 
-        from gdcli import __version__
         from gdcli.record.serialization import json_text
         from gdcli.render import html_report
 

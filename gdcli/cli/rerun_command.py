@@ -8,11 +8,13 @@ from typing import Any, TextIO
 
 from gdcli import __version__
 from gdcli.cli import diff_command, record_file
+from gdcli.cli.app import run as run_gd
 from gdcli.cli.commands import COMMANDS, FileOptions
 from gdcli.cli.environment import Environment
 from gdcli.cli.options import OWN_GROUPS
+from gdcli.cli.output_file import Destination
 from gdcli.cli.record_file import Record, Stored
-from gdcli.kernel.errors import DataError
+from gdcli.kernel.errors import DataError, harmless
 from gdcli.render.page import LABEL
 
 # Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
@@ -23,8 +25,6 @@ _MODELS = "compare-models"
 
 def run(options: FileOptions, env: Environment) -> int:
     """Run ``gd rerun``: solve again what a receipt says; 0 if the answer is the same, 9 if not."""
-    from gdcli.cli.output_file import Destination
-
     first = _stored(options.file, env)
     told = changed_data(first)
     with Destination(options.output, env.stdout) as stream:
@@ -129,8 +129,6 @@ def _repeated(first: Stored, env: Environment) -> Record:
     """Return the result of the same command line now. Raises DataError where that is an error."""
     import json
 
-    from gdcli.cli.app import run as run_gd
-
     command = first.receipt.get("command")
     if command not in ("minimize", "maximize", "fit", _MODELS):
         raise DataError(f"{first.name}: a receipt of '{command}' cannot be repeated")
@@ -174,6 +172,4 @@ def _same_ground(first: Stored, second: Stored) -> bool:
 
 
 def _say(stream: TextIO, label: str, text: str) -> None:
-    from gdcli.kernel.errors import harmless
-
     stream.write(f"{label:<{LABEL}}{harmless(text)}\n")

@@ -6,17 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from gdcli.cli import argv
+from gdcli.cli import argv, output_file
 from gdcli.cli.checkpoint_option import ground, warned
 from gdcli.cli.commands import COMMANDS, ResumeOptions
 from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import DataError, UsageError
+from gdcli.record import checkpoint_file
 
 
 def run(options: ResumeOptions, env: Environment) -> int:
-    from gdcli.cli import output_file
-    from gdcli.record import checkpoint_file
-
     path = options.file
     content = checkpoint_file.read(path)
     head = content.head

@@ -9,23 +9,23 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.answer import Beside
+from gdcli.cli.output_file import Destination
+from gdcli.cli.run_input import ProblemLines, open_problems
 from gdcli.cli.run_solver import Answer, Solver
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import Terminated, UsageError
+from gdcli.kernel.status import Status
 from gdcli.render.formats import FORMATS, Format
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import RunOptions
     from gdcli.cli.environment import Environment
-    from gdcli.cli.run_input import ProblemLines, Tables
+    from gdcli.cli.run_input import Tables
     from gdcli.render.progress import Progress
 
 
 def run(options: RunOptions, env: Environment) -> int:
     """Solve the problems asked for; return the code of the first that is not as expected."""
-    from gdcli.cli.output_file import Destination
-    from gdcli.cli.run_input import ProblemLines, open_problems
-
     file, source = open_problems(options.file, options.names, env)
     lines = isinstance(source, ProblemLines)
     format = options.written_else("jsonl" if lines else "table")
@@ -132,9 +132,6 @@ def _write_all(
     told: _Told,
 ) -> int:
     """Write each answer as it comes; return the code of an interrupt, else 0."""
-    from gdcli.kernel.errors import Terminated
-    from gdcli.kernel.status import Status
-
     try:
         for answer in answers:
             tally.count(answer.number, answer.status, answer.exit_code)

@@ -15,8 +15,9 @@ from contextlib import suppress
 
 from gdcli.cli.environment import Environment
 from gdcli.cli.output_file import check_standard_output
-from gdcli.cli.run_solver import MAX_LINE, Task
+from gdcli.cli.run_solver import MAX_LINE, OPTIONS, Task
 from gdcli.kernel.errors import UsageError, did_you_mean_file
+from gdcli.tasks import problem_file
 from gdcli.tasks.problem_file import FileProblem
 
 _BLOCK = 1 << 16
@@ -115,9 +116,6 @@ def open_problems(path: str, names: Sequence[str], env: Environment) -> tuple[st
     A name that ends in .toml, or text that begins with anything but ``{``, is TOML; else each line is a problem. Raises
     UsageError for what cannot be read, and for names of tables that there are not.
     """
-    from gdcli.cli.run_solver import OPTIONS
-    from gdcli.tasks import problem_file
-
     file = "standard input" if path == "-" else path
     if path.endswith(".toml"):
         return file, Tables(problem_file.select(problem_file.read(path, OPTIONS), names, file))
@@ -157,9 +155,6 @@ def _is_lines(lines: ProblemLines) -> bool:
 
 
 def _tables(lines: ProblemLines, file: str) -> list[FileProblem]:
-    from gdcli.cli.run_solver import OPTIONS
-    from gdcli.tasks import problem_file
-
     content = lines.whole()
     lines.close()
     return problem_file.read_tables(content, file, OPTIONS)

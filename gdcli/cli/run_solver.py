@@ -29,12 +29,12 @@ from gdcli.record.fits import record_of
 from gdcli.render.formats import Shape
 from gdcli.render.verdicts import Shown
 from gdcli.tasks import problem_file
+from gdcli.tasks.fit.request import FitRequest, FitSettings
 from gdcli.tasks.problem_file import FileProblem
 
 if TYPE_CHECKING:
     from gdcli.record.runs import RunRecord
     from gdcli.solve.iteration import Observer
-    from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
 
@@ -198,8 +198,6 @@ def options_for(entry: FileProblem) -> Options:
 
 def fit_of(entry: FileProblem, options: FitOptions) -> tuple[FitRequest, FitSettings]:
     """Return what is asked of a fit, and how it is to be solved, as the command line does. Raises UsageError."""
-    from gdcli.tasks.fit.request import FitRequest, FitSettings
-
     asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions, PartitionsOptions)
     asked |= {"start": entry.start, "let": entry.let, "bounds": entry.bounds, "subject_to": entry.subject_to}
     asked["constants"] = entry.constants

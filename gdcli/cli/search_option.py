@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.number_format import short, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,6 @@ def solve_fit(
 
 def teller_of(waiting: Progress, sense: str, sign: int) -> Teller:
     """Return what tells on a terminal how far a search has come: boxes, and the bounds of the value."""
-    from gdcli.kernel.number_format import short, thousands
 
     def tell(examined: int, left: int, lower: float, best: float) -> None:
         ends: Sequence[float] = sorted((sign * lower, sign * best))

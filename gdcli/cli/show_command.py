@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli import record_file
 from gdcli.cli.answer import Beside
+from gdcli.cli.commands import COMMANDS
+from gdcli.cli.output_file import Destination
 from gdcli.cli.record_file import Record, StoredPage
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import UsageError, fault_text, harmless, shorten
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import ShowOptions
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 def run(options: ShowOptions, env: Environment) -> int:
     """Show a stored answer; the exit code is 0, whatever the answer was."""
-    from gdcli.cli.output_file import Destination
-
     name = options.file
     if record_file.is_kept_run(name):
         if options.report:
@@ -82,7 +82,6 @@ def page_of(options: ShowOptions, env: Environment, name: str, records: Sequence
 
 
 def _complaint(record: Record, stream: TextIO, format: Format) -> None:
-    from gdcli.kernel.errors import fault_text
     from gdcli.record.faults import ErrorRecord
 
     stream.write(fault_text(ErrorRecord.from_json(record).fault))
@@ -109,7 +108,6 @@ def _write(path: str, content: Content, stream: TextIO, format: Format) -> None:
 
 
 def _page(path: str, content: Content, width: int) -> list[Line]:
-    from gdcli.kernel.errors import harmless
     from gdcli.render.page import fact
 
     head = content.head
@@ -124,8 +122,6 @@ def _page(path: str, content: Content, width: int) -> list[Line]:
 
 def _asked(content: Content, width: int) -> list[Line]:
     from gdcli.cli.checkpoint_option import job_of
-    from gdcli.cli.commands import COMMANDS
-    from gdcli.kernel.errors import harmless, shorten
     from gdcli.render.page import fact
     from gdcli.render.summary import point_text
 

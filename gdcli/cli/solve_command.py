@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli.answer import Beside, expression_text
 from gdcli.cli.options import StoppingOptions
+from gdcli.cli.output_file import Destination
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.number_format import amount, thousands
+from gdcli.record.roots import roots_record, table
+from gdcli.render.tables import write_answer
+from gdcli.tasks.root_finding import read_system, solve_system
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import SolveOptions
@@ -19,12 +25,8 @@ if TYPE_CHECKING:
 
 def run(options: SolveOptions, env: Environment) -> int:
     from gdcli import api
-    from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
-    from gdcli.kernel.dataclass import replace
-    from gdcli.record.roots import roots_record
     from gdcli.render.progress import Progress
-    from gdcli.tasks.root_finding import read_system, solve_system
 
     texts = [expression_text(text, env)[0] for text in (options.expression, *options.others)]
     equations = [line for text in texts for line in text.splitlines() if line.strip()]
@@ -45,8 +47,6 @@ def run(options: SolveOptions, env: Environment) -> int:
 
 
 def _teller(waiting: Progress) -> Teller:
-    from gdcli.kernel.number_format import amount, thousands
-
     def tell(examined: int, left: int, roots: int) -> None:
         waiting.begin("box", examined, None, f"{thousands(left)} left, {amount(roots, 'root')}")
 
@@ -54,8 +54,6 @@ def _teller(waiting: Progress) -> Teller:
 
 
 def write(found: RootsRecord, format: Format, stream: TextIO, timing: bool) -> None:
-    from gdcli.record.roots import table
     from gdcli.render.roots_page import page
-    from gdcli.render.tables import write_answer
 
     write_answer(stream, format, found, partial(page, found, timing=timing), table, timing)

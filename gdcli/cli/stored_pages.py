@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from gdcli.cli import record_file
+from gdcli.cli import argv, record_file
+from gdcli.cli.commands import COMMANDS
 from gdcli.cli.record_file import Record, Stored, StoredPage
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
+from gdcli.record.path_rows import stored_rows
 from gdcli.record.runs import PathPoint, ProblemRecord, RunRecord
-from gdcli.record.upgrade import upgraded
+from gdcli.record.upgrade import upgraded, upgraded_gradient
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
@@ -85,7 +87,6 @@ def _gradient(options: ShowOptions, record: Record) -> StoredPage:
     from gdcli.cli.gradient_command import write
     from gdcli.cli.plot_option import errors_picture
     from gdcli.record.gradients import GradientRecord, TraceRecord
-    from gdcli.record.upgrade import upgraded_gradient
 
     found: Any = (TraceRecord if record["type"] == "trace" else GradientRecord).from_json(
         upgraded_gradient(record)
@@ -208,7 +209,6 @@ KINDS: dict[str, Callable[[ShowOptions, Record], StoredPage]] = {
 
 
 def extremum(options: ShowOptions, answer: Stored) -> StoredPage:
-    from gdcli.record.path_rows import stored_rows
     from gdcli.render import summary
     from gdcli.render.tables import PageLayout
 
@@ -282,7 +282,6 @@ def _plot(options: ShowOptions, found: RunRecord, path: Sequence[PathPoint]) -> 
 
 def fit(options: ShowOptions, env: Environment, answer: Stored) -> StoredPage:
     from gdcli.record.fits import EpochPoint, FitRecord
-    from gdcli.record.path_rows import stored_rows
     from gdcli.render import fit_page
     from gdcli.render.tables import PageLayout
 
@@ -302,9 +301,7 @@ def fit(options: ShowOptions, env: Environment, answer: Stored) -> StoredPage:
 
 
 def _asked(answer: Stored, env: Environment) -> tuple[FitRequest, FitSettings]:
-    from gdcli.cli import argv
     from gdcli.cli.answer import fit_asked
-    from gdcli.cli.commands import COMMANDS
     from gdcli.cli.rerun_command import arguments
 
     command = COMMANDS["fit"]

@@ -6,11 +6,12 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli import record_file
+from gdcli.cli.output_file import Destination
 from gdcli.cli.record_file import Stored
 from gdcli.cli.rerun_command import changed_data
 from gdcli.cli.stored_pages import problem_of
 from gdcli.kernel.errors import UsageError, harmless
-from gdcli.record.runs import RunRecord
+from gdcli.record.runs import RunRecord, evidence_of
 from gdcli.render.page import LABEL
 from gdcli.render.proof_text import proof_of
 from gdcli.tasks.verified_record import ToldProof, bounds_as_given, faults_of
@@ -25,8 +26,6 @@ DOES_NOT_HOLD = 9
 
 def run(options: FileOptions, env: Environment) -> int:
     """Run ``gd verify``: 0 if the proof holds, 9 if it does not or if there is none."""
-    from gdcli.cli.output_file import Destination
-
     stored = record_file.read(options.file, env, roots=True)
     told = _verified(stored)
     with Destination(options.output, env.stdout) as stream:
@@ -122,7 +121,6 @@ def _of_roots(name: str, result: dict[str, Any]) -> _Found:
 
 def told_minimum(found: RunRecord) -> ToldMinimum:
     """Return what a record tells of a global minimum. Raises ValueError, KeyError or TypeError where it is none."""
-    from gdcli.record.runs import evidence_of
     from gdcli.tasks.verified_cover import ToldMinimum
 
     flat = found.problem.space.flatten

@@ -16,8 +16,9 @@ from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, seconds, short
 from gdcli.kernel.status import CurvatureSource, role_of
 from gdcli.record.schema import Json, Record, told
+from gdcli.render import tables
 from gdcli.render.formats import Format, Shape
-from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, warnings
+from gdcli.render.page import PLAIN, Column, Glyphs, Line, fact, laid_out, warnings
 from gdcli.render.sparkline import LETTERS, Bars, bars_of, sparkline
 from gdcli.render.summary import beginning, point_text, title, typed_texts
 
@@ -107,8 +108,6 @@ def _cell(part: Json, name: str) -> Any:
 
 def write_page(stream: TextIO, format: Format, page: Page) -> None:
     """Write a comparison as a page, with bars as rich as its glyphs."""
-    from gdcli.render import tables
-    from gdcli.render.page import PLAIN
 
     def lines(width: int, glyphs: Glyphs) -> list[Line]:
         return page(width, glyphs, LETTERS if glyphs is PLAIN else bars_of(stream))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
+from gdcli.judge.kkt import certify_constrained, constrained_verdict
 from gdcli.kernel.budget import if_in_time, size_text
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
@@ -12,6 +13,13 @@ from gdcli.kernel.number_format import short
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Vector, np, to_list
+from gdcli.language import constraints
+from gdcli.language.form import size_when_expanded
+from gdcli.objective.box import Box
+from gdcli.objective.build import EXPAND_NODES
+from gdcli.objective.constrained import Constrained
+from gdcli.objective.constraint_rows import ConstraintRows, linear_rows
+from gdcli.objective.long_rows import LongRows
 from gdcli.objective.protocol import Objective
 from gdcli.solve.iteration import RunResult
 from gdcli.tasks.outcome import ActiveBound, Judged
@@ -21,10 +29,7 @@ from gdcli.tasks.problem import Problem
 if TYPE_CHECKING:
     from gdcli.judge.kkt import ConstraintEvidence
     from gdcli.language.constraints import ConstraintRow
-    from gdcli.objective.box import Box
-    from gdcli.objective.constrained import Constrained
-    from gdcli.objective.constraint_rows import ConstraintRows, LinearRows
-    from gdcli.objective.long_rows import LongRows
+    from gdcli.objective.constraint_rows import LinearRows
     from gdcli.solve.constrained.kkt_point import KKTPoint
 
 # A start on a bound where value or slopes are infinite is moved inside by this part of max(1, its size).
@@ -40,14 +45,6 @@ def within_constraints(
     problem: Problem, rows: list[ConstraintRow], box: Box | None, objective: Objective, space: Space
 ) -> Constrained:
     """Return the objective within its bounds (None: there are none) and the constraints that are no bounds."""
-    from gdcli.language import constraints
-    from gdcli.language.form import size_when_expanded
-    from gdcli.objective.box import Box
-    from gdcli.objective.build import EXPAND_NODES
-    from gdcli.objective.constrained import Constrained
-    from gdcli.objective.constraint_rows import ConstraintRows, linear_rows
-    from gdcli.objective.long_rows import LongRows
-
     compact = constraints.build(rows, problem.lengths, problem.constants)
     expanded: list[constraints.Constraint] = []
     made: ConstraintRows | LinearRows | LongRows | None
@@ -101,8 +98,6 @@ def inner_start(rows: list[ConstraintRow], objective: Constrained, x0: Vector, n
 
 def judged_constrained(ready: Ready, rows: list[ConstraintRow], result: RunResult, constant: bool) -> Judged:
     """Return the end of a constrained run with its certificate, the constraints there, and the verdict."""
-    from gdcli.judge.kkt import certify_constrained, constrained_verdict
-
     objective: Any = ready.objective
     texts, sign = tuple(row.text for row in rows), ready.problem.sign
     certificate, evidence, point = certify_constrained(objective, result, texts, sign)
