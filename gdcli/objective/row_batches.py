@@ -60,7 +60,6 @@ class AnyLoss:
         return found
 
     def piece(self, columns: Arrays, count: int) -> Callable[[int, int], Gradient]:
-
         def batch(lo: int, hi: int) -> Gradient:
             program = self._program(hi - lo)
             part = [column[lo:hi] for column in columns]

@@ -33,6 +33,7 @@ from gdcli.tasks.fit.fit_outcome import (
     FTest,
     GroupPart,
     LabelFigures,
+    ResponsePart,
     RowInfluence,
 )
 from gdcli.tasks.fit.request import FitRequest, Searched
@@ -116,18 +117,6 @@ class RowsRecord(Record):
     def learned(self) -> int:
         """The rows that the answer is fitted to."""
         return self.used - self.held_back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseRecord(Record):
-    """What is left of one of several responses; see `gdcli.tasks.fit.fit_outcome.ResponsePart`."""
-
-    response: str
-    model: str
-    rows: int
-    value: float
-    residual_sd: float
-    r_squared: float | None
 
 
 class Tied(NamedTuple):
@@ -266,7 +255,7 @@ class FitRecord(RunRecord):
     noise: AnswerNoise | None
     corrected: CorrectedPoints | None = None
     groups: tuple[GroupPart, ...] = ()
-    responses: tuple[ResponseRecord, ...] = ()
+    responses: tuple[ResponsePart, ...] = ()
     diagnostics: DiagnosticsRecord | None = None
     unknown_errors: str | None
 
@@ -407,7 +396,7 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         region=None if outcome.region is None else _region(outcome.region),
         ranges={name: list(ends) for name, ends in outcome.ranges.items()} or None,
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
-        responses=tuple(map(ResponseRecord.of, outcome.responses)),
+        responses=outcome.responses,
         diagnostics=_diagnostics(outcome.diagnostics, outcome.space),
         unknown_errors=outcome.unknown_errors or None,
     )

@@ -71,8 +71,8 @@ class GroupPart(NamedTuple):
 
 
 class ResponsePart(NamedTuple):
-    """What a fit of several responses says of one: its ``model``, the sum of squares ``value``, the standard deviation
-    of its residuals by maximum likelihood, and the mean square of what was ``measured``.
+    """What a fit of several responses says of one: its ``model``, the sum of squares ``value``, and the standard
+    deviation of its residuals by maximum likelihood.
     """
 
     response: str
@@ -81,7 +81,6 @@ class ResponsePart(NamedTuple):
     value: float
     residual_sd: float
     r_squared: float | None
-    measured: float
 
 
 class AnswerNoise(NamedTuple):

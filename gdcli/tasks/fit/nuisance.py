@@ -149,7 +149,6 @@ def _theta(seen: Seen) -> float:
     largest = max(seen.fitted)
 
     def slope(theta: float) -> tuple[float, float]:
-
         def first(f: float, y: float) -> float:
             all_ = f + theta
             return digamma(y + theta) - digamma(theta) + log(theta / all_) + 1.0 - (y + theta) / all_

@@ -228,8 +228,7 @@ def solve_responses(
     while turns < _MOST_TURNS and fit.sigma is None:
         if outcome.status not in (Status.CONVERGED, Status.WRONG_KIND):
             break
-        parts = _parts(fit, outcome)
-        variances = [max(p.value / p.rows, _ROUNDING * p.measured) for p in parts]
+        variances = [max(part.value / part.rows, floor) for part, floor in _parts(fit, outcome)]
         if all(abs(a - b) <= _SETTLED * b for a, b in zip(variances, before, strict=True)):
             break
         before = variances
@@ -239,8 +238,8 @@ def solve_responses(
     return _told(fit, outcome, turns)
 
 
-def _parts(fit: SeveralResponses, outcome: FitOutcome) -> list[ResponsePart]:
-
+def _parts(fit: SeveralResponses, outcome: FitOutcome) -> list[tuple[ResponsePart, float]]:
+    """Return what is said of each response, and what the rounding of its values makes a variance at least."""
     objective = RowObjective(replace(fit.prepared.row, engine="numpy"), fit.prepared.data)
     fitted, measured, *_ = objective.all_rows("fitted", outcome.run.best.at.x)
     found = []
@@ -249,7 +248,8 @@ def _parts(fit: SeveralResponses, outcome: FitOutcome) -> list[ResponsePart]:
         rss, about = float(((y - f) ** 2).sum()), float(((y - y.mean()) ** 2).sum())
         sd = math.sqrt(rss / len(y))
         squares = 1.0 - rss / about if about > 0.0 else None
-        found.append(ResponsePart(side, model, len(y), rss, sd, squares, float((y * y).mean())))
+        floor = _ROUNDING * float((y * y).mean())
+        found.append((ResponsePart(side, model, len(y), rss, sd, squares), floor))
     return found
 
 
@@ -269,5 +269,5 @@ def _told(fit: SeveralResponses, outcome: FitOutcome, turns: int) -> FitOutcome:
         problem=replace(typed, expression=fit.models[0]),
         message=message,
         statistics=found,
-        responses=tuple(_parts(fit, outcome)),
+        responses=tuple(part for part, _ in _parts(fit, outcome)),
     )
