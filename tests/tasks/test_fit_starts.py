@@ -13,6 +13,7 @@ from rows_in_memory import Arrays
 
 from gdcli import api
 from gdcli.kernel.budget import Spent
+from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.objective.box import Box
 from gdcli.objective.parameter_scales import Guesses
@@ -287,3 +288,10 @@ def test_what_was_found_is_kept_when_the_time_is_over() -> None:
     assert whole.at is not None
     assert (cut.starts, cut.agreeing) == (0, 0)
     assert whole.at.value <= cut.at.value < inf
+
+
+def test_a_name_that_begins_a_column_is_told_of_it() -> None:
+    data = {"Temp_C": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.1, 3.2, 3.9]}
+    with pytest.raises(UsageError) as caught:
+        api.fit("y ~ a + b*temp", data)
+    assert "; temp may be the column Temp_C; the columns are Temp_C, y" in (caught.value.hint or "")

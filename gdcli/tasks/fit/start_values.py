@@ -51,7 +51,7 @@ def start_values(
     values = named_values(parameters, given, vectors, "parameter", "the model")
     missing = [name for name in parameters if name not in values]
     if missing and needed:
-        known = f"; {columns_told(columns)}" if columns else ""
+        known = f"{_meant(missing, columns)}; {columns_told(columns)}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
             f"{_advice(model, columns)}, --start {example(missing, vectors)}, or fix it with --set{known}",
@@ -65,6 +65,12 @@ def start_values(
             )
         values[name] = 0.0 if length is None else [0.0] * length
     return {name: values[name] for name in parameters}
+
+
+def _meant(missing: Sequence[str], columns: Sequence[str]) -> str:
+    """The first name without a start that begins the name of a column, in words."""
+    near = [(n, c) for n in missing for c in columns if len(n) > 1 and c.lower().startswith(n.lower())]
+    return "; {} may be the column {}".format(*near[0]) if near else ""
 
 
 def _advice(model: Model, columns: Sequence[str]) -> str:
