@@ -24,7 +24,7 @@ from gdcli.objective.row_parts import Node, merged
 from gdcli.table.partitions import Asked, NotSeenError, Partition, Read
 from gdcli.table.streams import is_url
 from gdcli.tasks.cluster import worker_side
-from gdcli.tasks.cluster.versions import VERSION, awaited, check_versions, threads_of
+from gdcli.tasks.cluster.versions import VERSION, awaited, check_versions, heard, threads_of
 from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.cluster.worker_side import Answer, Fault, Question, Told
 
@@ -62,14 +62,10 @@ class Crew:
         self._seen = time.monotonic()  # when somebody was there last
         self.partitions_done = self.rows = 0
         self.read: list[Read] = []
-        self._wait()
+        awaited(self._client, self._present, self._seen)
         found: dict[int, Read] = {}
         self._ask(None, found)
         self.read = [found[k] for k in range(len(partitions))]
-
-    @property
-    def workers(self) -> int:
-        return len(self._threads)
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -78,7 +74,7 @@ class Crew:
 
     @property
     def state(self) -> str:
-        return f"{self.partitions_done} of {self.count} partitions, {amount(self.workers, 'worker')}"
+        return f"{self.partitions_done} of {self.count} partitions, {amount(len(self._threads), 'worker')}"
 
     @property
     def count(self) -> int:
@@ -116,7 +112,7 @@ class Crew:
         while True:
             self._ask(None, {}, [number])  # whoever holds it now
             home = self._home[number]
-            found = self._client.sync(self._called, {home: (ask, self._job, number, *args)})[home]
+            found = self._call({home: (ask, self._job, number, *args)})[home]
             if isinstance(found, Exception):
                 raise found
             if found is not None:
@@ -144,14 +140,14 @@ class Crew:
         while left:
             check()
             if not self._threads:
-                self._wait()
+                awaited(self._client, self._present, self._seen)
             shares, work = self._shares(left), (worker_side.work, self._job)
             requests = {
                 worker: (*work, share, self.count, question, self._to_tell(worker, share, question))
                 for worker, share in shares.items()
             }
             try:
-                answers = self._client.sync(self._called, requests, question is None)
+                answers = self._call(requests, question is None)
             except BaseException:
                 self._tell(worker_side.stop)
                 raise
@@ -196,6 +192,11 @@ class Crew:
         for number in sorted(left):
             shares.setdefault(self._home[number], []).append(number)
         return shares
+
+    def _call(self, requests: Mapping[str, tuple[Any, ...]], is_reading: bool = False) -> dict[str, Any]:
+        with heard(self._client):
+            found: dict[str, Any] = self._client.sync(self._called, requests, is_reading)
+        return found
 
     async def _called(
         self, requests: Mapping[str, tuple[Any, ...]], is_reading: bool = False
@@ -265,10 +266,10 @@ class Crew:
     def _welcome(self, new: Mapping[str, int]) -> None:
         if not new:
             return
-        versions = self._client.sync(self._called, dict.fromkeys(new, VERSION))
+        versions = self._call(dict.fromkeys(new, VERSION))
         check_versions(versions)
         here = [worker for worker, version in versions.items() if version is not None]
-        engines = self._client.sync(self._called, dict.fromkeys(here, (worker_side.has_machine_code,)))
+        engines = self._call(dict.fromkeys(here, (worker_side.has_machine_code,)))
         for worker, has_machine_code in engines.items():
             if has_machine_code is not None:
                 self._threads[worker], self._native[worker] = max(1, new[worker]), has_machine_code
@@ -278,9 +279,6 @@ class Crew:
             known.pop(worker, None)
         self._home = {k: home for k, home in self._home.items() if home != worker}
         self._looked, self._seen = -_LOOK_AGAIN, time.monotonic()
-
-    def _wait(self) -> None:
-        awaited(self._client, self._present, self._seen)
 
     def _balance(self) -> None:
         """Give partitions to whom has few for its threads: neighbours to one, and none away without need."""
