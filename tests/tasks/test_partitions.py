@@ -62,17 +62,28 @@ def test_json_lines_are_cut_too(tmp_path: Path) -> None:
     assert list(itertools.chain(*found)) == list(range(50))
 
 
-def test_parquet_is_cut_by_rows(tmp_path: Path) -> None:
+def test_parquet_is_cut_between_its_row_groups(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars")
     path = tmp_path / "rows.parquet"
-    polars.DataFrame({"x": list(range(10)), "y": [0.5] * 10}).write_parquet(path)
+    frame = polars.DataFrame({"x": list(range(7000)), "y": [0.5] * 7000, "t": ["a"] * 7000})
+    frame.write_parquet(path, row_group_size=1000)
     parts = partitions_of([str(path)], 3)
-    assert [read_partition(p, ASKED).columns.take(0, 99)[1].tolist() for p in parts] == [
-        [0.0, 1.0, 2.0],
-        [3.0, 4.0, 5.0],
-        [6.0, 7.0, 8.0, 9.0],
-    ]
-    assert place_in(parts[1], ASKED, 1) == f"{path}:5"
+    read = [read_partition(part, ASKED).columns for part in parts]
+    assert [columns.rows for columns in read] == [2000, 2000, 3000]
+    assert [x for columns in read for x in columns.take(0, 3000)[1].tolist()] == list(range(7000))
+    assert place_in(parts[1], ASKED, 1) == f"{path}:2002"
+    assert sum(read_partition(part, ASKED).read.rows for part in partitions_of([str(path)], 10)) == 7000
+    path.write_bytes(path.read_bytes()[:-8] + b"\xff\x00\x00\x00PAR1")
+    with pytest.raises(DataError, match="cannot read"):
+        partitions_of([str(path)], 3)
+
+
+def test_arrow_is_cut_by_rows(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    path = tmp_path / "rows.arrow"
+    polars.DataFrame({"x": list(range(10)), "y": [0.5] * 10}).write_ipc(path)
+    read = [read_partition(part, ASKED).columns for part in partitions_of([str(path)], 3)]
+    assert [columns.take(0, 99)[1].tolist() for columns in read] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
 
 
 def test_faults_have_their_line_and_skipped_rows_too(tmp_path: Path) -> None:
