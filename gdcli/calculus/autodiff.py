@@ -87,6 +87,8 @@ class Derivatives:
             pair = (g.div(g.number(1.0), args[1]), g.neg(g.div(i, args[1])))
         elif op == "pow":
             return self._power_partials(i, *args)
+        elif not isinstance(op, str):  # a function of its own, see `gdcli.calculus.removable`
+            return ((args[0], g.node(op.slope, args[0])),)
         else:
             return tuple(zip(args, FUNCTIONS[op].rule(g, i, args), strict=True))
         return tuple((a, p) for a, p in zip(args, pair, strict=True) if g.value_of(a) is None)

@@ -19,6 +19,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import LARGEST
 from gdcli.language import form
 from gdcli.language.form import Form
+from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import REDUCTIONS, Graph, Key, arguments
 from gdcli.language.syntax import Tree
 
@@ -112,6 +113,8 @@ class ExactGraph(Graph):
         values = [self.value_of(i) for i in args]
         if any(v is None or not math.isfinite(v) for v in values):
             return super().node(op, *args)
+        if not isinstance(op, str):
+            return op.at_number(self, args[0])
         found = _exactly(op, [self.ratio_of(i) for i in args])
         if found is not None:
             return self._rational(*found)
@@ -196,6 +199,8 @@ def _exactly(op: str, ratios: Sequence[tuple[int, int] | None]) -> tuple[float, 
     known = [ratio for ratio in ratios if ratio is not None]
     if len(known) < len(ratios):
         return None
+    if op in FUNCTIONS and (at := rules.known_value(op, [n / d for n, d in known])) is not None:
+        return at, int(at), 1
     found = _power_of_ratios(*known) if op == "pow" else _combined(op, known)
     if found is None or found[0].bit_length() + found[1].bit_length() > _MOST_DIGITS:
         return None

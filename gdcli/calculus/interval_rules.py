@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -478,6 +478,28 @@ OF_FUNCTIONS: Mapping[str, Callable[..., Interval]] = {
 
 def of_function(name: str, *args: Interval) -> Interval:
     return OF_FUNCTIONS[FUNCTIONS[name].interval](name, *args)
+
+
+def known_value(name: str, args: Sequence[float]) -> float | None:
+    """Return the value of a function of one argument at 0 or 1 where it is 0 or 1 there, exactly; else None.
+
+    No function of the table comes that near to them at these arguments without having them.
+    """
+    if len(args) != 1 or args[0] not in (0.0, 1.0):
+        return None
+    found = computed(name, args[0])
+    return found if found in (0.0, 1.0) else None
+
+
+def hull(a: Interval, b: Interval) -> Interval:
+    return least(a[0], b[0]), most(a[1], b[1])
+
+
+def either(known: bool, a: Interval, holds: bool, b: Interval) -> Interval:
+    """Return what is in ``a``, and where it ``holds`` in ``b``; where ``a`` is not ``known``, in ``b`` alone."""
+    usable = holds & (b[0] <= b[1])
+    low = pick(usable, pick(known, most(a[0], b[0]), b[0]), a[0])
+    return low, pick(usable, pick(known, least(a[1], b[1]), b[1]), a[1])
 
 
 def power_of(a: Interval, b: Interval) -> Interval:

@@ -17,7 +17,8 @@ What a program says of a box:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.autodiff import Derivatives
@@ -29,6 +30,9 @@ from gdcli.kernel.vectors import np
 from gdcli.language.form import Form
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key, arguments
+
+if TYPE_CHECKING:
+    from gdcli.calculus.removable import Continuation
 
 INF = float("inf")
 _PLAIN = {"add": "add", "sub": "sub", "mul": "mul", "div": "div", "neg": "neg"}
@@ -106,6 +110,16 @@ class IntervalProgram:
 
         return bounds_at(self.graph, self.roots(1)[1:], dict(zip(self.keys, x, strict=False)))
 
+    def limits(self) -> list[tuple[int, float]]:
+        """Return at which numbers of which variables a quotient is continued, by the place of each variable."""
+        keys = self.graph.keys
+        own = (keys[i] for i in self.graph.reach((self.root,)) if not isinstance(keys[i][0], str))
+        return [
+            (self.keys.index(keys[u]), 0.5 * sum(op.zero))
+            for op, u in own
+            if keys[u] in self.keys[: self.size]
+        ]
+
     def hessian_work(self) -> int:
         """Return about how many operations the Hessian takes: each of the gradient, by each variable it depends on."""
         graph = self.graph
@@ -130,7 +144,13 @@ class IntervalProgram:
             if text is None:
                 writer = _Writer(self.graph, self.root, self.roots(order), self.keys, order)
                 text = self._texts[order] = writer.write()
-            found = compile_function(text, "program", _namespace(arrays))
+            own = [
+                op
+                for i in self.graph.reach(self.roots(order))
+                if not isinstance(op := self.graph.keys[i][0], str)
+            ]
+            names = _rules(arrays) | {_name_of(op): rule_of(op, arrays) for op in own}
+            found = compile_function(text, "program", names)
             self._made[order, arrays] = found
         return found
 
@@ -179,7 +199,9 @@ class IntervalProgram:
     def value_at(self, point: Sequence[float]) -> tuple[float, float]:
         """Return the ends of the value at a point; they are next to each other where it is rational there."""
         leaves = {key: float(x) for key, x in zip(self.keys, point, strict=True)}
-        return value_at(self.graph, self.root, leaves)
+        low, high = value_at(self.graph, self.root, leaves)
+        found = self.one_box([(x, x) for x in leaves.values()], 0)
+        return (max(low, found.value[0]), min(high, found.value[1])) if found.defined else (low, high)
 
 
 def interval_program(form: Form, order: int = 2, root: int | None = None) -> IntervalProgram:
@@ -201,12 +223,37 @@ def _filled(np: Any, pairs: Any, places: list[Any], shape: tuple[int, ...]) -> t
     return low, high
 
 
-def _namespace(arrays: bool) -> dict[str, Any]:
+def _rules(arrays: bool) -> dict[str, Any]:
     if not arrays:
         return vars(rules)
     from gdcli.compile.interval_arrays import array_rules
 
     return array_rules()
+
+
+def _name_of(op: Continuation) -> str:
+    return f"continued{id(op)}"
+
+
+@lru_cache(maxsize=256)
+def rule_of(op: Continuation, arrays: bool) -> Callable[[Any], tuple[Any, Any]]:
+    """Return the rule of a quotient with its limit: its argument -> what holds it, and where it is smooth."""
+    from gdcli.calculus.removable import AROUND, LEAF
+
+    nodes = (op.plain, op.limit, op.smooth)
+    typed, limit, smooth = (
+        IntervalProgram(op.graph, node, [LEAF, AROUND], 0)._program(0, arrays) for node in nodes
+    )
+    either, hull = (_rules(arrays)[name] for name in ("either", "hull"))
+
+    def rule(u: Any) -> tuple[Any, Any]:
+        around = hull(u, op.zero)
+        (plain,), known, _ = typed((u, around))
+        (other,), reached, _ = limit((u, around))
+        holds = reached & smooth((around, around))[1]
+        return either(known, plain, holds, other), known | holds
+
+    return rule
 
 
 # Whether something holds: names of conditions, all of which must; and of those that tell where there is no value.
@@ -263,6 +310,11 @@ class _Writer:
         args = [self.names[a] for a in arguments(key)]
         self.known[i] = _both(self.known.get(a, _NOTHING) for a in arguments(key))
         self.names[i] = f"t{i}"
+        if not isinstance(key[0], str):
+            self.lines.append(f"t{i}, d{i} = {_name_of(key[0])}({args[0]})")
+            defined, empty = self.known[i]
+            self.known[i] = defined | {f"d{i}"}, empty
+            return
         text = self.choice(i, key, args) if key[0] == "where" else self.text(i, key, args)
         self.lines.append(f"t{i} = {text}")
 

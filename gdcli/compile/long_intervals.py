@@ -59,7 +59,7 @@ def _value(graph: ExactGraph, i: int, key: Key, found: Mapping[int, Any]) -> Any
     if op == "number":
         ratio = graph.ratio_of(i)
         return iv.mpf(graph.interval(i)) if ratio is None else iv.mpf(ratio[0]) / iv.mpf(ratio[1])
-    if op == "where":
+    if op == "where" or not isinstance(op, str):
         return None
     args = [found[a] for a in key[1:]]
     if op == "pow":

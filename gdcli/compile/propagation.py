@@ -14,6 +14,7 @@ from typing import Any
 
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
 from gdcli.compile.interval_arrays import array_rules
+from gdcli.compile.interval_program import rule_of
 from gdcli.compile.univariate_ranges import grouped, ranges_of
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import np
@@ -136,8 +137,10 @@ class Propagation:
             low, high = self.numbers.get(key[2], (0.0, 1.0))
             whole = low == high and float(low).is_integer()
             found = rules["whole_power"](args[0], int(low)) if whole else rules["power"](*args)
-        else:
+        elif isinstance(key[0], str):
             found = rules["of_function"](key[0], *args)
+        else:
+            found = rule_of(key[0], True)(args[0])[0]
         return found
 
     def _base_and_exponent(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.global_search.box_list import Boxes
     from gdcli.solve.global_search.branch_and_bound import Search, State
+    from gdcli.solve.iteration import Iterate
 
 # More variables are more boxes than anybody can wait for.
 MOST_VARIABLES = 30
@@ -37,9 +38,12 @@ DEFAULT_TOL = 1e-6
 MOST_PROVED = 200
 # Steps of one local search.
 _LOCAL_STEPS = 200
+# So far away, as parts of the bounds, a value is looked for where a point has none.
+_BESIDE = tuple(10.0**k for k in range(-9, 0))
 # A value below has no minimum to be enclosed.
 UNBOUNDED = -1e100
 
+Array = Any
 # What is told of a search while it goes on: boxes examined, boxes left, the bounds of the minimum.
 Teller = Callable[[int, int, float, float], None]
 
@@ -122,15 +126,36 @@ def _solved(
             "the expression has no finite value anywhere within the bounds; that is proved",
             "widen the bounds",
         )
-    best = problem.start if state.point is None else exact.space.unflatten(state.point.tolist())
+    point = state.point if state.point is None else _with_value(exact, state.point, search.low, search.high)
+    best = problem.start if point is None else exact.space.unflatten(point.tolist())
     if state.point is None and reason is not None and not rows:
         raise budget.no_answer(reason.value)
     at_best = replace(problem, start=best, drawn=False)
     local = Settings(tol=settings.tol and min(settings.tol, 1e-8), max_iter=0)
     found = solve(at_best, local, formulas=formulas)
     run = replace(found.run, seconds=perf_counter() - began)
+    if point is not None:
+        run = replace(run, best=_bounded(run.best, search, within.function))
     answer = replace(found, problem=problem, settings=settings, run=run)
     return told(answer, search, reason, within, keep), search, within
+
+
+def _with_value(exact: Exact, point: Array, low: Array, high: Array) -> Array:
+    """Return the point, or the next to it on the way to a corner of the bounds at which the text gives a value: the
+    function is bounded with its limits.
+    """
+    corner = np.where(point <= 0.5 * low + 0.5 * high, high, low)
+    places = (point + share * (corner - point) for share in (0.0, *_BESIDE))
+    return next((x for x in places if math.isfinite(exact.evaluate(exact.vector(x.tolist())).value)), point)
+
+
+def _bounded(best: Iterate, search: Search, function: Any) -> Iterate:
+    """Return the best point with a value within its bounds; the search is told of the point where it is another."""
+    x, state = np.array(best.at.x, dtype=float), search.state
+    low, high = function.value_at(x)
+    if x.tolist() != state.point.tolist():
+        state.point, state.best = x, high
+    return best._replace(at=best.at._replace(value=min(max(best.at.value, low), high)))
 
 
 def _with_every(

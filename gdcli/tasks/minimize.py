@@ -185,6 +185,16 @@ def made_ready(
 
 
 def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
+    """Return the judgement on the end of a run, or on a point next to it where the text gives 0/0."""
+    tree, found = ready.problem.tree, None
+    if tree is not None and "/" in tree.text and is_small(exact):
+        from gdcli.tasks.limit_point import at_limit
+
+        found = budget.if_in_time(lambda: at_limit(ready, box, exact, result), None)
+    return found or _judged_end(ready, box, exact, result)
+
+
+def _judged_end(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
     from gdcli.judge.evidence import LEVEL_NOTE
 
     trusted = _trusted(ready.problem, exact, result, ready.notes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.proof import KINK, SINGULAR, LocalProof, LowerBound, Unproved, prove
 from gdcli.kernel.budget import if_in_time
@@ -41,7 +41,7 @@ _FURTHER_STEPS, _FURTHER, _ATTAINED = 60, 0.05, 0.25
 # the last digit of a double it takes 306. A run that took longer went along a valley.
 _MOST_STEPS = 306
 # A run that has come to a pole, or an end of its domain, is nearer to it than this part of its way.
-_SINGULAR = 1e-3
+SINGULAR_PART = 1e-3
 # The level of smoothing at which a valley along a kink is wide enough to be followed, and a kink still is one.
 _ROUNDED = 1
 # What rounding leaves of a sum of squares, beside its fall.
@@ -98,7 +98,7 @@ class _Search:
         self.path: list[list[float]] = []
         self.is_kinked = certificate.kind is PointKind.KINK
         self.ends = ends_of(box, len(self.x))
-        self.sizes = _sizes(self.x, start)
+        self.sizes = sizes_of(self.x, start)
 
     def claimed(self, at_kink: bool, is_level: bool) -> Certificate:
         """Return the certificate with what a claim rests on; ``at_kink``: only a proof makes it one."""
@@ -145,7 +145,7 @@ class _Search:
         """Tell whether derivatives may have no bound at a part of the size of the problem from the answer: there what
         they tell at one point is no evidence of a minimum.
         """
-        reach = [_SINGULAR * size for size in self.sizes]
+        reach = [SINGULAR_PART * size for size in self.sizes]
         around = self.program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
         ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
         return not (around.defined and all(map(math.isfinite, ends)))
@@ -260,7 +260,7 @@ class _Search:
         )
 
 
-def _sizes(x: Sequence[float], start: Sequence[float]) -> list[float]:
+def sizes_of(x: Sequence[float], start: Sequence[float]) -> list[float]:
     """Return lengths by which variables may be measured. What began at 0, and is 0 but for rounding, has the size of
     the largest.
     """
@@ -284,4 +284,10 @@ def box_program(problem: Problem) -> IntervalProgram:
     tree = problem.tree
     assert tree is not None
     form = exact_form(tree, problem.lengths, problem.constants)
-    return interval_program(form, root=form.root if problem.sign > 0 else form.graph.node("neg", form.root))
+    graph: Any = form.graph
+    root = form.root if problem.sign > 0 else graph.node("neg", form.root)
+    if "/" in tree.text:
+        from gdcli.calculus.removable import continued
+
+        root = continued(graph, root)
+    return interval_program(form, root=root)
