@@ -6,7 +6,7 @@ function with its limits is proved to have exactly one minimum in a box that hol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.judge.evidence import Certificate
@@ -53,11 +53,8 @@ def at_limit(ready: Ready, box: Box | None, exact: Exact, run: RunResult) -> Jud
     slope = [0.5 * (a + b) for a, b in known.gradient]
     free = [i for i, v in enumerate(there) if low[i] < v < high[i]]
     bends = [[0.5 * (a + b) for a, b in row] for row in part_of(known.hessian, free)]
-    labels = [f"{ready.space.label(k)} = {short(c, 10)}" for k, c in near.items()]
-    note = f"the function is not defined at {', '.join(labels)} (0/0); its limit there is"
-    note = f"{note} {short(ready.problem.sign * value, 10)}"
     certificate = _certificate(
-        found, norm([slope[i] for i in free]), eigenvalues(bends) if free else [], note
+        found, norm([slope[i] for i in free]), eigenvalues(bends) if free else [], _note(ready, near, value)
     )
     best = run.best._replace(at=Evaluation(exact.vector(there), value, exact.vector(slope)))
     run = replace(run, best=best, reason=StopReason.GAP, counts=exact.counts.copy())
@@ -67,6 +64,12 @@ def at_limit(ready: Ready, box: Box | None, exact: Exact, run: RunResult) -> Jud
         if i not in free
     )
     return Judged(run, certificate, verdict_on(ready, run, certificate, None, None), active)
+
+
+def _note(ready: Ready, near: Mapping[int, float], value: float) -> str:
+    places = ", ".join(f"{ready.space.label(k)} = {short(c, 10)}" for k, c in near.items())
+    limit = short(ready.problem.sign * value, 10)
+    return f"the function is not defined at {places} (0/0); its limit there is {limit}"
 
 
 def _certificate(proof: LocalProof, slope: float, bends: Sequence[float], note: str) -> Certificate:
