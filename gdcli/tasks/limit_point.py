@@ -42,11 +42,8 @@ def at_limit(ready: Ready, box: Box | None, exact: Exact, run: RunResult) -> Jud
     if not near:
         return None
     there = [near.get(k, v) for k, v in enumerate(x)]
-    wide = []
-    for v, c, size, least, most in zip(x, there, sizes, low, high, strict=True):
-        r = 2.0 * abs(v - c) + _LEAST * size
-        wide.append((c if c == least else c - r, c if c == most else c + r))
-    found, _ = check(program, there, wide, low, high)
+    radii = [2.0 * abs(v - c) + _LEAST * size for v, c, size in zip(x, there, sizes, strict=True)]
+    found, _ = check(program, there, list(map(_side, there, radii, low, high)), low, high)
     if not isinstance(found, LocalProof):
         return None
     value, known = 0.5 * sum(program.value_at(there)), program.one_box([(v, v) for v in there], 2)
@@ -64,6 +61,10 @@ def at_limit(ready: Ready, box: Box | None, exact: Exact, run: RunResult) -> Jud
         if i not in free
     )
     return Judged(run, certificate, verdict_on(ready, run, certificate, None, None), active)
+
+
+def _side(c: float, radius: float, least: float, most: float) -> tuple[float, float]:
+    return c if c == least else c - radius, c if c == most else c + radius
 
 
 def _note(ready: Ready, near: Mapping[int, float], value: float) -> str:
