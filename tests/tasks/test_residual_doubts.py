@@ -21,6 +21,11 @@ ANSCOMBE: dict[str, tuple[list[float], list[float], str]] = {
         [9.14, 8.14, 8.74, 8.77, 9.26, 8.10, 6.13, 3.10, 9.13, 7.26, 4.74],
         "neighbours over x are alike",
     ),
+    "one row": (
+        [8, 8, 8, 8, 8, 8, 8, 19, 8, 8, 8],
+        [6.58, 5.76, 7.71, 8.84, 8.47, 7.04, 5.25, 12.50, 5.56, 7.91, 6.89],
+        "row 8 alone decides where the answer lies",
+    ),
     "outlier": (
         X,
         [7.46, 6.77, 12.74, 7.11, 7.81, 8.84, 6.08, 5.39, 8.15, 6.42, 5.73],

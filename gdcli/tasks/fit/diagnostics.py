@@ -226,8 +226,25 @@ def residual_doubts(prepared: Prepared, outcome: FitOutcome) -> tuple[str, ...]:
     seen = rows_seen(prepared, outcome)
     if seen is None or outcome.statistics is None:
         return ()
-    told = _alike(prepared, seen) or _strange(prepared, seen, outcome.statistics.errors.rank)
-    return (f"residuals: {told}; --diagnostics tells more",) if told else ()
+    rank = outcome.statistics.errors.rank
+    told, row = _alike(prepared, seen) or _strange(prepared, seen, rank), _most_moving(seen, rank)
+    alone = (
+        "" if row is None else f"{prepared.place(int(seen.numbers[row]))} alone decides where the answer lies"
+    )
+    found = "; ".join(filter(None, (told, alone)))
+    return (f"residuals: {found}; --diagnostics tells more",) if found else ()
+
+
+def _most_moving(seen: RowsSeen, rank: int) -> int | None:
+    """The row that is met whatever it says; or else is at odds with others, and moves the answer out of its region."""
+    r, h = seen.residuals, seen.leverages
+    left = len(r) - rank
+    if h.max() >= 1.0 - ALL:
+        return int(h.argmax())
+    squares = r * r / ((1.0 - h) * float(r @ r) / left)  # of the studentised residuals
+    cook = squares * h / (rank * (1.0 - h))
+    most = int(cook.argmax())
+    return most if squares[most] > 4.0 and f_tail(float(cook[most]), rank, left) < _RARE else None
 
 
 def _strange(prepared: Prepared, seen: RowsSeen, rank: int) -> str:

@@ -31,6 +31,7 @@ from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD, FitSettings
 from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, in_sums, within
 
 if TYPE_CHECKING:
+    from gdcli.judge.statistics import FitStatistics
     from gdcli.solve.epochs import ProgressHook
 
 # Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
@@ -210,7 +211,7 @@ def answer(
 
 # Of so many rows residuals are looked at, where so many degrees of freedom are left; strange at a glance are neighbours
 # that are alike, and one that is large beside the median.
-_FEW_ROWS, _LEAST_LEFT, _NEAR, _FAR = 4096, 3, 3.0, 5.0
+_FEW_ROWS, _LEAST_LEFT, _NEAR, _FAR, _ALONE = 4096, 3, 3.0, 5.0, 1e-6
 
 
 def _are_strange(prepared: Prepared, outcome: FitOutcome) -> bool:
@@ -224,12 +225,28 @@ def _are_strange(prepared: Prepared, outcome: FitOutcome) -> bool:
     objective, names = RowObjective(prepared.row, data), read_by_formula(prepared.row)
     if objective.few is None or data.lists is None:
         return True
-    ((*_, r),) = objective.vectors("jacobian", outcome.run.best.at.x)
+    ((*slopes, r),) = objective.vectors("jacobian", outcome.run.best.at.x)
     cells = data.lists[data.names.index(names[0])] if len(names) == 1 else range(len(r))
     ordered = [r[i] for i in sorted(range(len(r)), key=cells.__getitem__)]
     near = min(sum((b - a) ** 2 for a, b in pairwise(one)) for one in (list(r), ordered)) / found.rss
     sizes = sorted(map(abs, ordered))
-    return bool((2.0 - near) * math.sqrt(len(r)) > _NEAR or sizes[-1] > _FAR * sizes[len(r) // 2])
+    if (2.0 - near) * math.sqrt(len(r)) > _NEAR or sizes[-1] > _FAR * sizes[len(r) // 2]:
+        return True
+    known = prepared.problem.sigma and not prepared.problem.scale_sigma
+    return _may_move(list(zip(*slopes, strict=True)), r, found, 1.0 if known else found.rss / left)
+
+
+def _may_move(
+    slopes: Sequence[Sequence[float]], r: Sequence[float], found: FitStatistics, unit: float
+) -> bool:
+    """Tell whether a row is met whatever it says, or has a distance of Cook's above 1."""
+    rank, sides = found.errors.rank, list(zip(*found.errors.factor or (), strict=True))
+    by = (found.rss or 0.0) / (found.rows - rank)
+    for a, row in zip(r, slopes, strict=True):
+        h = sum(sum(u * g for u, g in zip(side, row, strict=True)) ** 2 for side in sides) / unit
+        if h > 1.0 - _ALONE or a * a * h > rank * by * (1.0 - h) ** 2:
+            return True
+    return False
 
 
 def _check(prepared: Prepared, settings: FitSettings) -> None:
