@@ -1,7 +1,7 @@
 """From the text of a constraint to its checked sides: ``x + y <= 1``, ``0 <= x - y <= 2``, ``A @ x == b``.
 
-A constraint has two sides or three, with ``<=``, ``>=`` or ``==`` between them; a side is any expression. All that
-stands in one text is read as one, so that every place in it is that of the text as typed.
+A constraint has two sides or three, with ``<=``, ``>=`` or ``==`` between them; a side is any expression. One ``=`` is
+read and shown as ``==``. All that stands in one text is read as one, so that every place is one in it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPTION = "--subject-to"
 EXAMPLE = "for example x + y <= 1, x*y == 2, or 0 <= x - y <= 2"
 RELATIONS = ("<=", ">=", "==")
 
-# One sign of equality, or one on the wrong side of an arrow, which are no tokens of the language.
+# One sign of equality, which means ==, or one on the wrong side of an arrow: no tokens of the language.
 _EQUALS = re.compile(r"=[<>]|(?<![<>=!])[:]?=(?![=<>])")
 _JOINING = re.compile(r"[,;&∧]|and\b")
 _COMMENT = re.compile(r"#[^\n]*")
@@ -84,7 +84,7 @@ def relation(text: str, source: str = OPTION) -> Relation:
     Raises UsageError, with the place in the text, for all that is not two or three expressions with ``<=``, ``>=`` or
     ``==`` between them, the same direction twice.
     """
-    _check_equals(text, source)
+    text = equations(text, source)
     try:
         tokens = tokenize(text, source)
         if not tokens:
@@ -144,17 +144,18 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
 
 
-def _check_equals(text: str, source: str) -> None:
-    """One = is an assignment elsewhere, and =< no comparison: say what is meant."""
+def equations(text: str, source: str = OPTION) -> str:
+    """Return the text with == where one = was typed, which means the same here. Raises UsageError for =<, => and :=."""
     plain = _COMMENT.sub(lambda found: " " * len(found.group()), text)
-    found = _EQUALS.search(plain)
-    if found is None:
-        return
-    sign = found.group()
-    meant = sign[::-1] if sign in ("=<", "=>") else "=="
-    corrected = f"{text[: found.start()].rstrip()} {meant} {text[found.end() :].lstrip()}"
-    hint = f"write {' '.join(corrected.split())}" if len(corrected) <= MAX_PROPOSED else f"write {meant}"
-    raise UsageError(f"{sign} is no comparison", hint, Span(text, *found.span(), source))
+    for found in reversed([*_EQUALS.finditer(plain)]):
+        sign, before, after = found.group(), text[: found.start()], text[found.end() :]
+        if sign != "=":
+            meant = "==" if sign == ":=" else sign[::-1]
+            corrected = " ".join(f"{before.rstrip()} {meant} {after.lstrip()}".split())
+            hint = f"write {corrected if len(corrected) <= MAX_PROPOSED else meant}"
+            raise UsageError(f"{sign} is no comparison", hint, Span(text, *found.span(), source))
+        text = f"{before}=={after}"
+    return text
 
 
 # Of longer proposals nobody could make use.

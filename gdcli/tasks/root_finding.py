@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
     from gdcli.solve.global_search.root_search import RootSearch, RootState
 
-_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 _NO_EQUATION = "an equation has two sides with == between them", "for example 'x**2 + y == 11'"
 # A box that cannot be decided has sides as short, relative to its place (see RootSearch).
 DEFAULT_TOL = 1e-8
@@ -67,12 +65,14 @@ def read_system(
     equations: Sequence[str], bounds: Sequence[str], constants: Sequence[str] = (), option: str = "--bounds"
 ) -> System:
     """Return the system that was typed; raises UsageError for what is wrong with it."""
+    from gdcli.language import relation
     from gdcli.language.limits import boxes, read_limits
     from gdcli.language.tree_names import variables
     from gdcli.language.values import read_values
 
     known = {entry.name: entry.value for entry in read_values(constants, "--set", 0)}
-    trees = [_tree(text) for text in equations]
+    texts = [relation.equations(text, "") for text in equations]
+    trees = list(map(_tree, texts))
     names = variables(trees[0], known, (), trees[1:])
     ends: Mapping[str, Any] = boxes(read_limits(bounds, option), dict.fromkeys(names))
     missing = [name for name in names if not all(map(math.isfinite, ends.get(name, (-math.inf, math.inf))))]
@@ -82,18 +82,17 @@ def read_system(
         )
     if len(names) > MOST_VARIABLES:
         raise UsageError(f"gd solve is for up to {MOST_VARIABLES} variables, and there are {len(names)}")
-    return System(tuple(equations), {name: ends[name] for name in names}, known)
+    return System(tuple(texts), {name: ends[name] for name in names}, known)
 
 
 def _tree(text: str) -> Tree:
     """Return what is to be 0: an expression, or the difference of two sides."""
-    from gdcli.language import syntax
-    from gdcli.language.relation import has_comparison, relation
+    from gdcli.language import relation, syntax
 
-    if not has_comparison(text) and not _EQUALS.search(text):
+    if not relation.has_comparison(text):
         return syntax.parse(text)
     try:
-        found = relation(text, "")
+        found = relation.relation(text, "")
     except UsageError as error:
         if "<" not in text and ">" not in text:
             raise

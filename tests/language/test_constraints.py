@@ -143,11 +143,16 @@ def test_a_comparison_of_constants_holds_or_does_not() -> None:
     assert fault("b <= 2").message == "b <= 2 has no variable, and does not hold"
 
 
+def test_one_sign_of_equality_means_an_equation() -> None:
+    assert relation.relation("x + y = 1  # or x = 2") == relation.relation("x + y == 1  # or x = 2")
+    assert relation.relation("x = y=1").symbols == ("==", "==")
+
+
 @pytest.mark.parametrize(
     ("text", "place", "message", "hint"),
     [
         ("x + y", "x + y", "a constraint needs a comparison: <=, >= or ==", relation.EXAMPLE),
-        ("x + y = 1", "=", "= is no comparison", "write x + y == 1"),
+        ("x + y := 1", ":=", ":= is no comparison", "write x + y == 1"),
         ("x =< 1", "=<", "=< is no comparison", "write x <= 1"),
         (
             "x < 1",

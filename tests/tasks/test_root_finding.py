@@ -118,7 +118,7 @@ def test_a_cap_leaves_the_rest_undecided() -> None:
         (["x + y"], "all=-5:5", "1 equation for 2 variables"),
         (["x + y < 3", "x"], "all=-5:5", "an equation has two sides with == between them"),
         (["x <= y", "x"], "all=-5:5", "an equation has two sides with == between them"),
-        (["x = 3"], "x=-5:5", "= is no comparison"),
+        (["x := 3"], "x=-5:5", ":= is no comparison"),
         (["x -"], "x=-5:5", "something is missing"),
     ],
 )
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_told(texts: list[str], bounds: str, told: str) -> None
 
 
 def test_the_command_tells_all_roots(tmp_path: Any) -> None:
-    asked = ("solve", "x**2+y == a", "-7+x+y**2", "--set", "a=11", "--bounds", "all=-5:5")
+    asked = ("solve", "x**2+y = a", "-7+x+y**2", "--set", "a=11", "--bounds", "all=-5:5")
     code, page, errors = gd(*asked)
     assert (code, errors) == (0, "")
     assert "to 4 roots, proved by intervals; there are no others within the bounds" in " ".join(page.split())

@@ -99,7 +99,7 @@ def test_a_constraint_between_constants() -> None:
         ("y + sin x <= 1", "sin x", "sin needs brackets", "write y + sin(x) <= 1"),
         ("y*|x| <= 1", "|x|", "bars are written abs(...)", "write y*abs(x) <= 1"),
         ("x[0] + y <= 1", "x[0]", "x is a number, not a vector", "start it with a list: x=[1,2,3]"),
-        ("x = 1", "=", "= is no comparison", "write x == 1"),
+        ("x := 1", ":=", ":= is no comparison", "write x == 1"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(subject_to: str, place: str, message: str, hint: str) -> None:
