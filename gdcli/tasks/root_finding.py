@@ -119,7 +119,7 @@ def solve_system(
         search = _search(system, DEFAULT_TOL if settings.tol is None else settings.tol)
         reason = _run(search, settings, tell)
         boxes, cover = _checked(_boxes(search), search, keep and reason in (None, StopReason.MAX_EVALUATIONS))
-    status, message, advice = verdict(boxes, reason)
+    status, message, advice = verdict(boxes, reason, search.state.is_coarse)
     return Roots(system, boxes, status, message, advice, search.state.examined, perf_counter() - began, cover)
 
 
@@ -209,7 +209,9 @@ def _boxes(search: RootSearch) -> tuple[FoundBox, ...]:
     return (*sorted(roots), *sorted(undecided))
 
 
-def verdict(boxes: Sequence[FoundBox], reason: StopReason | None) -> tuple[Status, str, str]:
+def verdict(
+    boxes: Sequence[FoundBox], reason: StopReason | None, is_coarse: bool = False
+) -> tuple[Status, str, str]:
     found = sum(box.proved for box in boxes)
     left = len(boxes) - found
     roots = f"{found} root{'s' * (found != 1)}"
@@ -217,6 +219,16 @@ def verdict(boxes: Sequence[FoundBox], reason: StopReason | None) -> tuple[Statu
     if reason is not None and reason.status is not None:
         how, advice = stopped_by(reason)
         return reason.status, f"{how}: so far {roots} proved, and {others}.", advice
+    if left and is_coarse:
+        from gdcli.solve.global_search.root_search import MOST_UNDECIDED
+
+        return (
+            Status.LIMIT,
+            f"Stopped where more than {MOST_UNDECIDED} boxes of the finest width cannot be decided: the"
+            f" solutions are not isolated but fill a region, or rounding hides which they are. {roots} proved, and"
+            f" {others}.",
+            "the boxes are wider the more there are: search within narrower --bounds, or add an equation",
+        )
     if left:
         advice = "the Jacobian may be singular there: a double root, or a curve of roots"
         return Status.STALLED, f"Stalled: {roots} proved, and {others}.", advice

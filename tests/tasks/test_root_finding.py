@@ -90,6 +90,26 @@ def test_what_cannot_be_decided_is_listed(texts: list[str], bounds: str, root: t
     assert holding(found, root)
 
 
+@pytest.mark.parametrize(
+    ("texts", "low", "high", "isolated"),
+    [
+        (["x == x"], [0.0], [10.0], 0),
+        (["floor(x) == 2"], [2.0], [3.0], 0),
+        (["x**2 + y**2 == 1", "2*x**2 + 2*y**2 == 2"], [0.0, 0.0], [1.0, 1.0], 0),
+        (["max(x, 1) == 1 + (x-4)*relu(x-2)"], [0.0], [1.0], 1),
+    ],
+)
+def test_roots_that_fill_a_region_are_told_as_such(
+    texts: list[str], low: list[float], high: list[float], isolated: int
+) -> None:
+    found = solved(texts, "all=0:10")
+    assert found.status is Status.LIMIT
+    assert "fill a region" in found.message
+    region = max(found.boxes, key=lambda box: box.high[0] - box.low[0])
+    assert [region.low, region.high] == [pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3)]
+    assert sum(box.proved for box in found.boxes) == isolated
+
+
 @pytest.mark.parametrize("unit", [1e-12, 1e-3, 1.0, 1e6])
 def test_roots_are_told_apart_in_any_unit(unit: float) -> None:
     found = solved(

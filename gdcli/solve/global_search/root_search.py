@@ -3,7 +3,7 @@
 A box is dropped where an equation cannot hold on it, or where Newton's step for all of its points leaves nothing; where
 that step leads into the inside of a box, there is exactly one root in it (see
 :mod:`gdcli.solve.global_search.interval_newton`). Else it is cut in two. Boxes that cannot be decided, around roots at
-which the Jacobian is singular, end as points.
+which the Jacobian is singular, end as points; of roots that fill a region, with wider boxes the more there are.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gdcli.solve.global_search.box_list import Array, Boxes, halves, no_boxes
 from gdcli.solve.global_search.branch_and_bound import MOST_AT_ONCE
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
+from gdcli.solve.global_search.minimiser_boxes import joined
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 # By this part of its sides a box is made larger before Newton's step: a root at a face is inside then.
 _LARGER = 0.1
+# So many boxes that cannot be decided are more than rounding leaves around single roots, nor can anyone use them: they
+# are joined, and others are cut down to so many times the width only.
+MOST_UNDECIDED, _COARSER = 30_000, 16.0
 # Newton's steps for the digits of a root, each of which doubles them.
 _POLISHING = 12
 
@@ -40,12 +44,15 @@ class Root(NamedTuple):
 
 @dataclass(slots=True)
 class RootState:
-    """Boxes to be examined, boxes that cannot be decided, the roots, and how many boxes were examined."""
+    """Boxes to be examined, boxes that cannot be decided, the roots, how many boxes were examined; ``is_coarse``: there
+    were more than MOST_UNDECIDED that cannot be decided.
+    """
 
     open: Boxes
     undecided: Boxes
     roots: list[Root] = field(default_factory=list)
     examined: int = 0
+    is_coarse: bool = False
 
 
 class RootSearch:
@@ -93,6 +100,9 @@ class RootSearch:
         state.examined += len(chosen)
         state.roots, state.undecided, state.open = state.roots + roots, undecided, rest.beside(left)
         self._without_known(roots)
+        if len(state.undecided) > MOST_UNDECIDED:
+            state.undecided, state.is_coarse = joined(state.undecided), True
+            self.tol, self.least = _COARSER * self.tol, _COARSER * self.least
 
     def _without_known(self, roots: Sequence[Root]) -> None:
         """Drop boxes that lie where a root that is known is the only one."""
