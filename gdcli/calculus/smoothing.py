@@ -39,7 +39,7 @@ def _kinks(graph: Graph, root: int, fixed: Container[int]) -> set[int]:
 
 def _has_kink(graph: Graph, i: int) -> bool:
     key = graph.keys[i]
-    if key[0] == "sqrt":
+    if key[0] == "sqrt" or (key[0] == "pow" and graph.value_of(key[2]) == 0.5):
         return _is_sum_of_squares(graph, key[1])
     return key[0] in _PAIRS or (key[0] == "where" and key[1] in (*_ABOVE, *_BELOW))
 
@@ -83,7 +83,7 @@ def _rounded(graph: Graph, kind: tuple[str, ...], args: list[int], mu: float) ->
         return _root(graph, _square(graph, args[0]), square)
     if name == "sign":
         return graph.node("div", args[0], _root(graph, _square(graph, args[0]), square))
-    if name == "sqrt":
+    if name in ("sqrt", "pow"):
         return _root(graph, args[0], square)
     if name == "hypot":
         return _root(graph, graph.node("add", *(_square(graph, a) for a in args)), square)

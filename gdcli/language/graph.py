@@ -250,8 +250,10 @@ class Graph:
         return self.power(a, b)
 
     def power(self, a: int, b: int) -> int:
-        """Return a ** b as typed: the small integer powers 2, 3 and 4 are products."""
+        """Return a ** b as typed: the small integer powers 2, 3 and 4 are products, and even ones have no kink."""
         y = self.value_of(b)
+        if y in (2.0, 4.0) and self.keys[a][0] == "abs":
+            a = self.keys[a][1]
         if y in (2.0, 3.0, 4.0) and self.value_of(a) is None:
             square = self.node("mul", a, a)
             return square if y == 2 else self.node("mul", square, a if y == 3 else square)

@@ -52,6 +52,8 @@ def test_without_kinks_there_is_nothing_to_smooth() -> None:
         ("8*abs(x**2-y) + (1-x)**2", {"x": -1.2, "y": 1.0}, 0.0),
         ("(x-1)**2 + (y+2)**2 + 2.5*abs(x) + 3*abs(y)", {"x": 3.0, "y": 3.0}, 4.75),
         ("abs(x+y-1) + abs(x-y) + 0.1*(x**2+y**2)", {"x": 3.0, "y": -2.0}, 0.05),
+        ("(x**2 + y**2)**0.5", {"x": 0.9, "y": -1.4}, 0.0),
+        ("(x**2)**(1/2)", {"x": 0.9}, 0.0),
     ],
 )
 def test_auto_reaches_the_bottom_of_kinks(expression: str, start: dict[str, float], value: float) -> None:
@@ -60,6 +62,12 @@ def test_auto_reaches_the_bottom_of_kinks(expression: str, start: dict[str, floa
     assert outcome.value == pytest.approx(value, abs=1e-9)
     assert outcome.certificate.kind == "kink"
     assert outcome.warnings
+
+
+def test_an_even_power_of_an_absolute_value_has_no_kink() -> None:
+    outcome = api.minimize("abs(x)**2 + abs(y)**4 + y**2", {"x": 0.9, "y": 0.3})
+    assert outcome.certificate.kind == "minimum"
+    assert (outcome.certificate.eigenvalue_min, outcome.certificate.eigenvalue_max) == (2.0, 2.0)
 
 
 @given(NUMBERS, NUMBERS, NUMBERS, st.sampled_from([1e-1, 1e-3, 1e-7]))
