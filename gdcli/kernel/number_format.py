@@ -21,12 +21,15 @@ def known(value: float, error: float | None, digits: int = 10) -> str:
     """Return ``value`` as `short` does, without the digits that an ``error`` of about this size leaves unknown.
 
     The last one shown may be off by one: the error is at most half its unit, and so is the rounding. Zeros stand where
-    they are known, ``1.00``.
+    they are known, ``1.00``. What is not rounded to 0 keeps its first digit.
     """
     if not error or not isfinite(value) or not isfinite(error):
         return short(value, digits)
     place = ceil(log10(2.0 * error))
     rounded = round(value, -place) + 0.0
+    if rounded and place > floor(log10(abs(value))):
+        place -= 1
+        rounded = round(value, -place)
     size = place if rounded == 0.0 else floor(log10(abs(rounded)))
     if size - place + 1 >= digits:
         return short(value, digits)

@@ -200,6 +200,12 @@ def test_a_degenerate_minimum_has_few_digits() -> None:
 def test_known_digits() -> None:
     assert known(0.99999884, 1.2e-6) == "1.00000"
     assert known(1.2345678, 2e-3) == "1.23"
+    assert (known(0.57, 0.4), known(-73.0, 30.0), known(0.4, 0.4), known(0.97, 0.4)) == (
+        "0.6",
+        "-70",
+        "0",
+        "1.0",
+    )
     assert known(1.2345678, 7e-3) == "1.2"
     assert known(1.0000000093, 9.3e-9) == "1.0000000"
     assert known(2.4e-6, 4.9e-6) == "0.00000"
