@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.numerics import CLEARLY, FLOOR, NEWS
+from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, NEWS
 from gdcli.kernel.status import CurvatureSource, Status
 from gdcli.kernel.vectors import Vector, alternating, as_like, is_finite, ones_like, times, to_list, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
@@ -128,7 +128,8 @@ def _end(objective: Objective, at: Evaluation, index: int, step: float, level: b
         inner, outer = (
             (middle, outer) if _is_level(objective, at, index, middle, allowed) else (inner, middle)
         )
-    return here + inner
+    end = here + inner
+    return 0.0 if abs(end) <= EPS * abs(here) else end
 
 
 def valley_directions(objective: Objective, at: Evaluation, start: Evaluation) -> list[Vector]:

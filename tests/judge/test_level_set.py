@@ -43,6 +43,11 @@ def test_a_range_without_an_end_is_told_and_written() -> None:
     assert run_record(outcome).minimizers == {"x": [None, pytest.approx(0.0, abs=1e-300)]}
 
 
+@pytest.mark.parametrize("start", [0.9417, 0.3, 7.7])
+def test_the_end_of_a_range_is_0_where_only_rounding_is_left_of_it(start: float) -> None:
+    assert "anywhere up to 0, with" in api.minimize("sign(x)", {"x": start}).message
+
+
 @pytest.mark.parametrize(
     ("expression", "start"),
     [
