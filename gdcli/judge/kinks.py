@@ -8,7 +8,7 @@ from gdcli.judge.evidence import LEVEL_NOTE, Certificate, allowed_gap
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import largest_entry
 from gdcli.kernel.status import CurvatureSource, PointKind
-from gdcli.kernel.vectors import unit_like
+from gdcli.kernel.vectors import alternating, max_abs, ones_like, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import Method
@@ -21,7 +21,10 @@ _KINK_LOOK = 50
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 
-AT_A_KINK = "is at a kink, where the gradient jumps"
+# Over the shorter of two lengths a kink rises as steeply as over the longer, by this part of it at least.
+_LENGTHS, _AS_STEEP = (1e-6, 1e-3), 0.3
+
+AT_A_KINK = "is at a kink, where the"
 
 
 def at_a_kink(
@@ -61,7 +64,7 @@ def at_a_kink(
     if gap <= allowed_gap(at.value, tol) < gap + abs(here.value - at.value):
         return _at_a_corner(objective, at, replace(plain, kind=PointKind.NOT_STATIONARY))
     is_lowest = gap <= allowed_gap(at.value, tol)
-    return _kink(plain, PointKind.KINK if is_lowest else PointKind.NOT_STATIONARY, gap)
+    return _kink(objective, at, plain, PointKind.KINK if is_lowest else PointKind.NOT_STATIONARY, gap)
 
 
 def _is_bottom(objective: Objective, at: Evaluation, start: Evaluation | None) -> bool:
@@ -88,14 +91,27 @@ def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Ce
     found = corner_at(objective, at)
     if found is None:
         return replace(plain, kind=PointKind.UNKNOWN, estimated_gap=None) if doubtful else plain
-    return replace(
-        _kink(plain, PointKind.KINK, found.gap), errors=found.errors if any(found.errors) else None
+    kink = _kink(objective, at, plain, PointKind.KINK, found.gap)
+    return replace(kink, errors=found.errors if any(found.errors) else None)
+
+
+def _has_jump(objective: Objective, at: Evaluation) -> bool:
+    """Tell whether the value rises as from a jump of the gradient, and not as ``abs(x)**1.5`` does."""
+    way = alternating(max(1.0, max_abs(at.x)) * ones_like(at.x))
+    near, far = (
+        sum([objective.evaluate(at.x + side * way, 0).value - at.value for side in (length, -length)])
+        / length
+        for length in _LENGTHS
     )
+    return near > _AS_STEEP * far
 
 
-def _kink(plain: Certificate, kind: PointKind, gap: float) -> Certificate:
+def _kink(
+    objective: Objective, at: Evaluation, plain: Certificate, kind: PointKind, gap: float
+) -> Certificate:
     # The words hold for a maximisation as well.
     what = "answer" if kind == PointKind.KINK else "point"
+    why = "gradient jumps" if _has_jump(objective, at) else "curvature is infinite"
     return replace(
         plain,
         kind=kind,
@@ -107,7 +123,7 @@ def _kink(plain: Certificate, kind: PointKind, gap: float) -> Certificate:
         known=True,
         rounded=False,
         errors=None,
-        notes=(*plain.notes, f"the {what} {AT_A_KINK}"),
+        notes=(*plain.notes, f"the {what} {AT_A_KINK} {why}"),
     )
 
 

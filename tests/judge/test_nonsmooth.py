@@ -106,3 +106,22 @@ def test_cusps_of_many_variables_are_minima(expression: str, count: int) -> None
 def test_a_cusp_beside_a_degenerate_minimum(start: dict[str, float]) -> None:
     for text in ("abs(x)**1.5+y**6", "abs(x)**1.3+abs(y)**1.7", "abs(x)**2.5+y**4"):
         assert api.minimize(text, start).status is Status.CONVERGED, text
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        ("abs(x)**1.5", "curvature is infinite"),
+        ("abs(x)**1.5 + 9*x**2 + y**2", "curvature is infinite"),
+        ("abs(x)", "gradient jumps"),
+        ("sqrt(x**2 + y**2) + 7", "gradient jumps"),
+        ("abs(x)**0.5", "gradient jumps"),
+        ("1e3*abs(x - 2) + (y + 1)**2", "gradient jumps"),
+    ],
+)
+def test_what_is_not_smooth_at_a_kink_is_told(expression: str, why: str) -> None:
+    start = {name: 0.9417 for name in "xy" if name in expression.replace("sqrt", "")}
+    found = api.minimize(expression, start)
+    assert [note for note in found.certificate.notes if "kink" in note] == [
+        f"the answer is at a kink, where the {why}"
+    ]
