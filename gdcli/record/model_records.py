@@ -50,6 +50,7 @@ class ModelRecord(Record):
     durbin_watson: float | None
     normality_p: float | None
     curve: Pairs | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +153,7 @@ def _model(fit: ModelFit, least: float | None, curve: Pairs | None) -> ModelReco
         durbin_watson=None if checks is None else checks.durbin_watson,
         normality_p=None if checks is None or checks.normality is None else checks.normality.p,
         curve=curve,
+        warnings=fit.outcome.warnings,
     )
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Less probable than this by chance: worth a word.
 RARE = 0.01
+# What is said of residuals that a sentence below tells of.
+_WARNED = "see warning"
 # The level of the test of parameters that a model has more.
 _WORTH = 0.05
 
@@ -41,7 +43,9 @@ def page(found: ModelsRecord, width: int, glyphs: Glyphs, bars: Bars, timing: bo
     for test in found.nested:
         lines += fact("nested", _test(test), width)
     lines += fact("best", verdict(found), width, "good" if found.strength != "none" else "warn")
-    return lines + warnings(found.warnings, width)
+    doubted = [(number, one) for number, one in enumerate(found.models, 1) if _look(one) == _WARNED]
+    told = [f"model {number}: {text}" for number, one in doubted for text in one.warnings]
+    return lines + warnings((*found.warnings, *told), width)
 
 
 def _columns(found: ModelsRecord) -> list[Column]:
@@ -81,7 +85,7 @@ def _look(one: ModelRecord) -> str:
         for word, p in (("in patterns", one.runs_p), ("not normal", one.normality_p))
         if p is not None and p < RARE
     ]
-    return ", ".join(seen) or ("" if one.runs_p is None else "fine")
+    return ", ".join(seen) or ("" if one.runs_p is None else _WARNED if one.warnings else "fine")
 
 
 def _test(test: NestedRecord) -> str:

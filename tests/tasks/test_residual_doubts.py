@@ -112,3 +112,17 @@ def test_the_page_has_a_warning_of_few_lines(tmp_path: Path, capsys: pytest.Capt
     assert run(["fit", "y ~ a + b*x", str(file)]) == 0
     out, err = capsys.readouterr()
     assert "rows.csv:4farfromwhatisfitted" in "".join((out + err).partition("residuals: ")[2].split())
+
+
+def test_models_compared_are_doubted_as_each_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y, _ = ANSCOMBE["outlier"]
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(x, y, strict=True)))
+    models = [word for text in ("y ~ a + b*x", "y ~ a + b*x + c*x**2") for word in ("--model", text)]
+    assert run(["compare-models", str(path), *models]) == 0
+    page = capsys.readouterr().out
+    assert "see warning" in page
+    assert "model 1: residuals: " in page
+    assert f"{path}:4 far from" in " ".join(page.split())

@@ -23,7 +23,7 @@ from gdcli.tasks.fit.penalty_path import Each, left_out_error
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.row_sample import RowSample, sample_rows
-from gdcli.tasks.fit.solve_fit import solve
+from gdcli.tasks.fit.solve_fit import solve, with_doubts
 from gdcli.tasks.fit.some_rows import deleted_residuals
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _checks(fit: ModelFit) -> ResidualChecks | None:
 
 def _fitted(prepared: Prepared, settings: FitSettings) -> ModelFit:
     try:
-        return ModelFit(prepared, solve(prepared, settings))
+        return ModelFit(prepared, with_doubts(prepared, solve(prepared, settings)))
     except UsageError:
         raise
     except GdError as fault:

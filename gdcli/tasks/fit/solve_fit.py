@@ -200,13 +200,17 @@ def answer(
 
         outcome = _in_time(lambda: with_region(by, outcome), outcome, "there is no region")
     outcome = replace(outcome, ranges=if_in_time(lambda: ranges_of(prepared.row, prepared.data), {}))
-    if not _are_strange(by, outcome):
+    return with_doubts(by, outcome)
+
+
+def with_doubts(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
+    """Return the outcome with a warning where its residuals are clearly wrong."""
+    if not _are_strange(prepared, outcome):
         return outcome
     from gdcli.tasks.fit.diagnostics import residual_doubts
 
-    return replace(
-        outcome, warnings=(*outcome.warnings, *if_in_time(lambda: residual_doubts(by, outcome), ()))
-    )
+    found = if_in_time(lambda: residual_doubts(prepared, outcome), ())
+    return replace(outcome, warnings=(*outcome.warnings, *found))
 
 
 # Of so many rows residuals are looked at, where so many degrees of freedom are left; strange at a glance are neighbours
