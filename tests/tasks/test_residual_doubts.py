@@ -119,10 +119,10 @@ def test_models_compared_are_doubted_as_each_alone(
 ) -> None:
     path = tmp_path / "rows.csv"
     y = (2.31, 1.29, 0.80, 0.55, 0.42, 0.36, 0.34, 0.31)
-    path.write_text("t,y\n" + "".join(f"{t},{v}\n" for t, v in enumerate(y)))
+    Path("rows.csv").write_text("t,y\n" + "".join(f"{t},{v}\n" for t, v in enumerate(y)))
     models = [word for text in ("y ~ a + b*t", "y ~ a*exp(-k*t) + c") for word in ("--model", text)]
-    assert run(["compare-models", str(path), *models]) == 0
+    assert run(["compare-models", "rows.csv", *models]) == 0
     page = " ".join(capsys.readouterr().out.split())
     assert "see warning" in page
-    assert f"warning model 1: residuals: {path}:2 far from what is fitted" in page
+    assert "warning model 1: residuals: rows.csv:2 far from what is fitted" in page
     assert "model 2: residuals" not in page
