@@ -115,9 +115,9 @@ def test_the_page_has_a_warning_of_few_lines(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_models_compared_are_doubted_as_each_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "rows.csv"
+    monkeypatch.chdir(tmp_path)
     y = (2.31, 1.29, 0.80, 0.55, 0.42, 0.36, 0.34, 0.31)
     Path("rows.csv").write_text("t,y\n" + "".join(f"{t},{v}\n" for t, v in enumerate(y)))
     models = [word for text in ("y ~ a + b*t", "y ~ a*exp(-k*t) + c") for word in ("--model", text)]
