@@ -44,8 +44,8 @@ def page(found: ModelsRecord, width: int, glyphs: Glyphs, bars: Bars, timing: bo
         lines += fact("nested", _test(test), width)
     lines += fact("best", verdict(found), width, "good" if found.strength != "none" else "warn")
     doubted = [(number, one) for number, one in enumerate(found.models, 1) if _look(one) == _WARNED]
-    told = [f"model {number}: {text}" for number, one in doubted for text in one.warnings]
-    return lines + warnings((*found.warnings, *told), width)
+    doubts = [f"model {number}: {text}" for number, one in doubted for text in one.warnings]
+    return lines + warnings((*found.warnings, *doubts), width)
 
 
 def _columns(found: ModelsRecord) -> list[Column]:
