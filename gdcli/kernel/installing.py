@@ -16,7 +16,7 @@ EXTRAS = {
     "fast": ("llvmlite", "polars"),
     "plot": ("matplotlib", "plotext"),
     "page": ("latex2mathml",),
-    "cluster": ("distributed",),
+    "cluster": ("distributed", "pyarrow"),
     "excel": ("python-calamine",),
 }
 

@@ -2,7 +2,8 @@
 
 Numbers of any width become float64, true and false 1 and 0. A null or nan is missing. Other kinds of column
 (text, dates) can be in the file but not in a model. Places are row numbers, from 1. Of a Parquet file only
-the row groups and columns that are wanted are in memory; an Arrow file is mapped.
+the row groups and columns that are wanted are in memory; an Arrow file is mapped. Parts of files,
+and files at URLs, are read by their groups.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Label, Labels, RowBlock, Source, Wanted
 from gdcli.table.cell_faults import SKIP
+from gdcli.table.columnar_groups import ColumnarGroups
 from gdcli.table.json_lines import as_label
 from gdcli.table.readers import has_polars, missing, relabelled, runs
+from gdcli.table.streams import is_url
 
 if TYPE_CHECKING:
     from gdcli.table.streams import Cut
@@ -46,28 +49,28 @@ class Columnar(Source):
 
             hint = f"install it: {installing.command('fast')}"
             raise DataError(f"{path} is a {what} file: polars is needed to read it", hint)
-        self._schema: dict[str, Any] = self._asked(lambda: dict(self._scan().collect_schema()))
+        self.groups = ColumnarGroups(path, self._parquet)
+        self._schema: dict[str, Any] = self._asked(
+            lambda: dict(
+                _chosen(self.groups.empty(), ["*"]).schema if is_url(path) else self._scan().collect_schema()
+            )
+        )
         self._columns = list(self._schema)
-        self.first = self._dates()
         self.titles = tuple(unicodedata.normalize("NFKC", name.strip()) for name in self._columns)
 
-    @property
-    def rows(self) -> int:
-        """How many rows the file has, whatever part of them is read."""
-        import polars as pl
-
-        return int(self._asked(lambda: self._scan().select(pl.len()).collect().item()))
-
-    def _dates(self) -> tuple[str, ...]:
+    @cached_property  # of the first file alone it is asked
+    def first(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The cells of the first row that are texts or dates."""
         import polars as pl
 
         kinds = (pl.Date, pl.Datetime, pl.Time, pl.String)
         texts = [name for name, kind in self._schema.items() if kind in kinds]
         if not texts:
             return ("",) * len(self._columns)
-        chosen = self._scan().select([pl.col(name).cast(pl.String) for name in texts])
-        rows = self._asked(lambda: chosen.head(1).collect().rows())
-        found = dict(zip(texts, rows[0], strict=True)) if rows else {}
+        picked = [pl.col(name).cast(pl.String) for name in texts]
+        columns = [self._columns.index(name) for name in texts]
+        _, frame = next(self._slices(picked, columns, None, 1), (0, None))
+        found = {} if frame is None else frame.row(0, named=True)
         return tuple(found.get(name) or "" for name in self._columns)
 
     def _scan(self) -> Any:
@@ -104,13 +107,10 @@ class Columnar(Source):
         labels, text = wanted.labels, wanted.text
         self._check_numbers(wanted.numbers)
         names = [self._columns[i] for i in wanted.numbers]
-        begin, end = (0, self.rows) if self._cut is None else self._cut[:2]
         unique = list(dict.fromkeys(names))
         picked = [pl.col(name).cast(pl.Float64) for name in unique]
         picked += [self._label(i).alias(f"label {k}") for k, i in enumerate(labels)]
-        chosen = self._scan().select(picked)
-        for start in range(begin, end, _ROWS):
-            frame = self._asked(partial(_slice, chosen, start, min(_ROWS, end - start)))
+        for start, frame in self._slices(picked, sorted({*wanted.numbers, *labels}), self._cut):
             found = {name: frame[name].to_numpy() for name in unique}
             keys = [relabelled(runs(frame[f"label {k}"]), as_label) for k in range(len(labels))]
             sound = np.ones(frame.height, dtype=bool)
@@ -128,6 +128,26 @@ class Columnar(Source):
                 sound.tolist() if text else None,
                 [Labels(key.values, key.codes[sound]) for key in keys],
             )
+
+    def _slices(
+        self, picked: Sequence[Any], columns: Sequence[int], cut: Cut | None, rows: int = _ROWS
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield expressions of these columns for at most so many rows at a time, and how many rows precede these."""
+        import polars as pl
+
+        if cut is None and not is_url(self.name):
+            chosen = self._scan().select(picked)
+            count = self._asked(lambda: self._scan().select(pl.len()).collect().item())
+            for start in range(0, count, rows):
+                yield start, self._asked(partial(_slice, chosen, start, rows))
+            return
+        first, last, is_numbered = cut or (0, self.groups.count(), False)
+        start = self.groups.rows_before(first) if is_numbered else 0
+        for table in self.groups.tables(columns, first, last, rows):
+            frame = self._asked(partial(_chosen, table, picked))
+            for part in frame.iter_slices(rows):
+                yield start, part
+                start += part.height
 
     def _label(self, index: int) -> Any:
         """The column of labels as text, or as numbers where it has numbers."""
@@ -155,6 +175,12 @@ class Columnar(Source):
 
 def _slice(chosen: Any, start: int, rows: int) -> Any:
     return chosen.slice(start, rows).collect()
+
+
+def _chosen(table: Any, picked: Sequence[Any]) -> Any:
+    import polars as pl
+
+    return pl.from_arrow(table).select(picked)
 
 
 @contextmanager

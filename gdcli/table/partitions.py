@@ -31,7 +31,7 @@ class NotSeenError(DataError):
 class Partition(NamedTuple):
     """A part of the file at ``path`` (absolute, or a URL), which is called ``name`` in messages and has ``size`` bytes.
 
-    ``cut`` are the bytes, or the rows of a Parquet or Arrow file, from and before which it has what begins there; None:
+    ``cut`` are the bytes (of a Parquet or Arrow file the groups) from and before which it has what begins there; None:
     the whole file.
     """
 
@@ -49,19 +49,19 @@ def partitions_of(files: Sequence[str], count: int | None = None) -> list[Partit
     """
     sizes = [_sizes(path) for path in files]
     if count is None:
-        numbers = [max(1, min(len(ends) - 1, -(-size // _SIZE))) for size, ends in sizes]
+        numbers = [max(1, min(length, -(-size // _SIZE))) for size, length in sizes]
     else:
-        numbers = _shared_out(count, [size if len(ends) > 2 else 0 for size, ends in sizes])
+        numbers = _shared_out(count, [size if length > 1 else 0 for size, length in sizes])
     found: list[Partition] = []
-    for path, (size, ends), number in zip(files, sizes, numbers, strict=True):
+    for path, (size, length), number in zip(files, sizes, numbers, strict=True):
         whole = Partition(path if is_url(path) else os.path.abspath(path), path, size)
-        cuts = pairwise(ends[(len(ends) - 1) * k // number] for k in range(number + 1))
+        cuts = pairwise(length * k // number for k in range(number + 1))
         found += [whole] if number == 1 else [whole._replace(cut=cut) for cut in cuts]
     return found
 
 
-def _sizes(path: str) -> tuple[int, Sequence[int]]:
-    """Return the bytes of a file, and the places at which it can be cut, the ends among them: bytes or rows."""
+def _sizes(path: str) -> tuple[int, int]:
+    """Return the bytes of a file, and how many there are of what it is cut by, bytes or groups; 1: it cannot be cut."""
     if path == "-":
         raise UsageError(
             f"{STDIN} is read here, and partitions are read where the workers are",
@@ -75,13 +75,9 @@ def _sizes(path: str) -> tuple[int, Sequence[int]]:
         )
     if stream.start.startswith(COLUMNAR) and not stream.packed:
         from gdcli.table.columnar import Columnar
-        from gdcli.table.row_group_sizes import row_group_sizes
 
-        rows = Columnar(path, stream.start).rows
-        if stream.start.startswith(b"PAR1"):  # a group that is cut would be decoded twice
-            return stream.size, [*accumulate(row_group_sizes(path), initial=0)]
-        return stream.size, range(rows + 1)
-    return stream.size, range(2 if stream.is_whole else stream.size + 1)
+        return stream.size, Columnar(path, stream.start).groups.count()
+    return stream.size, 1 if stream.is_whole else stream.size
 
 
 def _shared_out(count: int, sizes: Sequence[int]) -> list[int]:

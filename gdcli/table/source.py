@@ -416,10 +416,6 @@ def _open(
             from gdcli.table.columnar import Columnar
 
             supply.close()
-            if is_url(path):
-                raise DataError(
-                    f"{path} is a Parquet or Arrow file, and is read from this machine alone", "copy it"
-                )
             return Columnar(path, supply.start, cut)
         if supply.start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
             from gdcli.table.json_lines import Objects

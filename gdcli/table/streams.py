@@ -43,7 +43,7 @@ STDIN = "standard input"
 
 
 class Cut(NamedTuple):
-    """A part of a file: what begins from ``start`` on and before ``end``, in bytes or in rows.
+    """A part of a file: what begins from ``start`` on and before ``end``, in bytes, row groups or record batches.
 
     Where lines are ``numbered`` they have the numbers of the whole file, else they count from the first of the part.
     """

@@ -37,6 +37,9 @@ class UrlFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return self.size is not None
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         with _told(self.name, OSError):
             return int(self._file.readinto(buffer))

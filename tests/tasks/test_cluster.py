@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,22 @@ def workers_keep_the_memory_of_what_they_computed(client: Any) -> None:
     assert pages < times or sys.platform != "linux"  # were it given back, some hundred for each
 
 
+def row_groups_are_read_where_the_workers_are(address: str, tmp_path: Path) -> None:
+    if find_spec("polars") is None or find_spec("pyarrow") is None:
+        return
+    import polars
+
+    frame = polars.DataFrame(
+        {name: column.tolist() for name, column in regression(900, 2, noise=0.3).items()}
+    )
+    frame.write_parquet(tmp_path / "rows.parquet", row_group_size=100)
+    frame.write_ipc(tmp_path / "rows.arrow", record_batch_size=100)
+    for name in ("rows.parquet", "rows.arrow"):
+        here = api.fit(MODEL, str(tmp_path / name), START, partitions=5)
+        for place in (str(tmp_path / name), f"local://{tmp_path / name}"):
+            assert told(api.fit(MODEL, place, START, partitions=5, cluster=address)) == told(here)
+
+
 def rows_that_are_needed_here_are_brought(address: str, rows: str) -> None:
     """A simplex along edges sees single rows, a search for a start some of them."""
     for options in ({"loss": "absolute"}, {"start": "auto"}):
@@ -167,6 +184,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         a_file_that_a_worker_cannot_see_is_named_with_the_worker(client, rows)
         urls_are_read_where_the_workers_are(address, client, rows)
         workers_keep_the_memory_of_what_they_computed(client)
+        row_groups_are_read_where_the_workers_are(address, tmp_path)
         rows_that_are_needed_here_are_brought(address, rows)
         what_is_derived_is_so_where_the_rows_are(address, tmp_path)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def csv(path: Path, columns: dict[str, Any]) -> str:
     return str(path)
 
 
+def columnar(frame: Any, path: Path, rows: int) -> None:
+    """Write a file with groups of so many rows."""
+    if path.suffix == ".parquet":
+        frame.write_parquet(path, row_group_size=rows)
+    else:
+        frame.write_ipc(path, record_batch_size=rows)
+
+
 @pytest.mark.parametrize("head", ["x,y", "# a comment\n\nx,y", "\ufeffx,y"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_parts_of_a_file_are_its_rows(tmp_path: Path, head: str, end: str) -> None:
@@ -62,28 +71,96 @@ def test_json_lines_are_cut_too(tmp_path: Path) -> None:
     assert list(itertools.chain(*found)) == list(range(50))
 
 
-def test_parquet_is_cut_between_its_row_groups(tmp_path: Path) -> None:
-    polars = pytest.importorskip("polars")
-    path = tmp_path / "rows.parquet"
-    frame = polars.DataFrame({"x": list(range(7000)), "y": [0.5] * 7000, "t": ["a"] * 7000})
-    frame.write_parquet(path, row_group_size=1000)
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_columnar_files_are_cut_by_their_groups(tmp_path: Path, kind: str) -> None:
+    polars, _ = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    path, rows = tmp_path / f"rows.{kind}", {"x": list(range(70_000)), "y": [0.5] * 70_000}
+    columnar(polars.DataFrame(rows), path, 10_000)
     parts = partitions_of([str(path)], 3)
     read = [read_partition(part, ASKED).columns for part in parts]
-    assert [columns.rows for columns in read] == [2000, 2000, 3000]
-    assert [x for columns in read for x in columns.take(0, 3000)[1].tolist()] == list(range(7000))
-    assert place_in(parts[1], ASKED, 1) == f"{path}:2002"
-    assert sum(read_partition(part, ASKED).read.rows for part in partitions_of([str(path)], 10)) == 7000
-    path.write_bytes(path.read_bytes()[:-8] + b"\xff\x00\x00\x00PAR1")
-    with pytest.raises(DataError, match="cannot read"):
-        partitions_of([str(path)], 3)
+    assert [columns.rows for columns in read] == [20_000, 20_000, 30_000]
+    assert [x for columns in read for x in columns.take(0, 30_000)[1].tolist()] == rows["x"]
+    assert place_in(parts[1], ASKED, 1) == f"{path}:20002"
+    assert [part.cut for part in partitions_of([str(path)])] == [None]
+    more = [read_partition(part, ASKED).read.rows for part in partitions_of([str(path)], 10)]
+    assert sum(more) == 70_000
+    assert more.count(0) == 3
 
 
-def test_arrow_is_cut_by_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_faults_of_columnar_files_have_their_row(tmp_path: Path, kind: str) -> None:
+    polars, _ = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    path, y = tmp_path / f"rows.{kind}", [0.5] * 5000
+    y[3210] = float("nan")
+    columnar(polars.DataFrame({"x": list(range(5000)), "y": y}), path, 1000)
+    with pytest.raises(DataError, match="row 3211: column y: the value is missing"):
+        api.fit("y ~ a*x", str(path), partitions=3)
+    assert api.fit("y ~ a*x", str(path), partitions=3, missing="skip").rows.lines == (f"{path}:3211",)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_only_what_is_wanted_is_copied_from_a_url(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polars, *_ = (pytest.importorskip(name) for name in ("polars", "pyarrow", "fsspec"))
+    rng = np.random.default_rng(0)
+    rows = {name: rng.random(80_000) for name in ("x", "y", "z", "other", "more")}
+    rows["site"] = np.repeat(np.array(["a", "b"]), 40_000)
+    path = tmp_path / f"rows.{kind}"
+    columnar(polars.DataFrame(rows), path, 10_000)
+    here, there, read = str(path), f"local://{path}", list[int]()
+    from gdcli.table.urls import UrlFile
+
+    def counted(self: UrlFile, buffer: memoryview, own: Any = UrlFile.readinto) -> int:
+        read.append(own(self, buffer))
+        return read[-1]
+
+    monkeypatch.setattr(UrlFile, "readinto", counted)
+    for model, parts in itertools.product(("y ~ a*x + b", "y ~ a*x + C(site)"), (None, 4)):
+        one, other = (api.fit(model, place, partitions=parts) for place in (here, there))
+        assert (one.run.best.at.x, one.run.best.at.value) == (other.run.best.at.x, other.run.best.at.value)
+    first, *_ = partitions_of([there], 4)
+    read.clear()
+    read_partition(first, ASKED)
+    ends = 2 * 65_536 + 9000  # the end of a Parquet file, where its footer is, is read each time it is opened
+    assert sum(read) < 1.1 * 2 / 5 * path.stat().st_size / 4 + ends
+
+
+def test_a_broken_footer_is_told(tmp_path: Path) -> None:
+    polars, _ = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    for kind in ("parquet", "arrow"):
+        path = tmp_path / f"rows.{kind}"
+        columnar(polars.DataFrame({"x": list(range(50)), "y": [0.5] * 50}), path, 10)
+        data = bytearray(path.read_bytes())
+        data[-10 if kind == "arrow" else -8] ^= 0x35
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=f"cannot read .*rows.{kind}: "):
+            partitions_of([str(path)], 3)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_broken_groups_are_told(tmp_path: Path, kind: str) -> None:
+    polars, _ = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    path = tmp_path / f"rows.{kind}"
+    columnar(polars.DataFrame({"x": list(range(50)), "y": [0.5] * 50}), path, 10)
+    sound, told = path.read_bytes(), 0
+    for at in range(8, len(sound), len(sound) // 40):
+        path.write_bytes(sound[:at] + bytes(255 - byte for byte in sound[at : at + 20]) + sound[at + 20 :])
+        try:
+            _ = [read_partition(part, ASKED) for part in partitions_of([str(path)], 3)]
+        except DataError as fault:
+            told += str(path) in fault.message
+    assert told > 5
+
+
+def test_partitions_of_columnar_files_need_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     polars = pytest.importorskip("polars")
-    path = tmp_path / "rows.arrow"
-    polars.DataFrame({"x": list(range(10)), "y": [0.5] * 10}).write_ipc(path)
-    read = [read_partition(part, ASKED).columns for part in partitions_of([str(path)], 3)]
-    assert [columns.take(0, 99)[1].tolist() for columns in read] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
+    columnar(polars.DataFrame({"x": [1.0, 2.0], "y": [2.0, 4.0]}), tmp_path / "rows.parquet", 1)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"rows\.parquet is .*: pyarrow is needed") as told:
+        partitions_of([str(tmp_path / "rows.parquet")], 2)
+    assert "install" in told.value.hint
+    assert api.fit("y ~ a*x", str(tmp_path / "rows.parquet")).run.best.at.x == pytest.approx([2])
 
 
 def test_faults_have_their_line_and_skipped_rows_too(tmp_path: Path) -> None:
