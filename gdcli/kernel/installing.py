@@ -35,7 +35,9 @@ def command(extra: str) -> str:
 
 
 def of(package: str) -> str:
-    """Return the command for a package that no extra has."""
+    """Return the command for a package: that of the extra that has it, if one does."""
+    for extra in (extra for extra, packages in EXTRAS.items() if package in packages):
+        return command(extra)
     prefix = Path(sys.prefix)
     is_of_pipx = (prefix / "pipx_metadata.json").exists()
     return f"{'pipx inject gdcli' if is_of_pipx else _installer(prefix)} {package}"

@@ -13,7 +13,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
@@ -51,9 +51,7 @@ class Columnar(Source):
             raise DataError(f"{path} is a {what} file: polars is needed to read it", hint)
         self.groups = ColumnarGroups(path, self._parquet)
         self._schema: dict[str, Any] = self._asked(
-            lambda: dict(
-                _chosen(self.groups.empty(), ["*"]).schema if is_url(path) else self._scan().collect_schema()
-            )
+            lambda: dict((self._lazy(self.groups.empty()) if is_url(path) else self._scan()).collect_schema())
         )
         self._columns = list(self._schema)
         self.titles = tuple(unicodedata.normalize("NFKC", name.strip()) for name in self._columns)
@@ -78,6 +76,11 @@ class Columnar(Source):
 
         path = os.path.abspath(self.name)  # not an address of anything else
         return (pl.scan_parquet if self._parquet else pl.scan_ipc)(path, glob=False)
+
+    def _lazy(self, found: Any) -> Any:
+        import polars as pl
+
+        return self._asked(lambda: pl.from_arrow(found).lazy())
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
         import polars as pl
@@ -135,19 +138,16 @@ class Columnar(Source):
         """Yield expressions of these columns for at most so many rows at a time, and how many rows precede these."""
         import polars as pl
 
-        if cut is None and not is_url(self.name):
-            chosen = self._scan().select(picked)
-            count = self._asked(lambda: self._scan().select(pl.len()).collect().item())
-            for start in range(0, count, rows):
-                yield start, self._asked(partial(_slice, chosen, start, rows))
-            return
-        first, last, is_numbered = cut or (0, self.groups.count(), False)
-        start = self.groups.rows_before(first) if is_numbered else 0
-        for table in self.groups.tables(columns, first, last, rows):
-            frame = self._asked(partial(_chosen, table, picked))
-            for part in frame.iter_slices(rows):
-                yield start, part
-                start += part.height
+        start, frames = 0, iter([self._scan()])
+        if cut is not None or is_url(self.name):
+            first, last, is_numbered = cut or (0, self.groups.count(), False)
+            start = self.groups.rows_before(first) if is_numbered else 0
+            frames = map(self._lazy, self.groups.batches(columns, first, last, rows))
+        for frame in frames:
+            count = self._asked(frame.select(pl.len()).collect).item()
+            for at in range(0, count, rows):
+                yield start + at, self._asked(frame.select(picked).slice(at, rows).collect)
+            start += count
 
     def _label(self, index: int) -> Any:
         """The column of labels as text, or as numbers where it has numbers."""
@@ -171,16 +171,6 @@ class Columnar(Source):
 
         values = [cell if math.isfinite(cell) else math.nan for cell in cells]
         wanted.kept(values, keys, row, fault)
-
-
-def _slice(chosen: Any, start: int, rows: int) -> Any:
-    return chosen.slice(start, rows).collect()
-
-
-def _chosen(table: Any, picked: Sequence[Any]) -> Any:
-    import polars as pl
-
-    return pl.from_arrow(table).select(picked)
 
 
 @contextmanager

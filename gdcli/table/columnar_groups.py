@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gdcli.kernel import installing
-from gdcli.kernel.errors import DataError, GdError
+from gdcli.kernel.errors import DataError
 from gdcli.table.streams import opened, size_of
+from gdcli.table.urls import told
 
 
 class ColumnarGroups:
@@ -33,50 +33,31 @@ class ColumnarGroups:
     def rows_before(self, group: int) -> int:
         """Return how many rows stand before a group (from 0)."""
         with self._reading([0]) as reader:
-            if self._is_parquet:
-                return sum(reader.metadata.row_group(k).num_rows for k in range(group))
-            return sum(reader.get_batch(k).num_rows for k in range(group))
+            of = reader.metadata.row_group if self._is_parquet else reader.get_batch
+            return sum(of(k).num_rows for k in range(group))
 
-    def tables(self, columns: Sequence[int], first: int, last: int, rows: int) -> Iterator[Any]:
-        """Yield pyarrow tables of these columns, by number, of the groups from ``first`` on and before ``last``.
+    def batches(self, columns: Sequence[int], first: int, last: int, rows: int) -> Iterator[Any]:
+        """Yield these columns, by number, of the groups from ``first`` on and before ``last`` as pyarrow batches.
 
-        Groups that are small are joined until they have ``rows`` rows.
+        Those of a Parquet file have at most so many ``rows``, those of an Arrow file are as they are.
         """
-        import pyarrow as pa
-
         with self._reading(columns) as reader:
-            held: list[Any] = []
-            for k in range(first, last):
-                if self._is_parquet:
-                    names = [reader.schema_arrow.names[i] for i in columns]
-                    held.append(reader.read_row_group(k, columns=names))
-                else:
-                    held.append(pa.Table.from_batches([reader.get_batch(k)]))
-                if k == last - 1 or sum(table.num_rows for table in held) >= rows:
-                    yield pa.concat_tables(held)
-                    held = []
+            if self._is_parquet:
+                names = [reader.schema_arrow.names[i] for i in columns]
+                yield from reader.iter_batches(rows, range(first, last), names)
+            else:
+                yield from map(reader.get_batch, range(first, last))
 
     @contextmanager
     def _reading(self, columns: Sequence[int] = ()) -> Iterator[Any]:
         """Open the file; of an Arrow file the batches will have these columns."""
-        try:
+        with opened(self._path) as raw, told(self._path, DataError):
             import pyarrow.ipc
             import pyarrow.parquet
-        except ImportError:
-            raise DataError(
-                f"{self._path} is a Parquet or Arrow file: pyarrow is needed to read parts of it, or a URL",
-                f"install it: {installing.command('cluster')}",
-            ) from None
-        try:
-            with opened(self._path) as raw:
-                file = io.BufferedReader(raw) if size_of(raw) else io.BytesIO(raw.read())  # type: ignore[type-var]
-                if self._is_parquet:
-                    yield pyarrow.parquet.ParquetFile(file)
-                else:
-                    options = pyarrow.ipc.IpcReadOptions(included_fields=sorted(columns))
-                    yield pyarrow.ipc.open_file(file, options=options)
-        except GdError:
-            raise
-        except Exception as fault:  # pyarrow has many kinds for a broken file
-            why = getattr(fault, "strerror", None) or str(fault).partition("\n")[0]
-            raise DataError(f"cannot read {self._path}: {why}") from None
+
+            file = io.BufferedReader(raw) if size_of(raw) else io.BytesIO(raw.read())  # type: ignore[type-var]
+            if self._is_parquet:
+                yield pyarrow.parquet.ParquetFile(file)
+            else:
+                options = pyarrow.ipc.IpcReadOptions(included_fields=list(columns))
+                yield pyarrow.ipc.open_file(file, options=options)

@@ -26,7 +26,7 @@ class UrlFile(io.RawIOBase):
     """
 
     def __init__(self, url: str) -> None:
-        with _told(url, DataError):
+        with told(url, DataError):
             system, path = _found(url)
             self._file: AbstractBufferedFile = system.open(path, "rb", block_size=_BLOCK)
             if "http" in system.protocol and not _gives_parts(url):
@@ -41,7 +41,7 @@ class UrlFile(io.RawIOBase):
         return self.size is not None
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        with _told(self.name, OSError):
+        with told(self.name, OSError):
             return int(self._file.readinto(buffer))
 
     def seek(self, at: int, whence: int = 0) -> int:
@@ -58,7 +58,7 @@ class UrlFile(io.RawIOBase):
 
 def matching(pattern: str) -> list[str]:
     """Return the URLs that a pattern names, sorted: itself where it names a file. Raises DataError."""
-    with _told(pattern, DataError):
+    with told(pattern, DataError):
         system, path = _found(pattern)
         if system.exists(path):
             return [pattern]
@@ -83,17 +83,17 @@ def _gives_parts(url: str) -> bool:
 
 
 @contextmanager
-def _told(url: str, error: type[DataError] | type[OSError]) -> Iterator[None]:
+def told(path: str, error: type[DataError] | type[OSError]) -> Iterator[None]:
     """Tell in one sentence what goes wrong, whatever package that comes from."""
     try:
         yield
     except ImportError as fault:
         missing = fault.__cause__ if isinstance(fault.__cause__, ImportError) else fault
         package = (missing.name or "").partition(".")[0]
-        told = f"it needs the package {package}, which is not installed"
-        raise DataError(f"cannot read {url}: {told}", f"install it: {installing.of(package)}") from None
+        why = f"it needs the package {package}, which is not installed"
+        raise DataError(f"cannot read {path}: {why}", f"install it: {installing.of(package)}") from None
     except Exception as fault:
-        raise error(f"cannot read {url}: {_why(fault)}" if error is DataError else _why(fault)) from None
+        raise error(f"cannot read {path}: {_why(fault)}" if error is DataError else _why(fault)) from None
 
 
 def _why(fault: BaseException) -> str:
