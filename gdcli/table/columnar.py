@@ -22,8 +22,9 @@ from gdcli.table.blocks import Label, Labels, RowBlock, Source, Wanted
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.columnar_groups import ColumnarGroups
 from gdcli.table.json_lines import as_label
-from gdcli.table.readers import has_polars, missing, relabelled, runs
+from gdcli.table.readers import missing, relabelled, runs
 from gdcli.table.streams import is_url
+from gdcli.table.urls import told
 
 if TYPE_CHECKING:
     from gdcli.table.streams import Cut
@@ -39,16 +40,12 @@ class Columnar(Source):
     def __init__(self, path: str, start: bytes, cut: Cut | None = None) -> None:
         self.name, self._cut = path, cut
         self._parquet = start.startswith(b"PAR1")
-        what = "Parquet" if self._parquet else "Arrow"
         if start.startswith(b"FEA1"):
             raise DataError(
                 f"{path} is a file of the old Feather format", "write it as Feather 2 (Arrow) or Parquet"
             )
-        if not has_polars():
-            from gdcli.kernel import installing
-
-            hint = f"install it: {installing.command('fast')}"
-            raise DataError(f"{path} is a {what} file: polars is needed to read it", hint)
+        with told(path, DataError):
+            import polars  # noqa: F401
         self.groups = ColumnarGroups(path, self._parquet)
         self._schema: dict[str, Any] = self._asked(
             lambda: dict((self._lazy(self.groups.empty()) if is_url(path) else self._scan()).collect_schema())

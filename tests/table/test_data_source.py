@@ -408,8 +408,8 @@ def test_parquet_and_arrow(suffix: str, tmp_path: Path, monkeypatch: pytest.Monk
     Path(path).write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match="cannot read"):
         read(open_table([path]))
-    monkeypatch.setattr("gdcli.table.columnar.has_polars", lambda: False)
-    with pytest.raises(DataError, match="polars is needed") as caught:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(DataError, match="needs the package polars") as caught:
         open_table([path])
     assert caught.value.hint == f"install it: {installing.command('fast')}"
 
