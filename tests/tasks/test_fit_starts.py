@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import exp, inf
+from random import Random
 from typing import Any
 
 import nist
@@ -295,3 +296,14 @@ def test_a_name_that_begins_a_column_is_told_of_it() -> None:
     with pytest.raises(UsageError) as caught:
         api.fit("y ~ a + b*temp", data)
     assert "; temp may be the column Temp_C; the columns are Temp_C, y" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_end_on_the_way_to_infinity_is_no_degenerate_minimum(seed: int) -> None:
+    # A line fits best, the limit of slow and high sines: at the end rounding hides how the sum falls on.
+    random = Random(seed)
+    t = [0.5 * k for k in range(12)]
+    y = [2 * exp(-0.7 * a) + 0.3 + random.gauss(0, 0.02) for a in t]
+    assert api.fit("y ~ a*sin(w*t + p)", {"t": t, "y": y}, start="auto").status is not Status.CONVERGED
+    found = api.fit("y ~ a**4", {"t": t, "y": [-v for v in y]}, start="auto")  # one that is a minimum
+    assert (found.status, found.certificate.kind) == (Status.CONVERGED, "degenerate")

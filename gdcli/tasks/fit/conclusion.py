@@ -22,8 +22,11 @@ from gdcli.objective.box import Box
 from gdcli.objective.divisors import pole_among
 from gdcli.objective.protocol import Objective
 from gdcli.objective.row_objective import RowObjective, added
+from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.fit_ends import CLOSE
+from gdcli.solve.run import quiet
+from gdcli.solve.scaling import inward, rescaled, units_at
 from gdcli.tasks.fit.fit_outcome import CorrectedPoints, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
@@ -113,7 +116,8 @@ def _judged(
     run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
     active = active_bounds(seen, run, ready.space)
     errors = errors_in_time(prepared, run.best.at.x, active)
-    certificate = by_residuals(certificate, errors, problem.linear, judging.factor)
+    by_residual = by_residuals(certificate, errors, problem.linear, judging.factor)
+    certificate = if_in_time(lambda: _by_floor(by_residual, errors, seen, run, ready.tol), by_residual)
     ranges = None
     if problem.loss in ("absolute", "quantile") and not active:
         from gdcli.tasks.fit.l1_vertex import prove
@@ -244,6 +248,24 @@ def by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) 
         return replace(told, estimated_gap=0.0, distance=None)
     # Where a step of the linear model could still take much away the point is not stationary, whatever the rank.
     return told if doubtful and left.misfit <= CLOSE * left.total else found
+
+
+def _by_floor(found: Certificate, errors: Errors, seen: Objective, run: RunResult, tol: float) -> Certificate:
+    """Return what is to be said of a degenerate end, or a corner of a smooth sum, where the Jacobian has full rank: the
+    kind is unknown where the floor of its valley does not rise both ways by more than ``tol`` of the value, as on a
+    parameter's way to infinity.
+    """
+    doubtful = found.kind is PointKind.DEGENERATE or (found.kind is PointKind.KINK and seen.is_smooth)
+    if not doubtful or errors.left is None or not errors.full_rank:
+        return found
+    from gdcli.solve.probe.valley import sides_of_floor
+
+    at, source = run.best.at, hessian_source(seen)
+    units = units_at(seen, with_hessian(seen, at, source), run.start.at)
+    there, begun = inward(at, units), inward(run.start.at, units)
+    with quiet(at.x):
+        sides = sides_of_floor(rescaled(seen, units), there, begun, tol * abs(at.value), source)
+    return found if sides.rises else replace(found, kind=PointKind.UNKNOWN, estimated_gap=None)
 
 
 def with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
