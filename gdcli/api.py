@@ -300,7 +300,8 @@ def predict(
 
     ``fitted``, its ``standard_error``, the band from ``low`` to ``high`` of an ``interval``, ``confidence`` (of the
     mean) or ``prediction`` (of one more row), and whether the row is ``extrapolated``, beyond those that were fitted.
-    Raises UsageError for a column that is missing and for a band that there is not, DataError for the data.
+    Of several responses the names begin with the left side, ``y1_fitted``. Raises UsageError for a column that is
+    missing and for a band that there is not, DataError for the data.
     """
     from gdcli.tasks.fit.group_predictions import predictions
 

@@ -15,7 +15,7 @@ from gdcli.kernel.number_format import label
 from gdcli.render.formats import Format, Shape
 from gdcli.tasks.fit.annotated_output import annotated
 from gdcli.tasks.fit.group_predictions import FittedGroups, wanted_of
-from gdcli.tasks.fit.prediction import CONFIDENCE, check, refuse_responses
+from gdcli.tasks.fit.prediction import CONFIDENCE, check
 from gdcli.tasks.fit.prepare import opened
 from gdcli.tasks.fit.request import FitRequest
 
@@ -47,7 +47,8 @@ def run(options: PredictOptions, env: Environment) -> int:
         Destination(options.output, env.stdout) as stream,
     ):
         wanted = wanted_of(found, table, interval, level, options.rows)
-        _write(options.written_as, table, wanted, (answer.model, interval, level), stream)
+        told = {"expression": answer.model, "interval": interval, "level": level}
+        _write(options.written_as, table, wanted, told | {"responses": answer.responses}, stream)
     return 0
 
 
@@ -72,17 +73,14 @@ def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer | Fi
 
         found = FitRecord.from_json(upgraded(stored.result))
         answer = fitted_answer(found)
-    refuse_responses(found.responses)
     if answer.factor is None and asked:
         why = found.unknown_errors or "it is of too many parameters, or of an earlier version"
         raise DataError(f"{stored.name} has no covariance of the parameters: {why}", "leave out --interval")
     return FittedGroups.of(answer, found.groups) if found.groups else answer
 
 
-def _write(
-    format: Format, table: DataTable, wanted: Wanted, told: tuple[str, str, float], stream: TextIO
-) -> None:
-    """Write rows as they are read, or all of them at the end; ``told`` are formula, interval and level."""
+def _write(format: Format, table: DataTable, wanted: Wanted, told: dict[str, Any], stream: TextIO) -> None:
+    """Write rows as they are read, or all of them at the end; ``told`` is the rest of the record."""
     if format.streams:
         for text in annotated(table, wanted, as_objects=format.shape is Shape.LINES):
             stream.write(text)
@@ -90,13 +88,8 @@ def _write(
     from gdcli.record.predictions import PredictionsRecord
 
     rows = tuple(chain.from_iterable(_rows(table, wanted)))
-    expression, interval, level = told
     columns = (*(wanted.by.columns if wanted.by else ()), *wanted.columns)
-    write(
-        PredictionsRecord(expression=expression, interval=interval, level=level, columns=columns, rows=rows),
-        format,
-        stream,
-    )
+    write(PredictionsRecord(**told, columns=columns, rows=rows), format, stream)
 
 
 def _rows(table: DataTable, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:

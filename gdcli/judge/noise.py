@@ -77,12 +77,10 @@ def noise_of_steps(
     root = np.ones(len(H)) if scale is None else np.sqrt(np.array(scale, dtype=float))
     if not (np.isfinite(H).all() and np.isfinite(S).all() and np.isfinite(root).all()):
         return None
-    values, basis = np.linalg.eigh(root[:, None] * H * root)
-    largest = float(np.abs(values).max(initial=0.0))
-    if not largest > 0.0 or values.min() < -1e-6 * largest:
+    curvatures = _curvatures(root[:, None] * H * root)
+    if curvatures is None:
         return None
-    kept = values > NEGLIGIBLE_VARIANCE * largest
-    values, basis = values[kept], basis[:, kept]
+    values, basis = curvatures
     per_row = basis.T @ (root[:, None] * S * root) @ basis
     C = _covariance(per_row, values, rates, batch, rows, response)
     excess = 0.5 * float(values @ np.diag(C))
@@ -105,13 +103,18 @@ def gap_to_minimum(hessian: Matrix, gradient: Vector) -> float | None:
     curved = np.diag(H) > 0.0
     unit = np.sqrt(np.where(curved, np.diag(H), 1.0))
     H, g = H / np.outer(unit, unit), g / unit
+    curvatures = _curvatures(H)
+    return None if curvatures is None else 0.5 * float(np.sum((curvatures[1].T @ g) ** 2 / curvatures[0]))
+
+
+def _curvatures(H: Array) -> tuple[Array, Array] | None:
+    """The eigenvalues and vectors of a Hessian that are not negligible; None where it is not that of a minimum."""
     values, basis = np.linalg.eigh(H)
     largest = float(np.abs(values).max(initial=0.0))
     if not largest > 0.0 or values.min() < -1e-6 * largest:
         return None
     kept = values > NEGLIGIBLE_VARIANCE * largest
-    along = basis[:, kept].T @ g
-    return 0.5 * float(np.sum(along**2 / values[kept]))
+    return values[kept], basis[:, kept]
 
 
 def _covariance(

@@ -291,6 +291,12 @@ def _check_products(model: Model, columns: Collection[str], given: Collection[st
                 )
 
 
+def no_column(name: str, columns: Collection[str], asking: str = "", span: Span | None = None) -> UsageError:
+    """Return the error for a name that is none of the ``columns``, with the option that is ``asking`` for it."""
+    hint = did_you_mean(name, [column for column in columns if column], columns_told(columns))
+    return UsageError(f"{asking}there is no column {name}", hint, span)
+
+
 def columns_told(columns: Collection[str]) -> str:
     """Return which columns there are, and how many have no name."""
     names = [name for name in columns if name]

@@ -101,6 +101,11 @@ class RowModel:
         """The row as if no column had errors."""
         return self if self.errors is None else self.errors.plain
 
+    def read_by(self, node: int) -> list[str]:
+        """Return the columns that a node of the graph reads."""
+        reached = {self.graph.keys[i] for i in self.graph.reach([node])}
+        return [name for name in self.columns if ("scalar", name) in reached]
+
     def depends(self, root: int) -> bool:
         return any(
             key in self.parameter_leaves for key in map(self.graph.keys.__getitem__, self.graph.reach([root]))

@@ -5,9 +5,9 @@ And the page of predictions: a row for each row, with its band, and what lies be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import harmless
 from gdcli.kernel.number_format import amount, column, error_cells, short, usual_decimals
@@ -260,11 +260,11 @@ _OF = {"confidence": "what is fitted, the mean", "prediction": "one more measure
 def predictions_page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> list[Line]:
     shown = found.rows[:MOST_PREDICTED]
     level = f"{100.0 * found.level:g} %"
-    lines = fact("predict", harmless(" ".join(found.expression.split())), width, "title")
+    models = {each.response: each.model for each in found.responses} or {"": found.expression}
+    lines: list[Line] = []
+    for text in models.values():
+        lines += fact("and" if lines else "predict", harmless(" ".join(text.split())), width, "title")
     lines += fact("band", f"{level} {found.interval}: of {_OF[found.interval]}", width)
-
-    def numbers(name: str, digits: int) -> list[str]:
-        return column([row[name] for row in shown], digits)
 
     def cells(name: str) -> Column:
         values = [row[name] for row in shown]
@@ -273,10 +273,7 @@ def predictions_page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> li
         return Column(harmless(name), column(values, 6), spare=4)
 
     columns = [cells(name) for name in found.columns]
-    columns.append(Column("fitted", numbers("fitted", 7)))
-    if any(row["standard_error"] is not None for row in shown):
-        columns.append(Column("std. error", numbers("standard_error", 4), spare=2))
-        columns += [Column("low", numbers("low", 6)), Column("high", numbers("high", 6))]
+    columns += [each for side in models for each in _said(shown, side)]
     beyond = ["extrapolated" if row["extrapolated"] else "" for row in shown]
     if any(beyond):
         columns.append(Column("", beyond, left=True, roles=["warn"] * len(beyond)))
@@ -289,3 +286,17 @@ def predictions_page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> li
         text = f"{amount(outside, 'row lies', 'rows lie')} beyond the rows that were fitted"
         lines += [[], *fact("extrapolated", text, width, "warn")]
     return lines
+
+
+def _said(shown: Sequence[Mapping[str, Any]], side: str) -> list[Column]:
+    """The columns of a response, whose left side the names begin with; one alone has no name."""
+    before = f"{side}_" if side else ""
+
+    def numbers(name: str, digits: int) -> list[str]:
+        return column([row[before + name] for row in shown], digits)
+
+    found = [Column(harmless(side) or "fitted", numbers("fitted", 7))]
+    if any(row[f"{before}standard_error"] is not None for row in shown):
+        found.append(Column("std. error", numbers("standard_error", 4), spare=6 if side else 2))
+        found += [Column(end, numbers(end, 6)) for end in ("low", "high")]
+    return found

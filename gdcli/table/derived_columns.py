@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.compile.runners import batch_function
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import np
 from gdcli.language import form
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import RELATIONS, Graph
-from gdcli.language.model_text import columns_told
+from gdcli.language.model_text import no_column
 from gdcli.language.row_condition import Compared, Joined, Said, Test, parts_of
 from gdcli.language.syntax import parse
 from gdcli.language.tree_names import check_calls, place_of_name
@@ -94,9 +94,7 @@ def expression(tree: Tree, columns: Sequence[str], constants: Mapping[str, Any] 
     check_calls(tree, (*columns, *given))
     for name in tree.names:
         if name not in columns and name not in given and name not in CONSTANTS:
-            known = [column for column in columns if column]
-            hint = did_you_mean(name, known, columns_told(columns))
-            raise UsageError(f"there is no column {name}", hint, place_of_name([tree], name))
+            raise no_column(name, columns, "", place_of_name([tree], name))
     used = tuple(name for name in tree.names if name in columns)
     graph = Graph()
     root = form.build_row(tree, graph, dict.fromkeys(used), given, {})
@@ -174,8 +172,7 @@ def _compared(symbol: str, left: ndarray, right: ndarray | float) -> Verdict:
 
 def _check_said(test: Said, columns: Sequence[str], date: Moments | None) -> None:
     if test.column not in columns:
-        hint = did_you_mean(test.column, [c for c in columns if c], columns_told(columns))
-        raise UsageError(f"there is no column {test.column}", hint, test.span)
+        raise no_column(test.column, columns, "", test.span)
     if date is not None:
         if not math.isfinite(date.number(test.text)):
             raise UsageError(

@@ -21,7 +21,7 @@ from gdcli.language import constraints, form
 from gdcli.language.graph import Graph, Key
 from gdcli.solve.registry import METHODS, direction
 from gdcli.solve.settings import BOOK_STEP_SIZES, Settings
-from gdcli.tasks.fit.row_sample import drawn_over, row_values
+from gdcli.tasks.fit.row_sample import over_of, row_values
 from gdcli.tasks.minimize import solve
 from gdcli.tasks.pipeline import flat_bounds
 from gdcli.tasks.problem import Problem
@@ -80,7 +80,7 @@ def of_rows(ready: Prepared, lr: float | None) -> Exploration:
     program = _of_graph("rowProgram", graph, row.loss, leaves, ready.problem.sign, count)
     ends = [node for node in (row.response, row.fitted) if node is not None]
     program += _written("rowSides", graph, {"values": ends}, leaves)
-    drawn = drawn_over(ready) if row.fitted is not None else None
+    drawn = over_of(ready.row) if row.fitted is not None else None
     over = None if drawn is None else list(row.columns).index(drawn)
     start = {name: ready.problem.start[name] for name in space.lengths}
     given = _common(space, ready.problem, lr) | {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import random
 from math import exp, log, pi
 from pathlib import Path
@@ -133,3 +135,67 @@ def test_the_file_may_stand_first(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert told[0] == told[1]
     assert "20 rows, each with 2 responses" in " ".join(told[0].split())
     assert "each response weighted by its own residual variance" in told[0]
+
+
+def stacked(data: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The rows of both responses below each other."""
+    return {"t": data["t"] * 2, "y": data["y1"] + data["y2"], "second": [0.0] * 20 + [1.0] * 20}
+
+
+@pytest.mark.parametrize("interval", ["confidence", "prediction"])
+@pytest.mark.parametrize("sigma", [None, "y1=0.05*(1 + t), y2=2"])
+def test_each_response_is_predicted_as_by_one_fit_to_all_rows(interval: str, sigma: str | None) -> None:
+    data, new = kinetics(), {"t": [0.5, 2.0, 9.0]}
+    found = api.fit(ONE, data, START, models=[OTHER], sigma=sigma)
+    rows = stacked(data)
+    told: dict[str, Any] = {"sigma": "where(second > 0, 2, 0.05*(1 + t))"}
+    if sigma is None:
+        rows["w"] = [1.0 / found.responses[int(k)].residual_sd ** 2 for k in rows["second"]]
+        told = {"weights": "w"}
+    one = api.fit("y ~ where(second > 0, B*(1 - exp(-k*t)), A*exp(-k*t))", rows, START, **told)
+    seen = api.predict(found, new, interval, 0.9)
+    assert seen["extrapolated"].tolist() == [False, False, True]
+    for number, side in enumerate(("y1", "y2")):
+        given = new | {"second": [float(number)] * 3}
+        if sigma is None:
+            given["w"] = [1.0 / found.responses[number].residual_sd ** 2] * 3
+        alone = api.predict(one, given, interval, 0.9)
+        for name in ("fitted", "standard_error", "low", "high"):
+            assert seen[f"{side}_{name}"] == pytest.approx(alone[name], rel=1e-6), (side, name)
+
+
+def test_new_rows_are_predicted_from_the_stored_answer(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = kinetics()
+    lines = (",".join(map(repr, row)) for row in zip(*data.values(), strict=True))
+    Path("k.csv").write_text(",".join(data) + "\n" + "\n".join(lines) + "\n")
+    Path("new.csv").write_text("place,t\nhere,1\nthere,7\n")
+    fit = ["fit", "max(y1, -9) ~ A*exp(-k*t)", "k.csv", "--model", "y2 ~ B", "--start", "A=1,k=1,B=10"]
+    assert run([*fit, "--format", "json", "--output", "fit.json"]) == 0
+    Path("k.csv").unlink()
+    assert run(["predict", "fit.json", "new.csv", "--format", "csv", "--interval", "prediction"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    parts = ("fitted", "standard_error", "low", "high")
+    names = [f"{side}_{part}" for side in ("max(y1, -9)", "y2") for part in parts]
+    assert list(rows[0]) == ["place", "t", *names, "extrapolated"]
+    assert [row["extrapolated"] for row in rows] == ["0", "1"]
+    assert run(["predict", "fit.json", "new.csv", "--format", "json", "--interval", "prediction"]) == 0
+    text = capsys.readouterr().out
+    told = json.loads(text)
+    assert [part["response"] for part in told["responses"]] == ["max(y1, -9)", "y2"]
+    for row, same in zip(rows, told["rows"], strict=True):
+        assert [float(row[name]) for name in names] == [same[name] for name in names]
+    assert run(["predict", "fit.json", "new.csv", "--interval", "prediction"]) == 0
+    page = capsys.readouterr().out
+    assert "and           y2 ~ B" in page
+    assert "1 row lies beyond the rows" in page
+    Path("told.json").write_text(text)
+    assert run(["show", "told.json"]) == 0
+    assert capsys.readouterr().out == page
+
+
+def test_a_formula_without_columns_predicts_nothing_of_rows() -> None:
+    with pytest.raises(UsageError, match="the formula reads no column"):
+        api.predict(api.fit("y ~ c", {"y": [1.0, 2.0, 4.0]}), {"t": [1.0]})

@@ -142,7 +142,8 @@ class _Delimited:
         )
         self.units: str = first.units if self.has_text else ""
         self.cells = len(table.titles)
-        self.names = [_free(name, table.titles) for name in wanted]
+        free = [_free(name, table.titles) for name in wanted]
+        self.names = [f'"{name}"' if self.delimiter in name else name for name in free]
 
     def _cell(self, value: float | bool, nothing: str = "") -> str:
         return _cell(value, nothing).replace(".", self._decimal)

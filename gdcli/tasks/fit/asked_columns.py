@@ -15,10 +15,11 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.language.model_text import Model, columns_told, place_of
+from gdcli.kernel.errors import Span, UsageError
+from gdcli.language.model_text import Model, no_column, place_of
 from gdcli.language.row_condition import EXAMPLE, read_condition
 from gdcli.language.syntax import parse
+from gdcli.language.values import split
 from gdcli.table.categories import Codes, Contrasts, Indicator
 from gdcli.table.dates import OPTION, DateForm, dated, read_option
 from gdcli.table.derived_columns import Condition, Recipe, expression
@@ -97,8 +98,7 @@ class AskedColumns:
         names, titles = self.table.names, self.table.titles
         if column in names or column in titles:
             return column if column in names else names[titles.index(column)] or column
-        hint = did_you_mean(column, [name for name in names if name], columns_told(names))
-        raise UsageError(f"{what}: there is no column {column}", hint)
+        raise no_column(column, names, f"{what}: ")
 
     def keep(self, text: str, option: str = "--rows") -> None:
         """Keep only the rows of a range, ``10:200``, or those of which a condition holds. Raises UsageError."""
@@ -140,6 +140,21 @@ def asked_of(
     for text in rows:
         found.keep(text)
     return found
+
+
+def sigmas_of(text: str | None, sides: Sequence[str]) -> list[str]:
+    """The standard deviation of each response: that of all, or those after their left sides, ``y1=0.1,y2=0.05*y2``."""
+    if text is None:
+        return []
+    pairs = [re.split(r"(?<![<>=!])=(?!=)", text[a:b], maxsplit=1) for a, b in split(text, "--sigma")]
+    if all(len(pair) == 1 for pair in pairs):
+        return [text] * len(sides)
+    found = {" ".join(pair[0].split()): pair[-1].strip() for pair in pairs}
+    for name in [*found, *sides]:
+        if name not in found or name not in sides:
+            told = f"--sigma leaves out {name}" if name in sides else f"--sigma: {name} is no response"
+            raise UsageError(told, f"for example --sigma '{', '.join(f'{side}=0.1' for side in sides)}'")
+    return [found[side] for side in sides]
 
 
 def with_levels(

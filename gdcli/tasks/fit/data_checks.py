@@ -133,10 +133,7 @@ def group_ranges(row: RowModel, residuals: GroupedResiduals) -> dict[str, tuple[
 def read_by_formula(row: RowModel) -> list[str]:
     """Return the columns that the formula reads, none where there is no ~."""
     row = row.plain
-    if row.response is None:
-        return []
-    reached = {row.graph.keys[i] for i in row.graph.reach([row.predictor])}
-    return [name for name in row.columns if ("scalar", name) in reached]
+    return [] if row.response is None else row.read_by(row.predictor)
 
 
 def _first(values: Vector, bad: Callable[[Any], Any]) -> int | None:

@@ -28,7 +28,7 @@ from gdcli.tasks.fit.fit_outcome import Diagnostics, FTest, LabelFigures, Residu
 from gdcli.tasks.fit.likelihoods import Seen, column
 from gdcli.tasks.fit.nesting import whole_test
 from gdcli.tasks.fit.profile_intervals import profile_of
-from gdcli.tasks.fit.row_sample import drawn_over
+from gdcli.tasks.fit.row_sample import over_of
 from gdcli.tasks.fit.some_rows import ALL, RowsSeen, directions, rows_seen
 from gdcli.tasks.problem import listed
 
@@ -97,7 +97,7 @@ def residual_checks(prepared: Prepared, x: Vector) -> ResidualChecks | None:
     """
     if prepared.row.residual is None or prepared.row.fitted is None:
         return None
-    objective, over = RowObjective(prepared.row, prepared.data), drawn_over(prepared)
+    objective, over = RowObjective(prepared.row, prepared.data), over_of(prepared.row)
     found = [float(r) for values in objective.vectors("jacobian", x) for r in values[-1]]
     weights = [float(w) for _, some in objective.vectors("weighing", x) for w in some]
     rows = [i for i, w in enumerate(weights) if w]  # the others were not fitted
@@ -260,7 +260,7 @@ def _strange(prepared: Prepared, seen: RowsSeen, rank: int) -> str:
 
 
 def _alike(prepared: Prepared, seen: RowsSeen) -> str:
-    over, basis = drawn_over(prepared), directions(seen.jacobian).basis
+    over, basis = over_of(prepared.row), directions(seen.jacobian).basis
     orders = {"as the rows stand": np.arange(len(seen.residuals))}
     if over is not None:
         cells = np.array(column(prepared.data, over))[seen.numbers]

@@ -12,11 +12,12 @@ from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.vectors import Array, np
 from gdcli.table.at_hand import table_at_hand
 from gdcli.table.blocks import Label
+from gdcli.table.number_cells import shown
 from gdcli.table.row_groups import Groups
 from gdcli.table.source import open_table
 from gdcli.tasks.fit.annotated_output import Wanted
 from gdcli.tasks.fit.asked_columns import asked_again
-from gdcli.tasks.fit.prediction import PREDICTED, FittedAnswer, bands, check, refuse_responses
+from gdcli.tasks.fit.prediction import PREDICTED, FittedAnswer, bands, check, said_of
 from gdcli.tasks.fit.prepare import columns_of
 from gdcli.tasks.python_problem import columns_at_hand
 
@@ -77,9 +78,10 @@ def wanted_of(
     """Return what is said of the ``rows`` of a table that are kept. Raises UsageError for a column it does not have."""
     answer = found.first if isinstance(found, FittedGroups) else found
     asked = asked_again(table, answer.levels, answer.dates, answer.constants, rows)
-    row = answer.row(interval, asked.names, asked)
+    said = said_of(answer, interval, level, asked.names, asked)
     if not isinstance(found, FittedGroups):
-        return Wanted(PREDICTED, row.columns, bands(found, row, interval, level))
+        return said
+    row = answer.row(interval, asked.names, asked)
     groups = Groups(found.by, found.answers)
     answers = list(found.answers.values())
 
@@ -89,7 +91,7 @@ def wanted_of(
         if isinstance(answer, str):
             source, line = groups.first(number)
             key = groups.keys[number]
-            labels = ", ".join(f"{c} = {_told(v)}" for c, v in zip(found.by, key, strict=True))
+            labels = ", ".join(f"{c} = {shown(v)}" for c, v in zip(found.by, key, strict=True))
             raise DataError(
                 f"{table.sources[source].name}:{line}: {labels}: {answer}", _leave_out(found, key)
             )
@@ -100,19 +102,19 @@ def wanted_of(
 
 def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> dict[str, Array]:
     """Return what a fit says of rows at hand or in files; see `gdcli.api.predict`."""
-    refuse_responses(outcome.responses)
     answer, given = FittedAnswer.of(outcome), columns_at_hand(data)
     check(answer, interval, level)
     weighting = answer.sigma or answer.weights
     made = answer.categories or answer.dates or (weighting is not None and weighting not in given)
     if isinstance(given, Mapping) and not (made or outcome.groups):
-        row = answer.row(interval, list(given))
-        with columns_of({name: given[name] for name in row.columns}) as columns:
-            return dict(bands(answer, row, interval, level)(columns.take(0, columns.rows)))
+        said = said_of(answer, interval, level, list(given))
+        with columns_of({name: given[name] for name in said.columns}) as columns:
+            return dict(said.values(columns.take(0, columns.rows)))
     whole = FittedGroups.of(answer, outcome.groups) if outcome.groups else answer
     with table_at_hand(given) if isinstance(given, Mapping) else open_table(tuple(given)) as table:
-        found = [values for _, values in wanted_of(whole, table, interval, level).of(table)]
-    return {name: np.concatenate([part[name] for part in found]) for name in PREDICTED}
+        wanted = wanted_of(whole, table, interval, level)
+        found = [values for _, values in wanted.of(table)]
+    return {name: np.concatenate([part[name] for part in found]) for name in wanted.names}
 
 
 def _by_group(
@@ -129,11 +131,7 @@ def _by_group(
 
 
 def _leave_out(found: FittedGroups, key: Sequence[Label]) -> str:
-    known = ", ".join(" ".join(map(_told, each)) for each in list(found.answers)[:_NAMED])
+    known = ", ".join(" ".join(map(shown, each)) for each in list(found.answers)[:_NAMED])
     more = ", ..." if len(found.answers) > _NAMED else ""
-    cell = f'"{key[0]}"' if isinstance(key[0], str) else _told(key[0])
+    cell = f'"{key[0]}"' if isinstance(key[0], str) else shown(key[0])
     return f"the groups are {known}{more}; --rows '{found.by[0]} != {cell}' leaves out others"
-
-
-def _told(value: Label) -> str:
-    return value if isinstance(value, str) else f"{value:g}"

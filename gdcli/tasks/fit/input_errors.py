@@ -10,14 +10,13 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
 from gdcli.kernel.vectors import np
 from gdcli.language.form import build_row
-from gdcli.language.functions import CONSTANTS
-from gdcli.language.model_text import Model, columns_told, place_of
+from gdcli.language.model_text import Model, no_column
 from gdcli.language.syntax import Tree, parse
-from gdcli.language.tree_names import check_calls
 from gdcli.objective.corrected_rows import CorrectedRows
 from gdcli.objective.errors_in_columns import with_errors
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE
+from gdcli.table.derived_columns import expression
 
 OPTION = "--sigma-x"
 _EXAMPLE = "for example --sigma-x x=0.1, or --sigma-x x=COLUMN"
@@ -57,11 +56,7 @@ def columns_wanted(
     for name, tree in sigmas.items():
         place = Span(tree.text, 0, len(name), OPTION)
         if name not in columns:
-            raise UsageError(
-                f"{OPTION}: there is no column {name}",
-                did_you_mean(name, columns, columns_told(columns)),
-                place,
-            )
+            raise no_column(name, columns, f"{OPTION}: ", place)
         if model.left is not None and name in model.left.names:
             raise UsageError(
                 f"{name} is what is measured: its errors are those of --sigma",
@@ -70,15 +65,7 @@ def columns_wanted(
             )
         if name not in used:
             raise UsageError(f"the model does not have the column {name}", did_you_mean(name, used), place)
-        check_calls(tree, (*columns, *CONSTANTS))
-        other = next((n for n in tree.names if n not in columns and n not in CONSTANTS), None)
-        if other is not None:
-            raise UsageError(
-                f"{OPTION}: there is no column {other}",
-                did_you_mean(other, columns, columns_told(columns)),
-                place_of(model._replace(left=None, right=tree), other),
-            )
-        wanted += [n for n in tree.names if n in columns]
+        wanted += expression(tree, columns).numbers
     return wanted
 
 

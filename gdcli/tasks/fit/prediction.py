@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.distributions import student_t_quantile
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import Array, np
 from gdcli.language.category_calls import Levels
@@ -25,19 +25,17 @@ from gdcli.language.parts import read_parts
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.annotated_output import Wanted
+from gdcli.tasks.fit.asked_columns import sigmas_of
 from gdcli.tasks.fit.request import check_level
 from gdcli.tasks.fit.row_sample import RowsInPlace
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.asked_columns import AskedColumns
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.fit_outcome import FitOutcome, ResponsePart
 
 CONFIDENCE, PREDICTION = "confidence", "prediction"
 # The columns of what is predicted.
 PREDICTED = ("fitted", "standard_error", "low", "high", "extrapolated")
-
-
-NOTHING: Mapping[str, Any] = {}
 
 
 class FittedAnswer(NamedTuple):
@@ -52,40 +50,55 @@ class FittedAnswer(NamedTuple):
     model: str
     let: tuple[str, ...]
     constants: Mapping[str, Any]
-    matrices: Mapping[str, Sequence[str]]
-    lengths: Mapping[str, int | None]
-    x: Sequence[float]
     loss: str
     weights: str | None
     sigma: str | None
-    factor: Sequence[Sequence[float]] | None
     scale: float | None
+    matrices: Mapping[str, Sequence[str]]
+    lengths: Mapping[str, int | None]
+    x: Sequence[float]
+    factor: Sequence[Sequence[float]] | None
     dof: float
     ranges: Mapping[str, Sequence[float]]
-    categories: Mapping[str, tuple[str, Mapping[str, str]]] = NOTHING
-    dates: Mapping[str, tuple[str, str, bool | None, str | None]] = NOTHING
+    categories: Mapping[str, tuple[str, Mapping[str, str]]]
+    dates: Mapping[str, tuple[str, str, bool | None, str | None]]
+    responses: Sequence[ResponsePart]
+
+    @classmethod
+    def of_problem(cls, problem: Any, residual_sd: float | None, *rest: Any) -> FittedAnswer:
+        """Return the answer to a problem as it was asked, or as its record tells it; ``rest`` are the other fields."""
+        texts = problem.expression, tuple(problem.let or ()), problem.constants, problem.loss or ""
+        scale = 1.0 if problem.sigma and not problem.scale_sigma else residual_sd
+        return cls(*texts, problem.weights, problem.sigma, scale, *rest)
 
     @classmethod
     def of(cls, outcome: FitOutcome) -> FittedAnswer:
         problem, found = outcome.problem, outcome.statistics
-        scale = None if found is None else found.residual_sd
-        return cls(
-            problem.expression,
-            problem.let,
-            problem.constants,
+        return cls.of_problem(
+            problem,
+            None if found is None else found.residual_sd,
             problem.matrices,
             outcome.space.lengths,
             list(map(float, outcome.run.best.at.x)),
-            problem.loss,
-            problem.weights,
-            problem.sigma,
             None if found is None else found.errors.factor,
-            1.0 if problem.sigma and not problem.scale_sigma else scale,
             float("inf") if found is None else found.errors.dof,
             outcome.ranges,
             {text: (levels.base, levels.parameters) for text, levels in problem.categories.items()},
             problem.dates,
+            outcome.responses,
         )
+
+    def by_response(self) -> dict[str, FittedAnswer]:
+        """Return the answer of each of several ``responses``, by its left side; that of one alone is without name."""
+        if not self.responses:
+            return {"": self}
+        sides, found = [part.response for part in self.responses], {}
+        sigmas = sigmas_of(self.sigma, sides)
+        for k, part in enumerate(self.responses):
+            sigma = sigmas[k] if sigmas else None
+            scale = self.scale if sigma or self.scale is None else self.scale * part.residual_sd
+            found[part.response] = self._replace(model=part.model, sigma=sigma, scale=scale, responses=())
+        return found
 
     @property
     def levels(self) -> dict[str, Levels]:
@@ -123,8 +136,6 @@ class FittedAnswer(NamedTuple):
         try:
             if text not in columns and asked is not None:
                 text = asked.column(text, f"--{option}")
-            elif text not in columns:
-                raise UsageError(f"the new rows have no column {text}", columns_told(columns))
         except UsageError as error:
             if not self.sigma:
                 return None
@@ -158,12 +169,33 @@ def check(answer: FittedAnswer, interval: str, level: float) -> None:
         )
 
 
-def refuse_responses(responses: Sequence[object]) -> None:
-    if responses:
-        raise UsageError(
-            "the fit is of several responses, and new rows are predicted by one formula",
-            "fit one of them, with the parameters in --set, and predict by that",
-        )
+def said_of(
+    answer: FittedAnswer,
+    interval: str,
+    level: float,
+    columns: Sequence[str],
+    asked: AskedColumns | None = None,
+) -> Wanted:
+    """Return what is said of rows with these ``columns``: of each of several responses, under its left side and _.
+
+    Whether a row is extrapolated is said once, for all of them. Raises as `FittedAnswer.row`.
+    """
+    answers = answer.by_response()
+    rows = {side: one.row(interval, columns, asked) for side, one in answers.items()}
+    needed = tuple(dict.fromkeys(name for row in rows.values() for name in row.columns))
+    if not needed:
+        raise UsageError("the formula reads no column, and says the same of every row", "gd show has it")
+    said = {
+        f"{side}_" if side else "": bands(answers[side], replace(row, columns=needed), interval, level)
+        for side, row in rows.items()
+    }
+    *told, beyond = PREDICTED
+
+    def values(arrays: list[Any]) -> dict[str, Array]:
+        found = ((before, says(arrays)) for before, says in said.items())
+        return {n if n == beyond else before + n: each for before, one in found for n, each in one.items()}
+
+    return Wanted([*(before + name for before in said for name in told), beyond], needed, values)
 
 
 def predicted(outcome: FitOutcome, row: RowModel) -> Wanted:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass, replace
-from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.vectors import Array, np, one_thread
-from gdcli.language.model_text import columns_told
+from gdcli.language.model_text import no_column
 from gdcli.table.blocks import Columns, Labels, coded, listed
 from gdcli.table.number_cells import EXACT
 from gdcli.table.row_groups import Groups, LeftOut
@@ -138,8 +138,7 @@ def grouped(
 def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str]) -> None:
     for k, column in enumerate(by):
         if column not in names and column not in titles:
-            hint = did_you_mean(column, names, columns_told(names))
-            raise UsageError(f"--by: there is no column {column}", hint)
+            raise no_column(column, names, "--by: ")
         if column in by[:k]:
             raise UsageError(f"--by names {column} twice", "once is enough")
 

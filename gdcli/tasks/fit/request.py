@@ -407,17 +407,14 @@ def request_from(
     known = {f.name for f in fields(FitSettings)}
     options = checked_options(options, sorted(asked | known), ["start"])
     texts: dict[str, Any] = {k: v for k, v in options.items() if k in asked}
-    for name in ("constants", "bounds", "columns", "sigma_x"):
-        if name in texts:
-            texts[name] = _texts(texts[name])
-    for name in ("let", "subject_to", "by", "share", "models", "prior", "derive", "rows", "dates"):
-        if isinstance(texts.get(name), str):
-            texts[name] = (texts[name],)
+    several = ("let", "subject_to", "by", "share", "models", "prior", "derive", "rows", "dates")
+    for name in {"constants", "bounds", "columns", "sigma_x", *several} & set(texts):
+        texts[name] = _texts(texts[name])
     if isinstance(texts.get("contour"), str):
         texts["contour"] = texts["contour"].split(",")
     texts["contour"] = tuple(str(name).strip() for name in texts.get("contour", ()))
     if start is not None:
-        texts["start"] = (start,) if isinstance(start, str) else _texts(start)
+        texts["start"] = _texts(start)
     for name in {"weights", "sigma"} & set(texts):
         texts[name] = repr(float(texts[name])) if isinstance(texts[name], (int, float)) else texts[name]
         if not isinstance(texts.get(name, ""), str):

@@ -11,7 +11,6 @@ parameters are found in turns, until the variances no longer change. Where their
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -21,12 +20,12 @@ from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array, np
 from gdcli.language.model_text import parse_model
-from gdcli.language.values import split
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
 from gdcli.table.blocks import Columns
-from gdcli.tasks.fit.asked_columns import asked_of
+from gdcli.tasks.fit.asked_columns import asked_of, sigmas_of
+from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResponsePart, RowCount
 from gdcli.tasks.fit.prepare import ParsedFit, Plan, Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import WALD, FitRequest, FitSettings
@@ -97,7 +96,7 @@ def prepared_responses(
     models = tuple(dict.fromkeys((request.model, *request.models) if request.model else request.models))
     sides = _checked(request, settings, models)
     made = _free_names(models, request)
-    sigmas = _sigmas(request.sigma, sides)
+    sigmas = sigmas_of(request.sigma, sides)
     one = replace(request, model=_chosen(models, made[0]), models=(), source="", sigma=None)
     asked = read_request(replace(one, sigma=made[1]) if sigmas else replace(one, weights=made[1]), settings)
     stacked = _Stacked(request, settings, asked, made, sigmas)
@@ -108,33 +107,14 @@ def prepared_responses(
         columns = [np.tile(arrays[rows.data.names.index(name)], count) for name in names]
         number, weights = np.repeat(np.arange(float(count)), n), np.ones(count * n)
         data = Columns((*names, *made), [*columns, number, weights])
-
-        def place(row: int) -> str:
-            return rows.place(row % n)
-
         counted = RowCount(count * n, rows.counted.skipped, rows.counted.lines)
         plan = _plan(asked, data.names)
         if sigmas:
             weights[:] = np.concatenate([arrays[rows.data.names.index(name)] for name in sigmas])
         else:
             _set_weights(weights, number, _spreads(plan.row, data, sides))
-        prepared = ready(plan, data, counted, place, searching)
+        prepared = ready(plan, data, counted, lambda row: rows.place(row % n), searching)
         yield SeveralResponses(prepared, models, sides, number, weights, made, request.sigma)
-
-
-def _sigmas(text: str | None, sides: Sequence[str]) -> list[str]:
-    """The standard deviation of each response: that of all, or those after their left sides, ``y1=0.1,y2=0.05*y2``."""
-    if text is None:
-        return []
-    pairs = [re.split(r"(?<![<>=!])=(?!=)", text[a:b], maxsplit=1) for a, b in split(text, "--sigma")]
-    if all(len(pair) == 1 for pair in pairs):
-        return [text] * len(sides)
-    found = {" ".join(pair[0].split()): pair[-1].strip() for pair in pairs}
-    for name in [*found, *sides]:
-        if name not in found or name not in sides:
-            told = f"--sigma leaves out {name}" if name in sides else f"--sigma: {name} is no response"
-            raise UsageError(told, f"for example --sigma '{', '.join(f'{side}=0.1' for side in sides)}'")
-    return [found[side] for side in sides]
 
 
 def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
@@ -263,6 +243,7 @@ def _told(fit: SeveralResponses, outcome: FitOutcome, turns: int) -> FitOutcome:
     if found is not None:
         found = replace(found, tss=None, tss_about_zero=None, estimated=found.estimated + variances)
     start = fit.prepared.problem.start
+    ranges = ranges_of(fit.prepared.row, fit.prepared.data)
     typed = replace(problem, models=fit.models, weights=None, sigma=fit.sigma, start=start)
     return replace(
         outcome,
@@ -270,4 +251,5 @@ def _told(fit: SeveralResponses, outcome: FitOutcome, turns: int) -> FitOutcome:
         message=message,
         statistics=found,
         responses=tuple(part for part, _ in _parts(fit, outcome)),
+        ranges={name: ends for name, ends in ranges.items() if name not in fit.made},
     )

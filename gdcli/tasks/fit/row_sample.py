@@ -74,7 +74,7 @@ def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
     if data.rows > MOST:
         random = np.random.default_rng(prepared.problem.seed)
         chosen = np.sort(random.choice(data.rows, MOST, replace=False, shuffle=False))
-    over = drawn_over(prepared)
+    over = over_of(row)
     objective = RowObjective(row.plain, data)
     measured, fitted, places, sigma = [], [], [], []
     ends = np.array([np.inf, -np.inf])
@@ -133,16 +133,10 @@ def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[
     return " ".join(model.partition("~")[2].split()), logits.tolist(), curve
 
 
-def drawn_over(prepared: Prepared) -> str | None:
-    """Return the one column on which what the model says depends, None where there are several or none."""
-    return over_of(prepared.row.plain)
-
-
 def over_of(row: RowModel, but: Sequence[str] = ()) -> str | None:
-    """Return the same of a row, not looking at the columns ``but``."""
-    assert row.fitted is not None
-    reached = {row.graph.keys[i] for i in row.graph.reach([row.fitted])}
-    found = [name for name in row.columns if ("scalar", name) in reached and name not in but]
+    """Return the one column on which what the model says depends, None for several or none; not those in ``but``."""
+    assert row.plain.fitted is not None
+    found = [name for name in row.plain.read_by(row.plain.fitted) if name not in but]
     return found[0] if len(found) == 1 else None
 
 
