@@ -256,12 +256,13 @@ def _by_floor(found: Certificate, errors: Errors, seen: Objective, run: RunResul
     parameter's way to infinity.
     """
     doubtful = found.kind is PointKind.DEGENERATE or (found.kind is PointKind.KINK and seen.is_smooth)
-    if not doubtful or errors.left is None or not errors.full_rank:
+    source = hessian_source(seen)
+    if not doubtful or errors.left is None or not errors.full_rank or source is CurvatureSource.NONE:
         return found
     from gdcli.solve.probe.valley import sides_of_floor
 
-    at, source = run.best.at, hessian_source(seen)
-    units = units_at(seen, with_hessian(seen, at, source), run.start.at)
+    at = with_hessian(seen, run.best.at, source)
+    units = units_at(seen, at, run.start.at)
     there, begun = inward(at, units), inward(run.start.at, units)
     with quiet(at.x):
         sides = sides_of_floor(rescaled(seen, units), there, begun, tol * abs(at.value), source)
