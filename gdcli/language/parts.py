@@ -51,10 +51,10 @@ def read_parts(
 
 def _part(text: str, option: str) -> tuple[str, Tree]:
     """Return the name and the tree of one part; places in the tree are those of the whole text."""
-    typed, equals, _ = text.partition("=")
+    typed, _, formula = text.partition("=")
     name = typed.strip()
     begin = len(typed) + 1
-    if not equals or text[begin : begin + 1] == "=" or not name.isidentifier() or name.startswith("_"):
+    if not formula.strip() or formula.startswith("=") or not name.isidentifier() or name.startswith("_"):
         span = Span(text, 0, max(1, len(typed)), option)
         raise UsageError(f"{option} takes NAME=EXPR", EXAMPLE.format(option), span)
     name = normal(name)

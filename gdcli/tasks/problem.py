@@ -200,7 +200,7 @@ def problem_with(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts)
     trees = (tree, *(each.whole for each in relations))
     names = _variables(trees, known, given)
     if asked.let:
-        check_used(asked.let, trees)
+        check_used(asked.let, trees, given)
     ends: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     if typed.bounds or relations:
@@ -229,22 +229,24 @@ def problem_with(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts)
     return replace(problem, start=random_start(tree, names, known, ends, asked.seed, hint))
 
 
-def check_used(let: Sequence[str], trees: Sequence[Tree]) -> None:
-    """Raise UsageError for a named part that nothing uses."""
+def check_used(
+    let: Sequence[str], trees: Sequence[Tree], given: Sequence[TypedValue], columns: Collection[str] = ()
+) -> None:
+    """Raise UsageError for a named part that nothing uses, that is a column too, or that has a start ``given``."""
     if not let:
         return
-    from gdcli.language import tree_names
     from gdcli.language.parts import read_parts
+    from gdcli.language.tree_names import all_nodes, name_of, with_parts
 
-    used = {
-        tree_names.name_of(node)
-        for tree in tree_names.with_parts(trees)
-        for node in tree_names.all_nodes(tree.root)
-    }
+    used = {name_of(node) for tree in with_parts(trees) for node in all_nodes(tree.root)}
+    starts = {entry.name: entry.span for entry in given}
     for text, name in zip(let, read_parts(tuple(let)), strict=True):
-        if name not in used:
-            place = Span(text, 0, text.index("="), "--let")
-            raise UsageError(f"--let gives {name}, which nothing uses", "leave it out", place)
+        if name in starts:
+            raise UsageError(f"--start gives {name}, which --let computes", "leave it out", starts[name])
+        if name in columns or name not in used:
+            what = "which is a column of the data" if name in columns else "which nothing uses"
+            hint = "rename one of them" if name in columns else "leave it out"
+            raise UsageError(f"--let gives {name}, {what}", hint, Span(text, 0, text.index("="), "--let"))
 
 
 def with_names(given: Sequence[TypedValue], names: Sequence[str]) -> Sequence[TypedValue]:

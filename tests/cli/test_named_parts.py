@@ -120,3 +120,21 @@ def test_parts_that_nothing_uses_are_told(data: str) -> None:
     for command in (["gradient", "x**2", "--at", "x=1"], ["fit", "v ~ c*u + d", data]):
         done = gd(*command, "--let", "q=x")
         assert done.stderr.startswith("error: --let gives q, which nothing uses")
+
+
+def test_a_part_is_no_column_and_has_no_start(data: str) -> None:
+    """Each is one error with its place, of fits and of expressions."""
+    fit = ["fit", "v ~ a*exp(-k*u)", data]
+    for words, told in (
+        ([*fit, "--let", "u=2*k", "--start", "a=1,k=1"], "--let gives u, which is a column of the data"),
+        ([*fit, "--let", "k=2*b", "--start", "a=1,k=1"], "--start gives k, which --let computes"),
+        (
+            ["minimize", "(s-1)**2", "--let", "s=2*x", "--start", "s=1"],
+            "--start gives s, which --let computes",
+        ),
+    ):
+        done = gd(*words)
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert "^" in done.stderr
+        assert done.stderr.count("error:") == 1

@@ -42,12 +42,10 @@ class FittedGroups(NamedTuple):
 
     @property
     def first(self) -> FittedAnswer:
-        why = ""
-        for each in self.answers.values():
-            if not isinstance(each, str):
-                return each
-            why = why or each
-        raise DataError("no group of the fit has an answer", why)
+        found = [each for each in self.answers.values() if not isinstance(each, str)]
+        if not found:
+            raise DataError("no group of the fit has an answer", str(next(iter(self.answers.values()), "")))
+        return found[0]
 
 
 def key_of(group: Mapping[str, Any]) -> tuple[Label, ...]:

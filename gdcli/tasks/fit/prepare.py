@@ -421,7 +421,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
     request, model, given, constants, settings, sigmas, derived, levels = asked
     names, _ = _names(asked, columns)
     given = with_names(given, list(names.parameters))
-    constraints, fixed, bounds = _limits(request, model, names, constants, columns)
+    constraints, fixed, bounds = _limits(asked, names, columns)
     if fixed:
         constants = {**constants, **fixed}
         given = [entry for entry in given if entry.name not in fixed]
@@ -573,13 +573,14 @@ def learned(data: Columns, validate: float | None, seed: int) -> Columns | Visit
 
 
 def _limits(
-    request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any], columns: Sequence[str]
+    asked: ParsedFit, names: Names, columns: Sequence[str]
 ) -> tuple[tuple[tuple[str, str], ...], dict[str, Any], dict[str, Any]]:
     """Return the constraints as typed, the parameters that equal bounds fix, and the bounds of the others.
 
     Raises UsageError for constraints with names that are neither parameters nor constants, for a derived quantity of
-    others, and for a named part that nothing uses.
+    others, and as `check_used` for named parts.
     """
+    request, model, given, constants, *_ = asked
     derived: Mapping[str, Tree] = {}
     if request.derive:
         from gdcli.tasks.fit.derived import read_derived
@@ -601,6 +602,6 @@ def _limits(
                 hint = did_you_mean(name, known, f"constraints are on the parameters, {', '.join(known[:8])}")
                 place = place_of_name(with_parts([relation.whole]), name)
                 raise UsageError(f"--subject-to has {name}, which is {what}", hint, place)
-    check_used(request.let, (*model.trees, *derived.values(), *(each.whole for each in relations)))
+    check_used(request.let, (*model.trees, *derived.values(), *(r.whole for r in relations)), given, columns)
     what = "parameter of the model"
     return typed, *ends_of(request.bounds, "--bounds", relations, names.parameters, constants, what)
