@@ -112,13 +112,18 @@ class IntervalProgram:
 
     def limits(self) -> list[tuple[int, float]]:
         """Return at which numbers of which variables a quotient is continued, by the place of each variable."""
-        keys = self.graph.keys
-        own = (keys[i] for i in self.graph.reach((self.root,)) if not isinstance(keys[i][0], str))
-        return [
-            (self.keys.index(keys[u]), 0.5 * sum(op.zero))
-            for op, u in own
-            if keys[u] in self.keys[: self.size]
-        ]
+        keys, known = self.graph.keys, self.keys[: self.size]
+        own = self._continuations((self.root,))
+        return [(known.index(keys[u]), 0.5 * sum(op.zero)) for op, u in own if keys[u] in known]
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether there is a quotient with its limit, where the text has no value."""
+        return bool(self._continuations((self.root,)))
+
+    def _continuations(self, roots: Sequence[int]) -> list[tuple[Continuation, int]]:
+        keys = (self.graph.keys[i] for i in self.graph.reach(roots))
+        return [(op, u) for op, *args in keys if not isinstance(op, str) for u in args]
 
     def hessian_work(self) -> int:
         """Return about how many operations the Hessian takes: each of the gradient, by each variable it depends on."""
@@ -144,12 +149,8 @@ class IntervalProgram:
             if text is None:
                 writer = _Writer(self.graph, self.root, self.roots(order), self.keys, order)
                 text = self._texts[order] = writer.write()
-            own = [
-                op
-                for i in self.graph.reach(self.roots(order))
-                if not isinstance(op := self.graph.keys[i][0], str)
-            ]
-            names = _rules(arrays) | {_name_of(op): rule_of(op, arrays) for op in own}
+            own = self._continuations(self.roots(order))
+            names = _rules(arrays) | {_name_of(op): rule_of(op, arrays) for op, _ in own}
             found = compile_function(text, "program", names)
             self._made[order, arrays] = found
         return found

@@ -14,7 +14,7 @@ from gdcli.kernel.number_format import short
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector, along, max_abs, norm, to_list
-from gdcli.solve.scaling import start_sizes, value_scale
+from gdcli.solve.scaling import start_sizes
 from gdcli.solve.settings import Settings
 from gdcli.tasks.outcome import Judged, Outcome
 from gdcli.tasks.pipeline import (
@@ -30,7 +30,7 @@ from gdcli.tasks.pipeline import (
     within,
 )
 from gdcli.tasks.problem import Problem, listed
-from gdcli.tasks.proved import box_program, is_small, with_claim
+from gdcli.tasks.proved import box_program, is_small, lost_within, with_claim
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 EDGE_SIZE = 200_000
 # What is so small a part of the way is 0.
 _SAME_PLACE = 1e-12
-# Digits of a value that count: down to this part of it, or of the fall so far.
-_LOST = 1e-6
 
 
 # What every run takes beside its start, in vectors: eleven for points and gradients of a step and what is made of
@@ -340,12 +338,10 @@ def _rounding(ready: Ready, exact: Exact, result: RunResult) -> list[str]:
     """Tell between which ends the value at the answer lies, where rounding may take digits that count."""
     if ready.problem.tree is None or not is_small(exact):
         return []
-    at = result.best.at
-    value = ready.bounding().one_box([(v, v) for v in to_list(at.x)], 0).value
-    low, high = sorted(ready.problem.sign * end for end in value)
-    size = value_scale(at.value, result.start.at.value - at.value)
-    if not _LOST * size < high - low < math.inf:
+    ends = lost_within(ready, result)
+    if ends is None:
         return []
+    low, high = sorted(ready.problem.sign * end for end in ends)
     return [
         f"rounding leaves open where between {short(low, 6)} and {short(high, 6)} the value at the answer lies"
     ]

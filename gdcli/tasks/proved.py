@@ -15,6 +15,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import CENTRAL_STEP, CLAIM_FLOOR, EPS, FLOOR
 from gdcli.kernel.status import Claim, PointKind, Status
 from gdcli.kernel.vectors import to_list
+from gdcli.solve.scaling import value_scale
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
@@ -42,6 +43,8 @@ _FURTHER_STEPS, _FURTHER, _ATTAINED = 60, 0.05, 0.25
 _MOST_STEPS = 306
 # A run that has come to a pole, or an end of its domain, is nearer to it than this part of its way.
 SINGULAR_PART = 1e-3
+# Digits of a value that count: down to this part of it, or of the fall so far.
+_LOST = 1e-6
 # The level of smoothing at which a valley along a kink is wide enough to be followed, and a kink still is one.
 _ROUNDED = 1
 # What rounding leaves of a sum of squares, beside its fall.
@@ -125,7 +128,7 @@ class _Search:
             return self._at_kink(certificate)
         if is_level:
             return replace(certificate, claim=Claim.FLAT)
-        if self._is_far_out() or self._took_long():
+        if self._is_far_out() or self._took_long() or lost_within(self.ready, self.run) is not None:
             return replace(certificate, claim=Claim.UNDECIDED)
         is_singular = self._is_near_singularity()
         if kind is PointKind.MINIMUM and not is_singular:
@@ -142,11 +145,13 @@ class _Search:
         return replace(certificate, claim=Claim.NUMERICAL if is_seen else Claim.UNDECIDED)
 
     def _is_near_singularity(self) -> bool:
-        """Tell whether derivatives may have no bound at a part of the size of the problem from the answer: there what
-        they tell at one point is no evidence of a minimum.
+        """Tell whether derivatives of what was typed may have no bound at a part of the size of the problem from the
+        answer: there what they tell at one point is no evidence of a minimum.
         """
-        reach = [SINGULAR_PART * size for size in self.sizes]
-        around = self.program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
+        program, reach = self.program, [SINGULAR_PART * size for size in self.sizes]
+        if program.is_continued:  # a limit is bounded where what is computed loses its digits
+            program = box_program(self.ready.problem, limits=False)
+        around = program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
         ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
         return not (around.defined and all(map(math.isfinite, ends)))
 
@@ -270,14 +275,25 @@ def sizes_of(x: Sequence[float], start: Sequence[float]) -> list[float]:
     return [s if is_known and s else largest for s, is_known in zip(sizes, known, strict=True)]
 
 
+def lost_within(ready: Ready, run: RunResult) -> tuple[float, float] | None:
+    """Return the ends between which the value at the answer lies, that which was computed too, where rounding may take
+    digits that count; else None.
+    """
+    at = run.best.at
+    low, high = ready.bounding().one_box([(v, v) for v in to_list(at.x)], 0).value
+    low, high = min(low, at.value), max(high, at.value)
+    is_lost = _LOST * value_scale(at.value, run.start.at.value - at.value) < high - low < math.inf
+    return (low, high) if is_lost else None
+
+
 def ends_of(box: Box | None, size: int) -> tuple[Sequence[float], Sequence[float]]:
     if box is None:
         return [-math.inf] * size, [math.inf] * size
     return to_list(box.lower), to_list(box.upper)
 
 
-def box_program(problem: Problem) -> IntervalProgram:
-    """Return what bounds the function to be minimised and its derivatives on boxes."""
+def box_program(problem: Problem, limits: bool = True) -> IntervalProgram:
+    """Return what bounds the function to be minimised and its derivatives on boxes, with its ``limits`` at 0/0."""
     from gdcli.calculus.exact_graph import exact_form
     from gdcli.compile.interval_program import interval_program
 
@@ -286,7 +302,7 @@ def box_program(problem: Problem) -> IntervalProgram:
     form = exact_form(tree, problem.lengths, problem.constants)
     graph: Any = form.graph
     root = form.root if problem.sign > 0 else graph.node("neg", form.root)
-    if "/" in tree.text:
+    if limits and "/" in tree.text:
         from gdcli.calculus.removable import continued
 
         root = continued(graph, root)
