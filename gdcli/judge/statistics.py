@@ -135,13 +135,6 @@ class FitStatistics:
         return None if self.rss is None or self.tss is None else 1.0 - self.rss / self.tss
 
     @property
-    def adjusted_r_squared(self) -> float | None:
-        """R squared with both sums of squares divided by their degrees of freedom."""
-        if self.tss is None or self.residual_sd is None:
-            return None
-        return 1.0 - self.residual_sd * self.residual_sd * (self.rows - 1) / self.tss
-
-    @property
     def aic(self) -> float | None:
         likelihood = self.log_likelihood
         return None if likelihood is None else 2.0 * (self.estimated - likelihood)

@@ -185,7 +185,8 @@ def test_small_fits_need_no_array_library(tmp_path: Path) -> None:
     """Whatever the loss is: the checks of the data, the run, the certificate and the errors."""
     file = tmp_path / "data.csv"
     lines = [
-        f"{t},{math.exp(-t / 9) + 0.1 * (t % 3)},{0.1 + t % 2},{t % 4},{int(t % 3 > 0)}" for t in range(20)
+        f"{t},{math.exp(-t / 9) + 0.1 * (t % 3)},{0.1 + 0.01 * (t % 2)},{t % 4},{int(t % 3 > 0)}"
+        for t in range(20)
     ]
     file.write_text("\n".join(["t,y,s,n,k", *lines]) + "\n")
     said = {"poisson": "n ~ exp(a - b*t)", "logistic": "k ~ a - b*t"}
