@@ -49,7 +49,8 @@ def statements(found: RunRecord) -> list[str]:
     if proved:
         which = "" if left == 1 else "each " if proved == left else f"{proved} of them "
         text += f", {which}proved to hold exactly one {found.extremum}"
-    return [f"{found.extremum} in {told}", text, *([_all_of_them(found)] if proof.minima else [])]
+    told = f"{found.extremum} {'exactly' if lower == upper else 'in'} {told}"
+    return [told, text, *([_all_of_them(found)] if proof.minima else [])]
 
 
 def _all_of_them(found: RunRecord) -> str:

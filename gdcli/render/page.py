@@ -128,7 +128,7 @@ def laid_out(
     """
     kept, left_out = chosen(columns, width)
     names, more = unseen
-    gone = [title for c in left_out if (title := c.title.strip())]
+    gone = list(dict.fromkeys(title for c in left_out if (title := c.title.strip())))
     lines = table(kept, glyphs, omitted)
     if gone or more:
         told = f"not shown: {named([*gone, *names], len(gone) + more)}; {all_in} has all"
