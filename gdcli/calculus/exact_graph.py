@@ -68,11 +68,11 @@ class ExactGraph(Graph):
         return self._enclosed((math.nextafter(value, -math.inf), math.nextafter(value, math.inf)), origin)
 
     def ratio_of(self, i: int) -> tuple[int, int] | None:
-        """Return the quotient of whole numbers that a number leaf is, None where it is not known to be one."""
-        key = self.keys[i]
-        if len(key) == 3:
-            return key[1].as_integer_ratio() if key[1] != "nan" and math.isfinite(key[1]) else None
-        origin = key[5]
+        """Return the quotient of whole numbers that a node is, None where it is not known to be one."""
+        key, value = self.keys[i], self.value_of(i)
+        if value is None or not math.isfinite(value):
+            return None
+        origin = key[5] if len(key) > 3 else value.as_integer_ratio()
         return origin if isinstance(origin, tuple) and isinstance(origin[0], int) else None
 
     def keep(self, key: Key) -> int:

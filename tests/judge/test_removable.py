@@ -108,6 +108,11 @@ def test_no_limit_is_made_up_where_the_way_decides(text: str) -> None:
     assert not program.one_box([(-1e-6, 1e-6)] * 2, 1).defined
 
 
+def test_numbers_that_are_none_end_the_search_for_a_limit() -> None:
+    program = box_program(read_problem("(0.3 - x**-1)/x", "minimize", ["x=1"]))
+    assert not program.is_continued
+
+
 def test_functions_are_known_where_they_are_0_or_1() -> None:
     for name, row in FUNCTIONS.items():
         for x in (0.0, 1.0):
