@@ -166,7 +166,7 @@ def gradient(
 
 def examine(problem: Problem, wanted: Wanted) -> Examination:
     """Examine the gradient at the start of ``problem``, which :func:`gradient` makes from values at hand."""
-    from gdcli.objective.gradient_programs import expanded
+    from gdcli.objective.complex_objective import expanded
     from gdcli.tasks import gradient_check
 
     tree = problem.tree

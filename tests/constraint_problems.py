@@ -10,10 +10,10 @@ from typing import Any
 
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.language import constraints, relation, syntax
-from gdcli.objective.box import Box
 from gdcli.objective.build import build_objective
 from gdcli.objective.constrained import Constrained
 from gdcli.objective.constraint_rows import ConstraintRows
+from gdcli.objective.protocol import Box
 
 DATA = Path(__file__).parent / "data"
 

@@ -8,7 +8,7 @@ import nist
 import numpy as np
 
 from gdcli.objective.bounded import Bounded
-from gdcli.objective.box import Box
+from gdcli.objective.protocol import Box
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt

@@ -19,8 +19,16 @@ from math import inf, isfinite, nextafter
 from typing import Any
 
 from gdcli.kernel.vectors import as_like, is_finite, main_part, same
-from gdcli.objective.box import Box, HeldVariable, free_part, of_the_free
-from gdcli.objective.protocol import Evaluation, Objective, Vector, Wrapper
+from gdcli.objective.protocol import (
+    Box,
+    Evaluation,
+    HeldVariable,
+    Objective,
+    Vector,
+    Wrapper,
+    free_part,
+    of_the_free,
+)
 
 # Variables that moved less than this part of the others do not flee.
 _FLEEING_PART = 1e-4

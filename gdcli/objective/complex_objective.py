@@ -1,6 +1,7 @@
-"""An objective whose gradient comes from complex steps: exact to rounding, from values alone.
+"""Complex steps: an objective whose gradient comes from them, exact to rounding, from values alone.
 
-Its program has the same statements, with functions and comparisons for complex numbers.
+Its program has the same statements, with functions and comparisons for complex numbers. For an audit of gradients there
+are all the ways to one as programs of an expression: values, formulas, complex steps (`programs`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from gdcli.calculus.complex_step import (
     quotient,
     step_at,
 )
-from gdcli.compile.runners import compile_function
+from gdcli.calculus.gradient_audit import MAX_COMPONENTS, Programs
+from gdcli.compile.runners import ScalarFunction, compile_function
 from gdcli.compile.scalar_text import ScalarWriter, function_text
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Vec
 from gdcli.language import form
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
+from gdcli.language.syntax import Tree
 from gdcli.objective.difference_objective import EstimatedGradient
 from gdcli.objective.expression import ScalarObjective
 from gdcli.objective.protocol import Evaluation
@@ -102,3 +108,68 @@ class ComplexFunction:
     def __call__(self, x: Sequence[complex]) -> complex:
         found: complex = self.program(x)
         return found
+
+
+class GradientFormulas(NamedTuple):
+    """The gradient by formula: text and LaTeX of each component; empty, with the reason, where there is none."""
+
+    text: dict[str, str]
+    latex: dict[str, str]
+    reason: str = ""
+
+
+def expanded(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> ScalarObjective:
+    """Return the objective with each element of a vector on its own. Raises UsageError for too many variables."""
+    space = Space(lengths)
+    if space.size > MAX_COMPONENTS:
+        raise UsageError(
+            f"an audit is made of up to {MAX_COMPONENTS} components, and this point has {space.size}",
+            "the derivative of a shorter vector is no different in kind",
+        )
+    return ScalarObjective(form.build(tree, lengths, constants, expand=True), space)
+
+
+def programs(
+    objective: ScalarObjective, constants: Mapping[str, Any], latex: bool
+) -> tuple[Programs, GradientFormulas]:
+    """Return what an audit needs of an objective, and its formulas."""
+    graph = objective.form.graph
+    complex_program = ComplexFunction(graph, objective.root, objective.leaves)
+    nodes, formulas = _formulas(objective, constants, latex)
+
+    def complex_step(x: Sequence[float], index: int, h: float | None) -> float:
+        return quotient(complex_program, list(x), index, step_at(x[index]) if h is None else h)
+
+    gradient = ScalarFunction(
+        graph, objective.gradient_nodes, objective.leaves, lambda texts: f"({', '.join(texts)},)"
+    )
+    made = Programs(
+        graph=graph,
+        root=objective.root,
+        leaves=objective.nodes,
+        value=lambda x: objective.value(Vec(x)),
+        gradient=lambda x: gradient(Vec(x)),
+        complex_step=complex_step,
+        formulas=nodes,
+        no_formula=formulas.reason,
+        names=objective.space.labels,
+    )
+    return made, formulas
+
+
+def _formulas(
+    objective: ScalarObjective, constants: Mapping[str, Any], with_latex: bool
+) -> tuple[list[int], GradientFormulas]:
+    """The formulas as nodes of the objective's graph, and as text."""
+    from gdcli.calculus.formula_gradient import gradient
+    from gdcli.calculus.formula_text import Nodes, latex, text
+
+    try:
+        derivatives = gradient(objective.form.tree, objective.space.lengths, constants)
+    except UsageError as error:
+        return [], GradientFormulas({}, {}, error.message)
+    writer = Nodes(objective.form.graph, dict(zip(derivatives, objective.nodes, strict=True)))
+    return [writer.write(slope) for slope in derivatives.values()], GradientFormulas(
+        {name: text(slope) for name, slope in derivatives.items()},
+        {name: latex(slope) for name, slope in derivatives.items()} if with_latex else {},
+    )

@@ -15,10 +15,8 @@ from typing import Any
 
 from gdcli.kernel.vectors import Array, np
 from gdcli.language.constraints import Constraint
-from gdcli.objective.box import Box
-from gdcli.objective.constraint_rows import ConstraintRows, LinearRows
-from gdcli.objective.long_rows import LongRows
-from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
+from gdcli.objective.constraint_rows import ConstraintRows, LinearRows, LongRows
+from gdcli.objective.protocol import Box, Counts, Evaluation, Objective, Vector
 
 # Below this a size is small, as slopes that are as many times larger than 1 are steep.
 _SMALL = 0.1

@@ -26,7 +26,7 @@ from gdcli.language.graph import Key
 from gdcli.objective.protocol import Evaluation, Objective, Vector, new_counts
 
 if TYPE_CHECKING:
-    from gdcli.objective.pole_crossings import PoleCrossings
+    from gdcli.objective.divisors import PoleCrossings
 
 INF = float("inf")
 
@@ -74,7 +74,7 @@ class FormObjective(Objective):
         """What finds poles; None where there can be none."""
         if not self.divides:
             return None
-        from gdcli.objective.pole_crossings import crossings_of
+        from gdcli.objective.divisors import crossings_of
 
         return crossings_of(self.form, lambda x: self.evaluate(x).value, self._values_of)
 

@@ -1,21 +1,49 @@
-"""Machine code of an objective as it is called: a program at a point, a chunk of steps."""
+"""Machine code of an objective as it is called: a program at a point, a chunk of steps and what these did."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import nextafter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.descent_loops import HISTORY, LIMITS, ROOM, LoopLayout
 from gdcli.compile.update_rules import Update
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.expression import ScalarObjective
-from gdcli.objective.native_chunk import Chunk, ChunkIterate
-from gdcli.objective.protocol import Counts, Evaluation
+from gdcli.objective.protocol import Counts, Evaluation, Vector
 
 if TYPE_CHECKING:
     from gdcli.compile.machine_code import Library
+
+
+class ChunkIterate(NamedTuple):
+    """An iterate of a chunk: the number of its step (from 1), the point, the one before, the step size."""
+
+    number: int
+    at: Evaluation
+    before: Evaluation
+    size: float
+
+
+class Chunk(NamedTuple):
+    """What ``steps`` steps taken at once did.
+
+    ``last`` gives the last iterates in order, at most as many as asked for, ``values`` their values. ``best`` is the
+    iterate with the lowest value (the later of equals), None if the lowest before was lower. ``scalars`` and
+    ``vectors`` are the states of the update after the last step. ``shown`` are observers with an iterate that each is
+    to see.
+    """
+
+    steps: int
+    last: Callable[[int], Iterator[ChunkIterate]]
+    values: Callable[[int], list[float]]
+    best: ChunkIterate | None
+    scalars: Sequence[float]
+    vectors: Sequence[Vector]
+    shown: Sequence[tuple[Callable[[Any], None], ChunkIterate]] = ()
+
 
 INF = float("inf")
 

@@ -4,6 +4,8 @@ Rows are an axis like any other. The graph here is that of a single row: paramet
 :func:`along_rows` turns it into the sum over many rows, in which each column is one leaf however long it is.
 
 The graph tells in which parameters the model is linear: in those that no slope depends on.
+
+Rows may lie in partitions, here or on other machines: each is asked where it lies, and the answers are `merged`.
 """
 
 from __future__ import annotations
@@ -323,7 +325,7 @@ Merge = Callable[[Any, Any], Any]
 
 
 class Parts(Protocol):
-    """Rows that lie in partitions; see `objective.row_parts`."""
+    """Rows that lie in partitions; see `merged`."""
 
     def over(self, row: RowModel, ask: Ask, merge: Merge, args: tuple[object, ...]) -> Any:
         """Return ``ask(objective, *args)`` of all partitions, merged; ``objective`` is that of ``row`` over one.
@@ -403,3 +405,35 @@ def _jumping(graph: Graph, root: int) -> list[int]:
         elif key[0] in ("floor", "ceil", "sign"):
             found.append(key[1])
     return found
+
+
+# -- rows that lie in partitions ---------------------------------------------------------------------------------------
+
+# A place in the tree of answers: how often was merged, and which of the nodes there.
+Node = tuple[int, int]
+
+
+def merged(found: Mapping[Node, Any], count: int, merge: Merge) -> dict[Node, Any]:
+    """Return the nodes that are left when all neighbours among the ``found`` are merged, of ``count`` partitions.
+
+    The tree follows from their number alone: 0 is merged with 1, 2 with 3, then these, and so on. So the bits are the
+    same whoever holds which partition and whoever answers first, and one who holds several neighbours may merge their
+    answers before sending them. Of all partitions that is one node, the root. None is the answer of no rows.
+    """
+    left, level, width = dict(found), 0, count
+    while width > 1:
+        for node in sorted(node for node in left if node[0] == level):
+            _, k = node
+            alone = k % 2 == 0 and k + 1 == width
+            if alone:
+                left[level + 1, k // 2] = left.pop(node)
+            elif k % 2 == 0 and (level, k + 1) in left:
+                one, other = left.pop(node), left.pop((level, k + 1))
+                both = other if one is None else one if other is None else merge(one, other)
+                left[level + 1, k // 2] = both
+        level, width = level + 1, -(-width // 2)
+    return left
+
+
+def each_here(function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]:
+    return (function(item, *args) for item in items)

@@ -68,7 +68,7 @@ class RowObjective(Objective):
         self.engine = _engine(row, data.rows) if self.few is None else "python"
         self.programs = programs_of(row)
         self._last: tuple[Any, list[float]] = None, []  # what was asked for last, and the answer
-        self.of_some_rows: RowObjective | None = None  # see `curvature`
+        self.of_some_rows: RowObjective | None = None  # see `row_curvature`
         self.sides: DivisorSigns | None = None
 
     def between_poles(self, x: Vector) -> RowObjective:
@@ -114,7 +114,7 @@ class RowObjective(Objective):
             self.data.settle(list(x[: self.size]))  # type: ignore[attr-defined]
 
     def over(self, ask: Ask, merge: Merge, *args: object) -> Any:
-        """Return ``ask(self, *args)``; of rows in partitions what it says of each, merged (see `row_parts.Parts`)."""
+        """Return ``ask(self, *args)``; of rows in partitions what it says of each, merged (see `row_model.Parts`)."""
         parts = self.data.parts
         if parts is None:
             return ask(self, *args)

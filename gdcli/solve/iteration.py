@@ -18,7 +18,7 @@ from gdcli.kernel.vectors import norm
 from gdcli.objective.protocol import Counts, Evaluation, Objective
 
 if TYPE_CHECKING:
-    from gdcli.objective.native_chunk import Chunk
+    from gdcli.objective.native_objective import Chunk
 
 BROKEN_OFF = "interrupted"
 # Steps whose end is the answer so far, whatever the values before.

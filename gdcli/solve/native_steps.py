@@ -22,8 +22,7 @@ from gdcli.solve.stopping import Limits, Rule, RunProgress
 
 if TYPE_CHECKING:
     from gdcli.objective.build import ScalarTier
-    from gdcli.objective.native_chunk import Chunk, ChunkIterate
-    from gdcli.objective.native_objective import Loop
+    from gdcli.objective.native_objective import Chunk, ChunkIterate, Loop
 
 # Seconds that a chunk should last: short for Ctrl-C, long beside the cost of beginning one.
 LENGTH = 0.02

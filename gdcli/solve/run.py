@@ -27,7 +27,7 @@ from gdcli.solve.stopping import Rule, RunProgress
 
 if TYPE_CHECKING:
     from gdcli.objective.build import ScalarTier
-    from gdcli.objective.native_chunk import Chunk, ChunkIterate
+    from gdcli.objective.native_objective import Chunk, ChunkIterate
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.native_steps import Switch
 

@@ -29,7 +29,7 @@ from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import Method, Step
 
 if TYPE_CHECKING:
-    from gdcli.objective.box import Box
+    from gdcli.objective.protocol import Box
 
 # One for all variables, or one for each.
 Units = Any
@@ -109,7 +109,7 @@ def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
     if hessian is not None:
         hessian = congruent_to(hessian, factors)
         if held is not None and any(held):
-            from gdcli.objective.box import of_the_free  # only bounds need it
+            from gdcli.objective.protocol import of_the_free  # only bounds need it
 
             hessian = of_the_free(hessian, held)
     return Evaluation(x, value, gradient, hessian, note, estimated, held, violation)

@@ -15,12 +15,10 @@ from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Vector, np, to_list
 from gdcli.language import constraints
 from gdcli.language.form import size_when_expanded
-from gdcli.objective.box import Box
 from gdcli.objective.build import EXPAND_NODES
 from gdcli.objective.constrained import Constrained
-from gdcli.objective.constraint_rows import ConstraintRows, linear_rows
-from gdcli.objective.long_rows import LongRows
-from gdcli.objective.protocol import Objective
+from gdcli.objective.constraint_rows import ConstraintRows, LongRows, linear_rows
+from gdcli.objective.protocol import Box, Objective
 from gdcli.solve.iteration import RunResult
 from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import Ready, verdict_on

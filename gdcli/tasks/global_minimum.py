@@ -221,7 +221,7 @@ def search_of(problem: Problem, settings: Settings) -> Search:
 
 
 def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -> Search:
-    from gdcli.objective.interval_lagrangian import lagrangian_of
+    from gdcli.objective.interval_constraints import lagrangian_of
     from gdcli.solve.global_search.branch_and_bound import Search
 
     function, rows = bounded.function, bounded.rows

@@ -12,15 +12,15 @@ from gdcli.calculus.trace import trace
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.vectors import Vec, Vector
+from gdcli.objective.complex_objective import programs
 from gdcli.objective.expression import ScalarObjective
-from gdcli.objective.gradient_programs import programs
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.calculus.gradient_audit import Component
     from gdcli.calculus.step_errors import BestStep, ErrorRow
     from gdcli.calculus.trace import Trace
-    from gdcli.objective.gradient_programs import GradientFormulas
+    from gdcli.objective.complex_objective import GradientFormulas
 
 QUOTIENTS = ("forward", "central", "complex_step")
 

@@ -45,7 +45,7 @@ class Bounded(NamedTuple):
 
     def box_at(self, point: Array) -> tuple[Array, Array] | None:
         """Return a box around a point next to ``point`` (n,) at which all constraints hold; None where none is seen."""
-        from gdcli.objective.feasible_box import feasible_box
+        from gdcli.objective.interval_constraints import feasible_box
 
         return feasible_box(point, self.rows, self.sides, self.low, self.high)
 
@@ -53,7 +53,7 @@ class Bounded(NamedTuple):
         """Return a point at ``point`` or next to it, and an upper bound of the function where all constraints hold next
         to it; None where that is not seen.
         """
-        from gdcli.objective.feasible_box import highest
+        from gdcli.objective.interval_constraints import highest
 
         box = self.box_at(point)
         if (
@@ -97,7 +97,7 @@ def bounded(
 def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = False) -> GlobalCover:
     """Return what judges a cover of the bounds; with constraints ``point`` is where their multipliers are found."""
     from gdcli.judge.global_cover import Demand, GlobalCover
-    from gdcli.objective.interval_lagrangian import lagrangian_of
+    from gdcli.objective.interval_constraints import lagrangian_of
 
     sides = problem.sides_at(point)
     demands = [Demand(row, *ends) for row, ends in zip(problem.rows, sides, strict=True)]

@@ -22,8 +22,8 @@ from gdcli.tasks.pipeline import verdict_on
 from gdcli.tasks.proved import SINGULAR_PART, ends_of, sizes_of
 
 if TYPE_CHECKING:
-    from gdcli.objective.box import Box
     from gdcli.objective.build import Exact
+    from gdcli.objective.protocol import Box
     from gdcli.solve.iteration import RunResult
     from gdcli.tasks.pipeline import Ready
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from gdcli.judge.verdict import Verdict
     from gdcli.language.constraints import ConstraintRow
     from gdcli.language.syntax import Tree
-    from gdcli.objective.box import Box
     from gdcli.objective.build import Build, Exact
+    from gdcli.objective.protocol import Box
     from gdcli.objective.sampling import Sampler, SlackSampler
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.stability import Trend
     from gdcli.judge.verdict import Verdict
-    from gdcli.objective.box import Box
     from gdcli.objective.build import ScalarTier
-    from gdcli.objective.protocol import Objective
+    from gdcli.objective.protocol import Box, Objective
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
     from gdcli.solve.registry import Chosen
@@ -49,7 +48,7 @@ class NamedVectors(Protocol):
 
 def bounds_of(problem: Problem, exact: NamedVectors) -> Box:
     """Return the bounds of all components of the flat vector; infinite where there is none."""
-    from gdcli.objective.box import Box
+    from gdcli.objective.protocol import Box
 
     return Box(*map(exact.vector, flat_bounds(problem.bounds, exact.space)))
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
     from gdcli.judge.evidence import Certificate
     from gdcli.judge.verdict import Verdict
-    from gdcli.objective.box import Box
     from gdcli.objective.build import Exact
-    from gdcli.objective.protocol import Objective
+    from gdcli.objective.protocol import Box, Objective
     from gdcli.solve.iteration import RunResult
     from gdcli.tasks.pipeline import Ready
     from gdcli.tasks.problem import Problem

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import np
-from gdcli.objective.feasible_box import highest
+from gdcli.objective.interval_constraints import highest
 from gdcli.tasks.kept_cover import ENCLOSED, Bounded, bounded, cover_of, faults_of_cover
 from gdcli.tasks.outcome import FoundBox, GlobalEvidence, box_arrays
 from gdcli.tasks.problem import Problem

@@ -21,9 +21,8 @@ from gdcli.kernel.budget import Budget, Spent
 from gdcli.kernel.errors import LimitError, UsageError
 from gdcli.kernel.status import StopReason
 from gdcli.objective.bounded import Bounded
-from gdcli.objective.box import Box
 from gdcli.objective.build import build_objective
-from gdcli.objective.protocol import Counts, new_counts
+from gdcli.objective.protocol import Box, Counts, new_counts
 from gdcli.solve.registry import METHODS, choose
 from gdcli.solve.run import run
 from gdcli.tasks.pipeline import stop_rules

@@ -10,7 +10,7 @@ import pytest
 from gdcli import api
 from gdcli.kernel.space import Space
 from gdcli.language import constraints, form
-from gdcli.objective.long_rows import LongRows
+from gdcli.objective.constraint_rows import LongRows
 from gdcli.objective.vector_expression import VectorObjective
 
 N = 12

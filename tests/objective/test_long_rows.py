@@ -11,8 +11,7 @@ from gdcli import api
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
 from gdcli.language import constraints
-from gdcli.objective.constraint_rows import ConstraintRows, LinearRows, linear_rows
-from gdcli.objective.long_rows import LongRows
+from gdcli.objective.constraint_rows import ConstraintRows, LinearRows, LongRows, linear_rows
 from gdcli.solve.constrained.convex_model import Model, convex_minimum
 
 

@@ -22,7 +22,7 @@ from gdcli.compile.interval_forms import middle
 from gdcli.compile.interval_program import interval_program
 from gdcli.compile.propagation import Propagation
 from gdcli.language import syntax
-from gdcli.objective.feasible_box import feasible_box
+from gdcli.objective.interval_constraints import feasible_box
 from gdcli.solve.global_search.box_list import Boxes, halves, smear_of
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton

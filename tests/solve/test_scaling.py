@@ -14,8 +14,8 @@ from effort import short
 
 from gdcli import api
 from gdcli.kernel.status import PointKind, Status
-from gdcli.objective.box import Box
 from gdcli.objective.build import build_objective, with_gradient
+from gdcli.objective.protocol import Box
 from gdcli.solve.registry import METHODS
 from gdcli.solve.scaling import start_sizes
 from gdcli.tasks.multi_start import solve_from_many

@@ -18,7 +18,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.bounded import Bounded
-from gdcli.objective.box import Box
+from gdcli.objective.protocol import Box
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
 from gdcli.solve.settings import Settings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gdcli import api
 from gdcli.kernel.status import PointKind, Status
 from gdcli.language.graph import Graph
-from gdcli.objective.replaced_kinks import DOWN, UP, ReplacedKinks
+from gdcli.objective.epigraph import DOWN, UP, ReplacedKinks
 
 # Expression, constraints, start, and the least value, found by hand.
 KNOWN: list[tuple[str, list[str], dict[str, Any], float]] = [

@@ -16,11 +16,11 @@ from gdcli import api
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
-from gdcli.objective.box import Box
+from gdcli.objective.batched_residuals import SeparableResiduals
 from gdcli.objective.parameter_scales import Guesses
+from gdcli.objective.protocol import Box
 from gdcli.objective.row_model import linear_parameters
 from gdcli.objective.row_objective import RowObjective
-from gdcli.objective.variable_projection import SeparableResiduals
 from gdcli.solve.methods.batched_starts import follow
 from gdcli.solve.methods.fit_starts import STARTS, FoundStart, search
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt

@@ -16,7 +16,7 @@ from visits import regression
 
 from gdcli import api
 from gdcli.kernel.errors import DataError, DomainError, UsageError
-from gdcli.objective.row_parts import merged
+from gdcli.objective.row_model import merged
 from gdcli.table.partitions import Asked, partitions_of, place_in, read_partition
 from gdcli.table.source import open_table
 from gdcli.table.spool import gather

@@ -17,9 +17,8 @@ from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import max_abs, norm, np
 from gdcli.objective.bounded import Bounded
-from gdcli.objective.box import free_part
 from gdcli.objective.constrained import Constrained
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, free_part
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods.descent import Descent
 

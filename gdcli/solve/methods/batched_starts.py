@@ -17,7 +17,7 @@ from gdcli.kernel.batched_linear import positive_solves
 from gdcli.kernel.vectors import Array, np
 
 if TYPE_CHECKING:
-    from gdcli.objective.variable_projection import SeparableResiduals
+    from gdcli.objective.batched_residuals import SeparableResiduals
 
 STEPS = 60
 _FIRST_SHIFT, _SMALLER, _LARGER, _LEAST_SHIFT, _MOST_SHIFT = 1e-2, 0.2, 5.0, 1e-12, 1e9

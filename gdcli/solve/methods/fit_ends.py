@@ -21,8 +21,7 @@ from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import Vec, Vector, as_like, dot, max_abs, quotient
-from gdcli.objective.box import Box
-from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.objective.protocol import Box, Evaluation, Objective
 from gdcli.solve.algebra.hessian import EXACT_LIMIT, hessian_source, with_hessian
 from gdcli.solve.algebra.residual_model import ResidualModel, residual_floor, rounding_of_squares
 from gdcli.solve.probe.line_probe import ProbeEnd, Walk, follow

@@ -20,16 +20,15 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.bounded import Bounded
-from gdcli.objective.box import Box
-from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.objective.protocol import Box, Evaluation, Objective
 from gdcli.solve.methods.batched_starts import follow
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
 from gdcli.solve.stopping import MaxIterations
 
 if TYPE_CHECKING:
+    from gdcli.objective.batched_residuals import SeparableResiduals
     from gdcli.objective.parameter_scales import Guesses
-    from gdcli.objective.variable_projection import SeparableResiduals
 
 STARTS = 40
 # Draws for each parameter of a block, for each start and round, and at most so many: more dimensions no draws fill.

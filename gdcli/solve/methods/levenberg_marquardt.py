@@ -23,8 +23,7 @@ from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Vec, Vector, as_like, clipped, same
-from gdcli.objective.box import Box, free_part
-from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.objective.protocol import Box, Evaluation, Objective, free_part
 from gdcli.solve.algebra.residual_model import Proposal, ResidualModel, rounding_shows
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.iteration import Step

@@ -11,8 +11,7 @@ from __future__ import annotations
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import dot, norm, same
-from gdcli.objective.box import free_part
-from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
+from gdcli.objective.protocol import Evaluation, Objective, Vector, free_part, tried
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods.quasi_newton import LBFGS, Memory
 

@@ -19,8 +19,7 @@ from gdcli.kernel.budget import check
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.number_format import amount
-from gdcli.objective.row_model import Ask, Merge, RowModel
-from gdcli.objective.row_parts import Node, merged
+from gdcli.objective.row_model import Ask, Merge, Node, RowModel, merged
 from gdcli.table.partitions import Asked, NotSeenError, Partition, Read
 from gdcli.table.streams import is_url
 from gdcli.tasks.cluster import worker_side

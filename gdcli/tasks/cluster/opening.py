@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.objective.row_parts import each_here
+from gdcli.objective.row_model import each_here
 from gdcli.table.blocks import Layout
 from gdcli.table.categories import Codes
 from gdcli.table.partitions import Asked, Partition, levels_in, partitions_of

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.objective.row_model import Ask, Merge, RowModel
+from gdcli.objective.row_model import Ask, Merge, RowModel, each_here, merged
 from gdcli.objective.row_objective import RowObjective
-from gdcli.objective.row_parts import each_here, merged
 from gdcli.table.partitions import Asked, Partition, Read, place_in, read_partition
 from gdcli.table.source import notes_of, with_comments
 

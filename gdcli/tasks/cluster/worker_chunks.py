@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, LimitError
-from gdcli.objective.row_parts import each_here
+from gdcli.objective.row_model import each_here
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.cluster.versions import checked_threads, heard, patience, threads_of
 

@@ -18,9 +18,8 @@ from typing import Any
 from gdcli.kernel.budget import keep_freed
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.errors import GdError, internal
-from gdcli.objective.row_model import Ask, Merge, RowModel
+from gdcli.objective.row_model import Ask, Merge, Node, RowModel, merged
 from gdcli.objective.row_objective import RowObjective
-from gdcli.objective.row_parts import Node, merged
 from gdcli.table.blocks import Columns
 from gdcli.table.partitions import Asked, Partition, Read, place_in, read_partition
 

@@ -25,7 +25,7 @@ from gdcli.tasks.fit.solve_fit import BY_SQUARES
 from gdcli.tasks.outcome import Judged
 
 if TYPE_CHECKING:
-    from gdcli.objective.grouped_residuals import GroupedResiduals
+    from gdcli.objective.batched_residuals import GroupedResiduals
 
 
 @dataclass(frozen=True, slots=True)

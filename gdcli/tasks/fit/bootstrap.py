@@ -21,10 +21,9 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Array, np
-from gdcli.objective.grouped_residuals import GroupedResiduals
-from gdcli.objective.row_model import RowModel, is_smooth
+from gdcli.objective.batched_residuals import GroupedResiduals
+from gdcli.objective.row_model import RowModel, each_here, is_smooth
 from gdcli.objective.row_objective import RowObjective
-from gdcli.objective.row_parts import each_here
 from gdcli.objective.row_programs import programs_of
 from gdcli.solve.methods.batched_fits import solve_many
 from gdcli.solve.methods.levenberg_marquardt import OFFSET_TOL

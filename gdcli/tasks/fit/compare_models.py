@@ -15,7 +15,7 @@ from gdcli.judge.model_choice import GainTest, Strength, aicc, akaike_weights, g
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import Status
-from gdcli.objective.row_parts import each_here
+from gdcli.objective.row_model import each_here
 from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResidualChecks
 from gdcli.tasks.fit.nesting import nesting

@@ -18,9 +18,8 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import Vector, dot
-from gdcli.objective.box import Box
 from gdcli.objective.divisors import pole_among
-from gdcli.objective.protocol import Objective
+from gdcli.objective.protocol import Box, Objective
 from gdcli.objective.row_objective import RowObjective, added
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import RunResult

@@ -17,7 +17,7 @@ from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
     from gdcli.language.interpreter import Culprit
-    from gdcli.objective.grouped_residuals import GroupedResiduals
+    from gdcli.objective.batched_residuals import GroupedResiduals
 
 # Where a row stands, in words: its number counts from 0.
 Place = Callable[[int], str]

@@ -19,7 +19,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import INDEPENDENT
 from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Array, Vec, Vector, is_finite, np
-from gdcli.objective.grouped_residuals import GroupedResiduals
+from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
 from gdcli.solve.methods.batched_fits import solve_many
 from gdcli.tasks.fit.solve_fit import LAST_DIGITS

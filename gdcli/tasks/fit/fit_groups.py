@@ -16,7 +16,7 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array, np
-from gdcli.objective.grouped_residuals import GroupedResiduals
+from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.row_model import is_smooth
 from gdcli.objective.row_programs import programs_of
 from gdcli.solve.methods.batched_fits import solve_many

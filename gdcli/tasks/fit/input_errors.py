@@ -12,8 +12,7 @@ from gdcli.kernel.vectors import np
 from gdcli.language.form import build_row
 from gdcli.language.model_text import Model, no_column
 from gdcli.language.syntax import Tree, parse
-from gdcli.objective.corrected_rows import CorrectedRows
-from gdcli.objective.errors_in_columns import with_errors
+from gdcli.objective.errors_in_columns import CorrectedRows, with_errors
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE
 from gdcli.table.derived_columns import expression

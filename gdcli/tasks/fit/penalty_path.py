@@ -15,8 +15,8 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, GdError, UsageError
 from gdcli.kernel.status import Status
+from gdcli.objective.row_model import each_here
 from gdcli.objective.row_objective import RowObjective
-from gdcli.objective.row_parts import each_here
 from gdcli.tasks.fit.penalties import penalised, shrunk
 from gdcli.tasks.fit.some_rows import fold, taken
 

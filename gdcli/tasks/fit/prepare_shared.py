@@ -12,7 +12,7 @@ from gdcli.kernel.errors import DataError, DomainError, UsageError, did_you_mean
 from gdcli.kernel.number_format import label
 from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Array, np
-from gdcli.objective.grouped_residuals import GroupedResiduals
+from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
 from gdcli.table.blocks import Columns as Table

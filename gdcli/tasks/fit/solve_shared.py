@@ -19,8 +19,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array, dot, np
-from gdcli.objective.box import Box
-from gdcli.objective.protocol import QRSystem
+from gdcli.objective.protocol import Box, QRSystem
 from gdcli.solve.algebra.residual_model import residual_floor
 from gdcli.solve.iteration import Observer, RunResult
 from gdcli.tasks.fit.conclusion import by_residuals, with_redundancy

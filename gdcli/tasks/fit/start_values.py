@@ -123,8 +123,8 @@ def search_start(
 def _search(
     problem: FitProblem, row: RowModel, some: Columns, known: Mapping[str, Any], told: Callable[[float], None]
 ) -> FoundStart:
+    from gdcli.objective.batched_residuals import SeparableResiduals
     from gdcli.objective.parameter_scales import Guesses
-    from gdcli.objective.variable_projection import SeparableResiduals
     from gdcli.solve.methods.fit_starts import search
 
     squares = RowObjective(by_squares(row), some)

@@ -1,19 +1,97 @@
-"""The residuals of one set of rows at many points, with the linear parameters solved for.
+"""Residuals of many fits at once: of many groups of rows, or of one set of rows at many points.
+
+The programs are those of single rows, and the last axis of every array counts the fits (see
+:mod:`gdcli.kernel.batched_linear`). For groups (`GroupedResiduals`) a column is an array (n, g), n rows of g groups,
+and a parameter an array (g,), which numpy stretches along the rows. Groups of unequal sizes are filled up with copies
+of their last row, which count nothing.
 
 A model function is often linear in some of its parameters, as ``a*exp(-b*x) + c`` is in a and c. For given values of
-the others, the *bent* ones, these are the answer of a linear problem (variable projection: Golub and Pereyra, SIAM J.
-Numer. Anal. 10, 1973). The last axis of every array counts the points; see :mod:`gdcli.kernel.batched_linear`.
+the others, the *bent* ones, these are the answer of a linear problem (`SeparableResiduals`; variable projection: Golub
+and Pereyra, SIAM J. Numer. Anal. 10, 1973).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gdcli.compile.runners import batch_function
-from gdcli.kernel.batched_linear import solve_upper, triangles
+from gdcli.kernel.batched_linear import solve_upper, sums, triangles
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.row_model import RowModel
-from gdcli.objective.row_programs import programs_of
+from gdcli.objective.row_programs import RowPrograms, programs_of
+
+# What a filled up row counts.
+_NOTHING = 0.0
+
+
+class GroupedResiduals:
+    """``columns`` are arrays (n, g) in the order of the row model's; ``counts`` tells which rows count (None: all)."""
+
+    def __init__(self, programs: RowPrograms, columns: Sequence[Array], counts: Array | None = None) -> None:
+        self.programs, self.columns, self.counts = programs, list(columns), counts
+        self.size = programs.row.space.size
+        self.rows, self.groups = self.columns[0].shape
+
+    def take(self, which: Array) -> GroupedResiduals:
+        counts = None if self.counts is None else self.counts.take(which, axis=1)
+        return GroupedResiduals(self.programs, [c.take(which, axis=1) for c in self.columns], counts)
+
+    def linear(self, x: Array) -> tuple[Array, Array]:
+        """Return the Jacobians (p, n, g) and the residuals (n, g) at x (p, g)."""
+        found = self._values("jacobian", x)
+        J = np.empty((self.size, self.rows, self.groups))
+        for k, values in enumerate(found[:-1]):
+            J[k] = values
+        r = np.array(np.broadcast_to(found[-1], (self.rows, self.groups)))
+        if self.counts is not None:
+            J *= self.counts
+            r *= self.counts
+        return J, r
+
+    def bends(self, x: Array, v: Array) -> Array:
+        """Return the second derivatives of the residuals along the directions v (p, g), shape (n, g)."""
+        (found,) = self._values("bend", [*x, *v])
+        found = np.broadcast_to(found, (self.rows, self.groups))
+        return found if self.counts is None else found * self.counts
+
+    def crosses_pole(self, x: Array, y: Array) -> Array:
+        """Tell for which groups a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
+        if not self.programs.nodes("divisors"):
+            return np.zeros(self.groups, dtype=bool)
+        return _changes_sign(self.values("divisors", x), self.values("divisors", y), self.groups)
+
+    def has_pole(self, x: Array) -> Array:
+        """Tell which groups have a pole among their rows at x (p, g), shape (g,)."""
+        found = np.zeros(self.groups, dtype=bool)
+        if self.programs.nodes("divisors"):
+            for values in self.values("divisors", x):
+                found |= (values.min(axis=0) < 0.0) & (values.max(axis=0) > 0.0)
+        return found
+
+    def hessians(self, x: Array) -> Array:
+        """Return the Hessians of the sums of the losses, (p, p, g)."""
+        found = iter(self._values("hessian", x))
+        H = np.empty((self.size, self.size, self.groups))
+        for j in range(self.size):
+            for i in range(j, self.size):
+                H[i, j] = H[j, i] = self.total(next(found))
+        return H
+
+    def values(self, name: str, x: Array) -> list[Array]:
+        """Return what is under ``name`` in the row's programs at x (p, g), shape (n, g) each."""
+        return [np.broadcast_to(v, (self.rows, self.groups)) for v in self._values(name, x)]
+
+    def total(self, values: Array) -> Array:
+        """Return the sums over the rows that count, (g,)."""
+        values = np.broadcast_to(values, (self.rows, self.groups))
+        if self.counts is not None:
+            values = np.where(self.counts > 0.0, values, _NOTHING)
+        return sums(values)
+
+    def _values(self, name: str, x: Iterable[Array]) -> tuple[Array, ...]:
+        with np.errstate(all="ignore"):
+            return self.programs.by_row(name)([*x, *self.columns])
+
 
 # A column that is, but for this part of its length, made up of those before it gets no part of the answer.
 _DEPENDENT = 1e-9
@@ -147,7 +225,12 @@ class SeparableResiduals:
 
     def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which points a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
-        crossed: Array = np.zeros(x.shape[1], dtype=bool)
-        for here, there in zip(self._values(self._divisors, x), self._values(self._divisors, y), strict=True):
-            crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)
-        return crossed
+        return _changes_sign(self._values(self._divisors, x), self._values(self._divisors, y), x.shape[1])
+
+
+def _changes_sign(here: Sequence[Array], there: Sequence[Array], count: int) -> Array:
+    """Tell in which of ``count`` columns one of the arrays has another sign ``there`` than ``here`` in some row."""
+    crossed: Array = np.zeros(count, dtype=bool)
+    for one, other in zip(here, there, strict=True):
+        crossed |= (np.sign(one) * np.sign(other) < 0.0).any(axis=0)
+    return crossed
