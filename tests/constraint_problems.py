@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gdcli.kernel.space import Space, lengths_of
+from gdcli.kernel.vectors import Space, lengths_of
 from gdcli.language import constraints, relation, syntax
 from gdcli.objective.build import build_objective
 from gdcli.objective.constrained import Constrained

@@ -14,9 +14,8 @@ from toy import Toy, rosenbrock
 
 from gdcli.api import Outcome, Problem, Settings
 from gdcli.judge.evidence import Certificate
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
-from gdcli.kernel.vectors import Vec, norm
+from gdcli.kernel.vectors import Space, Vec, norm
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.iteration import Observer, Step
 from gdcli.solve.run import run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import form, syntax, tree_names
 from gdcli.objective.expression import ScalarObjective
 from gdcli.objective.vector_expression import VectorObjective

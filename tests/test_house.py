@@ -47,7 +47,6 @@ ONLY = {
         "kernel.errors",
         "kernel.dataclass",
         "kernel.numerics",
-        "kernel.sums",
         "kernel.vectors",
     },
     ("table", "compile"): {"compile.delimited_rows", "compile.machine_code", "compile.runners"},

@@ -331,7 +331,7 @@ def writer_for(
     ``layout`` and what gives the ``words`` are those of its kind of run (None: of a minimisation). ``timing`` tells
     whether times are shown.
     """
-    from gdcli.kernel.space import Space, lengths_of
+    from gdcli.kernel.vectors import Space, lengths_of
     from gdcli.render.tables import Table
 
     space = Space(lengths_of(problem.start))

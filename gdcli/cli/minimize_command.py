@@ -30,7 +30,7 @@ from gdcli.cli.environment import interrupted
 from gdcli.cli.options import SOLVER
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.record.runs import run_record
 
 if TYPE_CHECKING:

@@ -178,7 +178,7 @@ class Tracing:
 
     def observers(self, problem: Problem, words: Callable[[], Words] | None = None) -> list[Path]:
         """Return what writes the path of a run on ``problem``; ``words`` gives those of its kind of run."""
-        from gdcli.kernel.space import Space
+        from gdcli.kernel.vectors import Space
         from gdcli.record import selection
         from gdcli.render import machine_formats
 

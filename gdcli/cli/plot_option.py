@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gdcli.api import Problem
     from gdcli.cli.commands import GradientOptions
     from gdcli.cli.environment import Environment
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.record.fits import FitRecord
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
@@ -114,7 +114,7 @@ class RunPlot:
     """
 
     def __init__(self, options: PlanePictureOptions, problem: Problem, many: bool = False) -> None:
-        from gdcli.kernel.space import Space
+        from gdcli.kernel.vectors import Space
         from gdcli.render.plot_data import Recorder
 
         self._space = Space(problem.lengths)
@@ -250,7 +250,7 @@ def rates_picture(problem: Problem, rates: Sequence[RatePath], log: str | None =
 
     ``log`` has the letters of the axes that are asked to be logarithmic.
     """
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.render import comparison_figures, figures
 
     title, space = figures.title(problem.expression), Space(problem.lengths)

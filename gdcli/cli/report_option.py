@@ -14,7 +14,7 @@ from gdcli import __version__
 from gdcli.cli.output_file import Destination
 from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.errors import GdError
-from gdcli.kernel.space import Space, lengths_of
+from gdcli.kernel.vectors import Space, lengths_of
 from gdcli.render.tables import Table
 
 if TYPE_CHECKING:

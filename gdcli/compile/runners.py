@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.compile.scalar_text import ScalarWriter, bare_namespace, function_text, safe_namespace
-from gdcli.kernel import sums
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import array_dot, np
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
@@ -172,7 +171,7 @@ def _vector_program(
         **array_namespace(operations),
         "maximum": ieee.maximum,
         "minimum": ieee.minimum,
-        "dot": sums.dot,
+        "dot": array_dot,
         "others": _others,
         "CHUNK": CHUNK,
         "buffers": [np.empty(CHUNK) for _ in range(writer.buffers)],

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key, arguments

@@ -23,7 +23,7 @@ from gdcli.solve.scaling import inward, rescaled, units_at
 
 if TYPE_CHECKING:
     from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
 
 # Up to so many variables are looked along.
 _MOST = 50

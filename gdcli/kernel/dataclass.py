@@ -13,11 +13,16 @@ Supported is what is used: ``frozen``, ``slots``, ``kw_only``, ``field(default, 
 A named tuple of the standard library compiles its ``__new__``, and each of its annotations, when it is defined: a tenth
 of a millisecond, of which a small run has some fifty. Here ``__new__`` is compiled as late, annotations stay texts, and
 the methods are shared. What is made is as fast and has all that a `typing.NamedTuple` has.
+
+Those that may stand in a checkpoint are marked with `stored`, each under its tag. A class is written as its fields. One
+that refers to what a run is on, or is cheaper made again than written, says how with two methods: ``to_store(self,
+write)``, and the class method ``from_store(cls, content, read)``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dataclasses import MISSING as MISSING
@@ -321,3 +326,50 @@ else:
 
     class NamedTuple(metaclass=_NamedTupleType):
         """The base of a class whose annotated names are the items of a tuple, as `typing.NamedTuple`."""
+
+
+# -- what may stand in a checkpoint ------------------------------------------------------------------------------------
+
+Class = TypeVar("Class", bound=type)
+# By tag, and the tag of each class. A file makes no object of any other class.
+CLASSES: dict[str, type] = {}
+TAGS: dict[type, str] = {}
+# By class: what fields were called in files of earlier versions, and are called now.
+RENAMED: dict[type, dict[str, str]] = {}
+
+
+class Writer(Protocol):
+    """Turns values into JSON values; ``objective`` is what a run is on."""
+
+    objective: Any
+
+    def __call__(self, value: object) -> Any:
+        """Return ``value`` as a JSON value. Raises TypeError where it cannot be stored."""
+
+
+class Reader(Protocol):
+    """Turns JSON values into values again; ``objective`` is what a run is on."""
+
+    objective: Any
+
+    def __call__(self, value: object) -> Any: ...
+
+    def on(self, objective: object) -> Reader:
+        """Return a reader of states of runs on another objective."""
+
+
+def stored(tag: str = "", **renamed: str) -> Callable[[Class], Class]:
+    """Mark a class as one that may stand in a checkpoint, under ``tag`` or its own name; no tag ever changes.
+
+    ``renamed`` are the present names of fields by those that they had in files of earlier versions; "" is that of one
+    that there is no more.
+    """
+
+    def mark(kind: Class) -> Class:
+        name = tag or kind.__name__
+        if CLASSES.setdefault(name, kind).__module__ != kind.__module__:
+            raise TypeError(f"{CLASSES[name].__module__} stores a {name} already")
+        CLASSES[name], TAGS[kind], RENAMED[kind] = kind, name, renamed
+        return kind
+
+    return mark

@@ -17,11 +17,9 @@ from operator import mul
 from typing import Any, TypeAlias
 
 from gdcli.kernel.budget import make_room
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, stored
 from gdcli.kernel.numerics import EPS, NEGLIGIBLE_ROTATION, UNIT_ROUNDOFF
-from gdcli.kernel.stored import stored
-from gdcli.kernel.sums import times_vector
-from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, max_abs
+from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, max_abs, times_vector
 
 Matrix = Any
 # An entry of a small matrix: a number, or an array (g,) of that entry of g matrices.

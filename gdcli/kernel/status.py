@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum, StrEnum
 
 from gdcli.kernel.budget import RESTART, Spent
+from gdcli.kernel.dataclass import stored
 from gdcli.kernel.errors import Terminated
-from gdcli.kernel.stored import stored
 
 
 class Status(Enum):

@@ -4,17 +4,18 @@ A method is mathematics: ``x - step * gradient``. For few variables the fastest 
 import, no call overhead of an array library), for many it is a numpy array. `Vec` gives a list the arithmetic
 of an array, and the functions below do for both what operators cannot say. So every method is written once,
 and numpy is loaded only where something of it is used: `np` is numpy for every module.
+
+Solvers know only a vector x of n numbers; a person knows names, some of them vectors. A `Space` maps one to the other,
+in the order in which the names first appear in the expression.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import copysign, fsum, hypot, isfinite, log, nan, sqrt
 from operator import add, mul, sub, truediv
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-from gdcli.kernel import sums
 
 if TYPE_CHECKING:
     import numpy
@@ -117,7 +118,7 @@ def dot(u: Vector, v: Vector) -> float:
     if isinstance(u, list):
         return float(sum(map(mul, u, v)))
     if len(u) <= _PIECE:
-        return sums.dot(u, v)
+        return array_dot(u, v)
     pieces = range(0, len(u), _PIECE)
     return float(sum([u[i : i + _PIECE] @ v[i : i + _PIECE] for i in pieces]))
 
@@ -294,3 +295,101 @@ def is_bent(asked: Vector, found: Vector, begun: Vector) -> bool:
     if isinstance(asked, list):
         return any(a != b != c for a, b, c in zip(asked, found, begun, strict=True))
     return bool(((asked != found) & (found != begun)).any())
+
+
+# -- sums of products of few numbers ----------------------------------------------------------------------------------
+
+# A matrix library adds up in the order that suits the processor, and rounds a product and a sum together where that can
+# do so. For long vectors that is what makes it fast. For few numbers products one by one and numpy's pairwise sum cost
+# little more, and have the same bits everywhere: methods take the same steps, and their answers have the same digits.
+# Up to so many numbers in a vector, and in a matrix, the difference is some microseconds.
+FEW, FEW_ENTRIES = 1024, 1 << 16
+
+
+def array_dot(u: Array, v: Array) -> float:
+    """Return the inner product of two arrays of shape (n,)."""
+    return float((u * v).sum()) if len(u) <= FEW else float(u @ v)
+
+
+def times_vector(A: Array, v: Array) -> Any:
+    """Return A v, shape (m,), of arrays of shapes (m, n) and (n,)."""
+    return (A * v).sum(axis=1) if A.size <= FEW_ENTRIES else A @ v
+
+
+def combined(weights: Array, A: Array) -> Any:
+    """Return the sum of the rows of A, shape (m, n), with weights, shape (m,)."""
+    return (weights[:, None] * A).sum(axis=0) if A.size <= FEW_ENTRIES else weights @ A
+
+
+# -- names on one side, a flat vector on the other -------------------------------------------------------------------
+
+
+def lengths_of(values: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return the length of each value by name, None for a number."""
+    return {name: len(value) if hasattr(value, "__len__") else None for name, value in values.items()}
+
+
+class Space:
+    """The variables of a problem: ``names``, ``lengths`` (None: a scalar), ``size`` numbers in all."""
+
+    def __init__(self, lengths: Mapping[str, int | None]) -> None:
+        self.names = tuple(lengths)
+        self.lengths = dict(lengths)
+        self.offsets: dict[str, int] = {}
+        position = 0
+        for name, length in lengths.items():
+            self.offsets[name] = position
+            position += 1 if length is None else length
+        self.size = position
+
+    def flatten(self, values: Mapping[str, float | Sequence[float]]) -> Any:
+        """Return the numbers of ``values`` (one entry per name) as one flat list of ``size`` floats.
+
+        Where a value is an array it is a flat array: a list takes four times the memory.
+        """
+        if any(hasattr(values[name], "tolist") for name in self.lengths):
+            import numpy
+
+            parts = [numpy.ravel(numpy.asarray(values[name], dtype=float)) for name in self.lengths]
+            return numpy.concatenate(parts)
+        flat: list[float] = []
+        for name, length in self.lengths.items():
+            value: Any = values[name]
+            if length is None:
+                flat.append(float(value))
+            else:
+                flat.extend(float(v) for v in value)
+        return flat
+
+    def unflatten(self, x: Vector) -> dict[str, float | list[float]]:
+        """Return ``{name: number or list of numbers}`` for a flat vector x of ``size`` numbers."""
+        point: dict[str, float | list[float]] = {}
+        for name, part in self.by_name(x).items():
+            if self.lengths[name] is None:
+                point[name] = float(part)
+            else:
+                point[name] = part.tolist() if hasattr(part, "tolist") else [float(v) for v in part]
+        return point
+
+    def by_name(self, flat: Vector) -> dict[str, Any]:
+        """Return what a sequence of ``size`` items has for each name: an item, or a slice for a vector."""
+        return {
+            name: flat[at] if length is None else flat[at : at + length]
+            for (name, length), at in zip(self.lengths.items(), self.offsets.values(), strict=True)
+        }
+
+    @property
+    def labels(self) -> list[str]:
+        return [
+            name if length is None else f"{name}[{i}]"
+            for name, length in self.lengths.items()
+            for i in range(1 if length is None else length)
+        ]
+
+    def label(self, index: int) -> str:
+        """Return the name of one component of the flat vector: ``x`` or ``v[3]``."""
+        for name, length in self.lengths.items():
+            at = self.offsets[name]
+            if index < at + (1 if length is None else length):
+                return name if length is None else f"{name}[{index - at}]"
+        raise IndexError(index)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.syntax import Tree

@@ -22,8 +22,7 @@ from gdcli.compile.runners import ScalarFunction, compile_function
 from gdcli.compile.scalar_text import ScalarWriter, function_text
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Space, Vec
 from gdcli.language import form
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key

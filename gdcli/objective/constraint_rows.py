@@ -22,8 +22,7 @@ from typing import Any
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.runners import ScalarFunction
 from gdcli.compile.scalar_text import leaves_of
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, Vector, np
+from gdcli.kernel.vectors import Array, Space, Vector, np
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
 from gdcli.language.graph import Graph, Key

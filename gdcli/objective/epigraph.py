@@ -17,8 +17,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import ACTIVE
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, Vector, np, to_list
+from gdcli.kernel.vectors import Array, Space, Vector, np, to_list
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
 from gdcli.language.graph import Graph, arguments

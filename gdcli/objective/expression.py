@@ -18,8 +18,7 @@ from gdcli.calculus.autodiff import DIRECTION, Derivatives
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.compile.runners import ARITHMETIC, Program, ScalarFunction
 from gdcli.compile.scalar_text import leaves_of
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec, is_finite
+from gdcli.kernel.vectors import Space, Vec, is_finite
 from gdcli.language.form import Form, size_when_expanded
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key

@@ -16,8 +16,7 @@ from gdcli.calculus.finite_differences import central_hessian, perturbed, quotie
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import CENTRAL_STEP, CLEARLY, FLOOR, PRODUCT_STEP, SECOND_STEP
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec, Vector, along, as_like, dot, is_finite, np, same, unit_like
+from gdcli.kernel.vectors import Space, Vec, Vector, along, as_like, dot, is_finite, np, same, unit_like
 from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, NOTE_GRADIENT, NOTE_NONE
 from gdcli.objective.protocol import Evaluation, Objective, new_counts
 

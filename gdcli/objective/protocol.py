@@ -14,8 +14,7 @@ from math import inf, isfinite
 from typing import Any
 
 from gdcli.kernel.budget import Budget, current
-from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.stored import stored
+from gdcli.kernel.dataclass import NamedTuple, dataclass, stored
 from gdcli.kernel.vectors import Vec, clipped, dot, np, same
 
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have

@@ -18,7 +18,7 @@ from gdcli.calculus.smoothing import can_smooth
 from gdcli.compile.scalar_text import leaves_of
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import form
 from gdcli.language.graph import LEAVES, Graph, Key
 from gdcli.language.losses import LOGITS, LOSSES, Numbers

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.runners import batch_function
 from gdcli.compile.scalar_text import leaves_of
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vector, np
+from gdcli.kernel.vectors import Space, Vector, np
 from gdcli.objective.build import Exact
 from gdcli.objective.difference_objective import PointBatch
 from gdcli.objective.expression import ScalarObjective

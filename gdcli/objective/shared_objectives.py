@@ -21,7 +21,7 @@ from typing import Any, cast
 from gdcli.calculus.smoothing import can_smooth
 from gdcli.compile.runners import GuardedFunction, Layout, ScalarFunction, compile_function
 from gdcli.compile.scalar_text import ScalarWriter, function_text, safe_namespace
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.graph import Graph, Key

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
 from gdcli.compile.runners import vector_function
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, is_finite, np
+from gdcli.kernel.vectors import Array, Space, is_finite, np
 from gdcli.language.form import Form
 from gdcli.objective.expression import INF, NOTE_NONE, FormObjective
 from gdcli.objective.protocol import Evaluation, Vector

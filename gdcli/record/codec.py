@@ -2,7 +2,7 @@
 
 Numbers, texts, lists and dicts of texts stand for themselves. Everything else is an object with one key that names its
 kind: ``{"Vec": [1.0, 2.0]}``, ``{"array": 3}`` (the fourth of the arrays), ``{"Pair": {...}}``. Only the kinds of the
-table below and the classes that are marked in `gdcli.kernel.stored` are written, and only they are read.
+table below and the classes that are marked in `gdcli.kernel.dataclass` are written, and only they are read.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
-from gdcli.kernel.dataclass import MISSING, fields, is_dataclass
+from gdcli.kernel.dataclass import CLASSES, MISSING, RENAMED, TAGS, fields, is_dataclass
 from gdcli.kernel.errors import DataError
-from gdcli.kernel.stored import CLASSES, RENAMED, TAGS
 from gdcli.kernel.vectors import Vec
 
 _NOT_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}

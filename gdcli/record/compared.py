@@ -19,7 +19,7 @@ from gdcli.record.runs import EvaluationsRecord, ProblemRecord, Receipt
 from gdcli.record.schema import SCHEMA, Record, Values, signed
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.tasks.batch_sizes import BatchRun, Compared
     from gdcli.tasks.compare import MethodRun, RateComparison
     from gdcli.tasks.fit.request import FitProblem

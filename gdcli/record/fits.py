@@ -11,9 +11,8 @@ from operator import mul
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli.judge.statistics import LEVEL, TIED, FitStatistics, Uncertainty
-from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.space import Space
-from gdcli.kernel.stored import Reader, stored
+from gdcli.kernel.dataclass import NamedTuple, Reader, dataclass, stored
+from gdcli.kernel.vectors import Space
 from gdcli.record.runs import (
     CertificateRecord,
     PathPoint,

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import dist
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.stored import Reader, stored
+from gdcli.kernel.dataclass import NamedTuple, Reader, stored
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.record.runs import PathPoint
     from gdcli.solve.iteration import Iterate
 

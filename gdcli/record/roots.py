@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import Space
 from gdcli.record.runs import Receipt
 from gdcli.record.schema import SCHEMA, Constants, Record, Values
 from gdcli.tasks.outcome import FoundBox

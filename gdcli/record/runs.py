@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
 from gdcli.judge.evidence import Certificate, ConstraintState
-from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.space import Space, lengths_of
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.status import PointKind, Status
-from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Space, lengths_of, np
 from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signed
 from gdcli.tasks.outcome import ActiveBound, FoundBox, GlobalEvidence, found_boxes
 

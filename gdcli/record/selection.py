@@ -12,7 +12,7 @@ from gdcli.record.schema import Json as Told
 from gdcli.record.serialization import plain_cell
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.tasks.problem import Problem
 
 

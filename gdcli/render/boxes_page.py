@@ -22,7 +22,7 @@ from gdcli.render.page import (
 )
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.record.roots import RootRecord
     from gdcli.record.runs import GlobalBoxRecord, RunRecord
 

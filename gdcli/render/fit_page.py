@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, known, pointed, short, thousands
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.record.fits import (
     BootstrapRecord,
     EpochPoint,

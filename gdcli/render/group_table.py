@@ -24,7 +24,7 @@ from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Line, TableLine, chosen, fact, heading, label_column, named, pad
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.record.fits import FitProblemRecord, RowsRecord
     from gdcli.render.tables import Look
 

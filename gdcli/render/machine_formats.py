@@ -16,7 +16,7 @@ from gdcli.record.selection import WORDS, Words, check_names, selected
 from gdcli.record.serialization import CSV, RowText, json_block, json_text
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.record.runs import RunRecord
     from gdcli.solve.iteration import Iterate
     from gdcli.tasks.problem import Problem

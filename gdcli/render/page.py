@@ -17,7 +17,7 @@ from gdcli.kernel.numerics import TINY
 from gdcli.record.path_rows import COORDINATES
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
 
 Line = list[tuple[str, str]]  # pieces: (text, role)
 

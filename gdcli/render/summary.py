@@ -19,7 +19,7 @@ from gdcli.record.schema import plain
 from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out, warnings
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Space
     from gdcli.record.gradients import QuestionRecord
     from gdcli.record.roots import RootsRecord
     from gdcli.record.runs import End, ProblemRecord, RunRecord

@@ -15,10 +15,9 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.budget import Spent, check, searched
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
+from gdcli.kernel.dataclass import NamedTuple, Reader, Writer, dataclass, field, replace, stored
 from gdcli.kernel.errors import DomainError, Terminated, UsageError
 from gdcli.kernel.status import Status, StopReason
-from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import as_like, is_finite, same
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import BROKEN_OFF, Iterate, RunResult, Step

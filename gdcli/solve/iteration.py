@@ -11,9 +11,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace, stored
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import norm
 from gdcli.objective.protocol import Counts, Evaluation, Objective
 

@@ -15,11 +15,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import Spent, searching
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, stored
 from gdcli.kernel.errors import DomainError, Terminated
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import Status, StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import distance, is_finite, np
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import ANSWERS, BROKEN_OFF, Iterate, Method, Observer, RunResult

@@ -18,11 +18,10 @@ from collections.abc import Sequence
 from math import frexp, hypot, inf, ldexp, sqrt
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import Reader, Writer, dataclass, stored
 from gdcli.kernel.dense import diagonal
 from gdcli.kernel.numerics import FLOOR
 from gdcli.kernel.status import CurvatureSource, StopReason
-from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times, unit_like
 from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from gdcli.kernel.dataclass import dataclass, field
-from gdcli.kernel.stored import stored
+from gdcli.kernel.dataclass import dataclass, field, stored
 from gdcli.solve.settings import BOOK_PATIENCE
 
 # minimize_stochastic in the book: the factor for an epoch without improvement.

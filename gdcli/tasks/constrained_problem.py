@@ -10,9 +10,8 @@ from gdcli.kernel.budget import if_in_time, size_text
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.kernel.number_format import short
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import Vector, np, to_list
+from gdcli.kernel.vectors import Space, Vector, np, to_list
 from gdcli.language import constraints
 from gdcli.language.form import size_when_expanded
 from gdcli.objective.build import EXPAND_NODES

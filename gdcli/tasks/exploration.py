@@ -16,7 +16,7 @@ from gdcli.judge import learning_rates, rate_trials
 from gdcli.judge.gd_forecast import WINDOW
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import constraints, form
 from gdcli.language.graph import Graph, Key
 from gdcli.solve.registry import METHODS, direction

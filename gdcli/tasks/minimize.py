@@ -11,9 +11,8 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.kernel.number_format import short
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import PointKind, Status, StopReason
-from gdcli.kernel.vectors import Vector, along, max_abs, norm, to_list
+from gdcli.kernel.vectors import Space, Vector, along, max_abs, norm, to_list
 from gdcli.solve.scaling import start_sizes
 from gdcli.solve.settings import Settings
 from gdcli.tasks.outcome import Judged, Outcome

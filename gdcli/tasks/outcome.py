@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from gdcli.judge.kkt import ConstraintEvidence
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.space import Space
     from gdcli.kernel.status import Status
+    from gdcli.kernel.vectors import Space
     from gdcli.solve.iteration import RunResult
     from gdcli.solve.settings import Settings
     from gdcli.tasks.problem import Problem

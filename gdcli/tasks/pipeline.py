@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import Terminated
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import PointKind, StopReason
-from gdcli.kernel.vectors import Vector, max_abs
+from gdcli.kernel.vectors import Space, Vector, max_abs
 from gdcli.tasks.outcome import ActiveBound
 from gdcli.tasks.problem import Bounds, Problem, listed
 

@@ -6,10 +6,9 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace, stored
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.kernel.space import lengths_of
-from gdcli.kernel.stored import stored
+from gdcli.kernel.vectors import lengths_of
 
 if TYPE_CHECKING:
     from gdcli.language.constraints import BoundRow, Constraint, ConstraintRow

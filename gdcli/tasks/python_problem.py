@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import Span, UsageError
-from gdcli.kernel.space import Space, lengths_of
+from gdcli.kernel.vectors import Space, lengths_of
 from gdcli.language.values import TypedValue
 from gdcli.solve.scaling import start_sizes
 from gdcli.tasks.option_names import keyword

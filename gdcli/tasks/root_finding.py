@@ -11,9 +11,8 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.number_format import amount
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status, StopReason
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Space, np
 from gdcli.solve.settings import Settings
 from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, stopped_by
 from gdcli.tasks.kept_cover import most_boxes

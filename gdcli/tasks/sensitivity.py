@@ -15,9 +15,8 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import HOLDS
-from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Space, lengths_of, np
 from gdcli.language import form
 from gdcli.language.constraints import rows_of
 from gdcli.language.form import Form

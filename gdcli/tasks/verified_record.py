@@ -14,7 +14,7 @@ from gdcli.compile.interval_program import IntervalProgram
 from gdcli.judge.degenerate_proof import check_along, check_near
 from gdcli.judge.proof import LocalProof, Unproved, check
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.tasks.pipeline import flat_bounds
 from gdcli.tasks.problem import Problem
 from gdcli.tasks.proved import box_program

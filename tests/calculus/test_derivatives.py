@@ -22,8 +22,7 @@ from gdcli.calculus.finite_differences import central_gradient
 from gdcli.calculus.symbolic import SympyExpression, function, to_graph
 from gdcli.compile import runners
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Space, Vec
 from gdcli.language import form, functions, ieee, syntax
 from gdcli.language.functions import FUNCTIONS
 from gdcli.objective.build import build_objective, with_gradient

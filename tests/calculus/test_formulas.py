@@ -15,8 +15,7 @@ from gdcli.calculus.formula_gradient import gradient
 from gdcli.calculus.formula_text import Nodes, latex, text
 from gdcli.calculus.symbolic import SympyExpression
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Space, Vec
 from gdcli.language import form, syntax
 from gdcli.language.functions import FUNCTIONS, INTERNAL, SLOPES
 from gdcli.objective.build import build_objective

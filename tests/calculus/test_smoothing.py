@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdcli import api
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Space, Vec
 from gdcli.language import form
 from gdcli.objective.build import build_objective
 from gdcli.objective.vector_expression import VectorObjective

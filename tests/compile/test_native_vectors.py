@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gdcli.api import Settings, make_problem, minimize, solve
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import form
 from gdcli.objective import build
 from gdcli.objective.build import build_objective

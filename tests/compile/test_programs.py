@@ -16,7 +16,7 @@ from objectives import objective
 
 from gdcli.compile import runners
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import form, ieee, interpreter, syntax
 from gdcli.language.functions import FUNCTIONS
 from gdcli.objective.expression import ScalarObjective

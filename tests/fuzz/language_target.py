@@ -24,7 +24,7 @@ from gdcli.cli.commands import COMMANDS
 from gdcli.compile import export_text, machine_code
 from gdcli.compile.scalar_text import functions_of, program_text
 from gdcli.kernel.errors import GdError
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import form, interpreter, limits, syntax, tree_names, values
 from gdcli.language.functions import CALLABLE
 from gdcli.language.syntax import Node, Tree

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from gdcli import api
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Space, np
 from gdcli.objective.constraint_rows import LongRows
 from gdcli.render.figures import PlaneConstraints
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gdcli import api
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.language import constraints, form
 from gdcli.objective.constraint_rows import LongRows
 from gdcli.objective.vector_expression import VectorObjective

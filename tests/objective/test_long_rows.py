@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gdcli import api
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import Space
 from gdcli.language import constraints
 from gdcli.objective.constraint_rows import ConstraintRows, LinearRows, LongRows, linear_rows
 from gdcli.solve.constrained.convex_model import Model, convex_minimum

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gdcli import api
 from gdcli.cli.plot_option import FitPlot, epochs_of
 from gdcli.kernel.number_format import pointed, thousands
-from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Space
 from gdcli.record import fit_records
 from gdcli.record.fits import EPOCH_HEAD, fit_record
 from gdcli.record.path_rows import Trail

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from toy import Toy, sum_of_squares
 
 from gdcli.kernel.errors import GdError, Span, UsageError
-from gdcli.kernel.space import Space
 from gdcli.kernel.status import PointKind
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Space, Vec
 from gdcli.record.faults import error_record
 from gdcli.record.runs import run_record
 from gdcli.record.schema import plain

@@ -22,8 +22,7 @@ from gdcli.cli.options import PlanePictureOptions
 from gdcli.kernel import installing
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError, shorten
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Space, Vec
 from gdcli.objective.protocol import Counts, Evaluation
 from gdcli.record.compared import methods_record
 from gdcli.record.gradients import gradient_record

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdcli.kernel import dense, sums, vectors
+from gdcli.kernel import dense, vectors
 from gdcli.kernel.vectors import Vec
 from gdcli.solve.methods.quasi_newton import Memory
 
@@ -259,10 +259,10 @@ def test_eigenvectors_of_equal_eigenvalues_are_not_chosen_by_rounding() -> None:
 
 def test_few_numbers_are_added_up_as_on_every_processor() -> None:
     rng = np.random.default_rng(1)
-    for n in (1, 7, 300, sums.FEW):
+    for n in (1, 7, 300, vectors.FEW):
         u, v, A = rng.standard_normal(n), rng.standard_normal(n), rng.standard_normal((5, n))
-        assert sums.dot(u, v) == float(np.add.reduce(u * v))
-        assert sums.times_vector(A, v).tolist() == [sums.dot(row, v) for row in A]
-        _close(sums.combined(u[:5], A[: len(u[:5])]), u[:5] @ A[: len(u[:5])])
-    long = rng.standard_normal(sums.FEW + 1)
-    assert sums.dot(long, long) == pytest.approx(float(long @ long), rel=1e-14)
+        assert vectors.array_dot(u, v) == float(np.add.reduce(u * v))
+        assert vectors.times_vector(A, v).tolist() == [vectors.array_dot(row, v) for row in A]
+        _close(vectors.combined(u[:5], A[: len(u[:5])]), u[:5] @ A[: len(u[:5])])
+    long = rng.standard_normal(vectors.FEW + 1)
+    assert vectors.array_dot(long, long) == pytest.approx(float(long @ long), rel=1e-14)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from math import hypot, inf, sqrt
 
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, stored
 from gdcli.kernel.dense import (
     Matrix,
     congruent,
@@ -34,7 +34,6 @@ from gdcli.kernel.dense import (
 )
 from gdcli.kernel.numerics import EIGENVALUE_ROUNDING, LEAST_DIAGONAL, LEAST_PIVOT, SMALLEST_NORMAL
 from gdcli.kernel.status import CurvatureSource
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Vec, Vector, as_like, dot, is_zero, norm, quotient, zeros_like
 from gdcli.solve.algebra.hessian import NOISE
 from gdcli.solve.algebra.trust_region import (

@@ -18,11 +18,10 @@ from collections.abc import Sequence
 from math import hypot, inf, sqrt
 from typing import Any
 
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, Reader, Writer, stored
 from gdcli.kernel.dense import Entry, matvec
 from gdcli.kernel.factors import column_lengths, combined, independent, singular
 from gdcli.kernel.numerics import EPS
-from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import Vec, Vector, along, dot, norm, times
 from gdcli.objective.protocol import QRSystem
 from gdcli.solve.algebra.trust_region import secular_step

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import max_abs, norm, np
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.constrained import Constrained

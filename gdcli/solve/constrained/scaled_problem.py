@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, stored
 from gdcli.kernel.dense import Matrix
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.box_newton import box_newton

@@ -7,10 +7,9 @@ not hold, the run goes on from a point where they do, with a larger penalty.
 
 from __future__ import annotations
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.protocol import Evaluation
 from gdcli.solve.constrained.end_game import certified

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.stored import stored
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.solve.global_search.box_list import Array, Boxes, no_boxes
 
 if TYPE_CHECKING:

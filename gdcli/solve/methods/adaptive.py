@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from gdcli.compile.update_rules import Update
-from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.stored import Reader, stored
+from gdcli.kernel.dataclass import NamedTuple, Reader, dataclass, stored
 from gdcli.objective.protocol import Vector
 from gdcli.solve.methods.elementwise import Response, Rule
 

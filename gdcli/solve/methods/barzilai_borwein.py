@@ -12,9 +12,8 @@ from collections import deque
 from math import inf
 from typing import Any
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot, norm, same
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.step_rules import FIRST_LENGTH, Choice

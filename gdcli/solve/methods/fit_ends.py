@@ -14,12 +14,11 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Any
 
-from gdcli.kernel.dataclass import dataclass, field
+from gdcli.kernel.dataclass import Reader, Writer, dataclass, field, stored
 from gdcli.kernel.dense import Entry, congruent, eigen, largest_entry, matrix_is_finite
 from gdcli.kernel.factors import combined, congruence
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource
-from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import Vec, Vector, as_like, dot, max_abs, quotient
 from gdcli.objective.protocol import Box, Evaluation, Objective
 from gdcli.solve.algebra.hessian import EXACT_LIMIT, hessian_source, with_hessian

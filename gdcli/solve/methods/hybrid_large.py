@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from math import inf, sqrt
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, as_like, distance, dot, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step

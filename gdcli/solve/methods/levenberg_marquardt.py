@@ -16,12 +16,11 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.dense import Entry, chosen
 from gdcli.kernel.factors import column_lengths, combined
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Vec, Vector, as_like, clipped, same
 from gdcli.objective.protocol import Box, Evaluation, Objective, free_part
 from gdcli.solve.algebra.residual_model import Proposal, ResidualModel, rounding_shows

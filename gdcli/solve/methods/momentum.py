@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gdcli.compile.update_rules import Update
-from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.stored import stored
+from gdcli.kernel.dataclass import NamedTuple, dataclass, stored
 from gdcli.kernel.vectors import along, dot
 from gdcli.objective.protocol import Evaluation, Vector
 from gdcli.solve.methods.elementwise import Response, Rule

@@ -18,10 +18,9 @@ from __future__ import annotations
 from itertools import count
 from math import inf, isfinite, sqrt
 
-from gdcli.kernel.dataclass import dataclass, field
+from gdcli.kernel.dataclass import dataclass, field, stored
 from gdcli.kernel.numerics import EPS, FLOOR, GAP_TOL, LEAST_PART, PART_TOL, SMALLEST_RADIUS, TINY
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import dot, norm, quotient, same, times
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian

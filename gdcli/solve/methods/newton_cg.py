@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from math import inf, isfinite, sqrt
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dataclass import NamedTuple, dataclass, stored
 from gdcli.kernel.numerics import EPS, FLOOR, PRODUCT_STEP
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot, max_abs, norm, same, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, WIDER

@@ -12,21 +12,21 @@ from collections import deque
 from collections.abc import Sequence
 from operator import mul
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, stored
 from gdcli.kernel.dense import Matrix, identity, matvec, outer, plus
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
-from gdcli.kernel.sums import combined, times_vector
 from gdcli.kernel.vectors import (
     Array,
     add_in_place,
     add_then_dot,
     as_like,
+    combined,
     distance,
     dot,
     inner_products,
     norm,
     np,
+    times_vector,
 )
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step

@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from math import isfinite
 from typing import Any
 
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import Reader, Writer, dataclass, stored
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import along, distance
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import Method, Step

@@ -7,8 +7,7 @@ terms (Aitken's extrapolation), and one value tells whether it is lower.
 
 from __future__ import annotations
 
-from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.stored import stored
+from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.vectors import along, dot, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 

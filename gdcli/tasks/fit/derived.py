@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec, Vector
+from gdcli.kernel.vectors import Space, Vec, Vector
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.parts import read_parts
 from gdcli.language.syntax import Tree

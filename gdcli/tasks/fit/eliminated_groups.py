@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from gdcli.kernel.batched_linear import dots, least_pivots, lengths, positive_solves, solve_upper, triangles
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import INDEPENDENT
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, Vec, Vector, is_finite, np
+from gdcli.kernel.vectors import Array, Space, Vec, Vector, is_finite, np
 from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
 from gdcli.solve.methods.batched_fits import solve_many

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
-from gdcli.kernel.space import Space, lengths_of
+from gdcli.kernel.vectors import Space, lengths_of
 from gdcli.tasks.outcome import Outcome
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
-from gdcli.kernel.space import Space, lengths_of
-from gdcli.kernel.vectors import Array, np
+from gdcli.kernel.vectors import Array, Space, lengths_of, np
 from gdcli.table.at_hand import table_at_hand
 from gdcli.table.blocks import Label
 from gdcli.table.number_cells import shown

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
-from gdcli.kernel.space import lengths_of
-from gdcli.kernel.vectors import np, one_thread
+from gdcli.kernel.vectors import lengths_of, np, one_thread
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, DomainError, UsageError, did_you_mean
 from gdcli.kernel.number_format import label
-from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Array, np
+from gdcli.kernel.vectors import Array, Space, np
 from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields
+from gdcli.kernel.dataclass import NamedTuple, Reader, dataclass, field, fields, stored
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.kernel.stored import Reader, stored
 from gdcli.language.losses import LOSSES, Numbers
 from gdcli.language.model_text import columns_told
 from gdcli.solve.settings import PATIENCE, EpochSettings
