@@ -48,7 +48,7 @@ from gdcli.objective.row_model import build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.table.partitions import Asked, Partition, partitions_of
 from gdcli.tasks.cluster import crew as crews
-from gdcli.tasks.cluster.address import connected
+from gdcli.tasks.cluster.connection import connected
 from gdcli.tasks.cluster.partitioned_rows import Here, PartitionedRows
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from

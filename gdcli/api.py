@@ -223,7 +223,7 @@ def solve_globally(problem: Problem, settings: Settings | None = None, cluster: 
 
     ``cluster`` is the address of one that examines the boxes. Raises as `gdcli.tasks.global_minimum.solve_globally`.
     """
-    from gdcli.tasks.cluster.spread_boxes import examining
+    from gdcli.tasks.global_minimum import examining
     from gdcli.tasks.global_minimum import solve_globally as solved
 
     with examining(cluster, _problem(problem), settings or Settings()):
@@ -357,7 +357,7 @@ def fits_of_groups(
         from gdcli.tasks.fit.fit_groups import fit_groups as fits_here
 
         return fits_here(found, settings)
-    from gdcli.tasks.cluster.spread_groups import fits_on
+    from gdcli.tasks.cluster.spread import fits_on
 
     return fits_on(cluster, found, settings)
 

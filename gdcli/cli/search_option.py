@@ -86,8 +86,7 @@ def solve(
     checkpointer: Checkpointer | None = None,
 ) -> Outcome:
     """Search; with ``keep`` the answer has what shows its proof."""
-    from gdcli.tasks.cluster.spread_boxes import examining
-    from gdcli.tasks.global_minimum import solve_globally
+    from gdcli.tasks.global_minimum import examining, solve_globally
 
     teller = None if waiting is None else teller_of(waiting, problem.sense, problem.sign)
     with examining(options.cluster, problem, settings):

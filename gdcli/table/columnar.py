@@ -3,11 +3,12 @@
 Numbers of any width become float64, true and false 1 and 0. A null or nan is missing. Other kinds of column
 (text, dates) can be in the file but not in a model. Places are row numbers, from 1. Of a Parquet file only
 the row groups and columns that are wanted are in memory; an Arrow file is mapped. Parts of files,
-and files at URLs, are read by their groups.
+and files at URLs, are read by their groups (of a Parquet file row groups, of an Arrow file record batches), by pyarrow.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import unicodedata
@@ -20,14 +21,14 @@ from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Label, Labels, RowBlock, Source, Wanted
 from gdcli.table.cell_faults import SKIP
-from gdcli.table.columnar_groups import ColumnarGroups
 from gdcli.table.json_lines import as_label
 from gdcli.table.readers import missing, relabelled, runs
-from gdcli.table.streams import is_url
+from gdcli.table.streams import is_url, opened, size_of
 from gdcli.table.urls import told
 
 if TYPE_CHECKING:
     from gdcli.table.streams import Cut
+
 
 _ROWS = 1 << 18  # rows in a slice
 
@@ -191,3 +192,51 @@ def _texts(columns: Sequence[Any]) -> list[str]:
     """Return the rows as delimited text, a missing cell empty."""
     shown = [["" if value != value else repr(value) for value in column.tolist()] for column in columns]
     return [",".join(row) for row in zip(*shown, strict=True)]
+
+
+class ColumnarGroups:
+    """The groups of the file at a path or URL. The methods raise DataError for one that cannot be read."""
+
+    def __init__(self, path: str, is_parquet: bool) -> None:
+        self._path, self._is_parquet = path, is_parquet
+
+    def empty(self) -> Any:
+        """Return a pyarrow table with all columns and no row."""
+        with self._reading() as reader:
+            return (reader.schema_arrow if self._is_parquet else reader.schema).empty_table()
+
+    def count(self) -> int:
+        with self._reading() as reader:
+            return int(reader.num_row_groups if self._is_parquet else reader.num_record_batches)
+
+    def rows_before(self, group: int) -> int:
+        """Return how many rows stand before a group (from 0)."""
+        with self._reading([0]) as reader:
+            of = reader.metadata.row_group if self._is_parquet else reader.get_batch
+            return sum(of(k).num_rows for k in range(group))
+
+    def batches(self, columns: Sequence[int], first: int, last: int, rows: int) -> Iterator[Any]:
+        """Yield these columns, by number, of the groups from ``first`` on and before ``last`` as pyarrow batches.
+
+        Those of a Parquet file have at most so many ``rows``, those of an Arrow file are as they are.
+        """
+        with self._reading(columns) as reader:
+            if self._is_parquet:
+                names = [reader.schema_arrow.names[i] for i in columns]
+                yield from reader.iter_batches(rows, range(first, last), names)
+            else:
+                yield from map(reader.get_batch, range(first, last))
+
+    @contextmanager
+    def _reading(self, columns: Sequence[int] = ()) -> Iterator[Any]:
+        """Open the file; of an Arrow file the batches will have these columns."""
+        with opened(self._path) as raw, told(self._path, DataError):
+            import pyarrow.ipc
+            import pyarrow.parquet
+
+            file = io.BufferedReader(raw) if size_of(raw) else io.BytesIO(raw.read())  # type: ignore[type-var]
+            if self._is_parquet:
+                yield pyarrow.parquet.ParquetFile(file)
+            else:
+                options = pyarrow.ipc.IpcReadOptions(included_fields=list(columns))
+                yield pyarrow.ipc.open_file(file, options=options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,6 +93,23 @@ def bounds_hint(names: Sequence[str]) -> str:
     """Return how the bounds of ``names`` would be given, one by one or all at once."""
     some = ",".join(f"{name}=-10:10" for name in names[:4])
     return f"for example --bounds {some}, or --bounds all=-10:10 for every variable"
+
+
+def examining(cluster: str | None, problem: Problem, settings: Settings) -> AbstractContextManager[None]:
+    """Have `solve_globally` examine boxes on the ``cluster`` at this address, None: here. Raises as `examined_by`."""
+    check(problem)  # before workers are awaited
+    return examined_by(cluster, search_of, problem, settings)
+
+
+def examined_by(
+    cluster: str | None, make: Callable[..., Search], *args: object
+) -> AbstractContextManager[None]:
+    """Have searches, which ``make(*args)`` makes there, examine boxes on a cluster; as `spread.examined_on`."""
+    if cluster is None:
+        return nullcontext()
+    from gdcli.tasks.cluster.spread import examined_on
+
+    return examined_on(cluster, make, *args)
 
 
 def check_bounded(names: Sequence[str], bounds: Bounds, what: str) -> None:

@@ -93,9 +93,9 @@ def solve_from_many_on(
     """Solve as `solve_from_many`, the runs in the workers of the cluster at this address; the answer is the same.
 
     A ``teller`` is told of each run when its end is there. Raises as that, and as
-    `gdcli.tasks.cluster.spread_starts.solved_on`.
+    `gdcli.tasks.cluster.spread.solved_on`.
     """
-    from gdcli.tasks.cluster.spread_starts import solved_on
+    from gdcli.tasks.cluster.spread import solved_on
 
     _check(starts)
     settings = settings or Settings()

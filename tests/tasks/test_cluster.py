@@ -28,15 +28,14 @@ from gdcli.kernel.status import Status
 from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown
 from gdcli.table.partitions import Asked, partitions_of
-from gdcli.tasks.cluster import spread_boxes
-from gdcli.tasks.cluster.address import connected
+from gdcli.tasks.cluster import spread
+from gdcli.tasks.cluster.connection import connected
 from gdcli.tasks.cluster.crew import Crew
-from gdcli.tasks.cluster.spread_boxes import examining
 from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import answer
-from gdcli.tasks.global_minimum import solve_globally
+from gdcli.tasks.global_minimum import examining, solve_globally
 from gdcli.tasks.multi_start import solve_from_many, solve_from_many_on
 
 pytest.importorskip("distributed", reason="needs the extra cluster: pip install '.[cluster]'")
@@ -221,7 +220,7 @@ def test_what_is_no_cluster_is_told(monkeypatch: pytest.MonkeyPatch, rows: str) 
 
 
 def test_an_address_where_nobody_answers_is_told_soon(monkeypatch: pytest.MonkeyPatch, rows: str) -> None:
-    monkeypatch.setattr("gdcli.tasks.cluster.address.PATIENCE", 0.3)
+    monkeypatch.setattr("gdcli.tasks.cluster.connection.PATIENCE", 0.3)
     with pytest.raises(UsageError, match=r"no scheduler answers at tcp://127.0.0.1:9"):
         api.fit(MODEL, rows, START, cluster="tcp://127.0.0.1:9")
     with socket.create_server(("127.0.0.1", 0)) as mute:  # it accepts, and says nothing
@@ -268,7 +267,7 @@ def workers_that_are_killed_cost_no_run_and_no_bit(client: Any, address: str, ro
 
 def workers_of_another_version_are_refused(address: str, rows: str, patch: pytest.MonkeyPatch) -> None:
     with patch.context() as here:
-        here.setattr("gdcli.tasks.cluster.versions.__version__", "9.9")
+        here.setattr("gdcli.tasks.cluster.connection.__version__", "9.9")
         with pytest.raises(UsageError, match=r"the worker tcp://.* has gd .*, and this is gd 9.9"):
             api.fit(MODEL, rows, START, cluster=address)
 
@@ -276,7 +275,7 @@ def workers_of_another_version_are_refused(address: str, rows: str, patch: pytes
 def a_run_whose_workers_are_lost_has_its_best_point(
     client: Any, address: str, rows: str, patch: pytest.MonkeyPatch
 ) -> None:
-    patch.setattr("gdcli.tasks.cluster.versions.patience", lambda: 0.3)
+    patch.setattr("gdcli.tasks.cluster.connection.patience", lambda: 0.3)
 
     def lose_all(iterate: Any) -> None:
         if iterate.iteration == 2:
@@ -296,7 +295,7 @@ def a_run_whose_workers_are_lost_has_its_best_point(
 def answers_that_there_are_stay_where_the_workers_are_lost(
     client: Any, address: str, patch: pytest.MonkeyPatch
 ) -> None:
-    patch.setattr("gdcli.tasks.cluster.versions.patience", lambda: 0.3)
+    patch.setattr("gdcli.tasks.cluster.connection.patience", lambda: 0.3)
     x = np.tile(np.arange(8.0), 400)
     data = {"x": x, "y": np.exp(-x), "site": np.repeat(np.arange(400), 8)}
     fits = api.fit_groups(
@@ -376,8 +375,8 @@ def boxes_are_searched_on_in_rounds(address: str) -> None:
     here = api.solve_globally(problem)
     examined = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gdcli.tasks.cluster.spread_boxes._SHARES", 5)
-        patch.setattr("gdcli.tasks.cluster.spread_boxes._BOXES", 100)
+        patch.setattr("gdcli.tasks.cluster.spread._SHARES", 5)
+        patch.setattr("gdcli.tasks.cluster.spread._BOXES", 100)
         for _ in range(2):
             there = api.solve_globally(problem, cluster=address)
             assert there.globally is not None
@@ -405,9 +404,9 @@ def boxes_of_parameters_are_searched_on(address: str, client: Any) -> None:
     asked: Any = "y ~ a*sin(b*x + c)", data, {"a": (-3.0, 3.0), "b": (0.0, 8.0), "c": (-3.0, 3.0)}
     rounds = []
     with pytest.MonkeyPatch.context() as patch:
-        own = spread_boxes._round
-        patch.setattr(spread_boxes, "_LEAST", 1)
-        patch.setattr(spread_boxes, "_round", lambda *given: (rounds.append(1), own(*given)))
+        own = spread._round
+        patch.setattr(spread, "_LEAST", 1)
+        patch.setattr(spread, "_round", lambda *given: (rounds.append(1), own(*given)))
         there = api.fit_globally(*asked, cluster=address)
         more = client.cluster.scale(3)
         client.wait_for_workers(3)

@@ -23,7 +23,7 @@ from gdcli.objective.row_model import Ask, Merge, Node, RowModel, merged
 from gdcli.table.partitions import Asked, NotSeenError, Partition, Read
 from gdcli.table.streams import is_url
 from gdcli.tasks.cluster import worker_side
-from gdcli.tasks.cluster.versions import VERSION, awaited, check_versions, heard, threads_of
+from gdcli.tasks.cluster.connection import VERSION, awaited, check_versions, heard, threads_of
 from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.cluster.worker_side import Answer, Fault, Question, Told
 

@@ -21,8 +21,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, LimitError
 from gdcli.objective.row_model import each_here
-from gdcli.tasks.cluster.address import connected
-from gdcli.tasks.cluster.versions import checked_threads, heard, patience, threads_of
+from gdcli.tasks.cluster.connection import checked_threads, connected, heard, patience, threads_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -190,7 +189,7 @@ def chunks_on(
 ) -> Iterator[Chunks]:
     """Give the `Chunks` of the cluster at an address, of which nothing is left there at the end.
 
-    Raises as `address.connected`.
+    Raises as `connection.connected`.
     """
     with connected(address) as client:
         chunks = Chunks(client, function, args)

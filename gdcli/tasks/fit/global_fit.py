@@ -7,7 +7,6 @@ as the double that it is read as.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from gdcli.kernel import budget
@@ -25,6 +24,7 @@ from gdcli.tasks.global_minimum import (
     DEFAULT_TOL,
     Teller,
     check_bounded,
+    examined_by,
     run_search,
     told,
 )
@@ -112,7 +112,8 @@ def solve_globally(
     settings = settings or FitSettings()
     check(prepared, settings)
     check_bounded(prepared.row.space.names, prepared.problem.bounds, "parameter")
-    with budget.limited(replace(settings, max_evaluations=None)), _spread(cluster, prepared, settings):
+    there = examined_by(cluster, _search_of, replace(prepared, place=str), settings)
+    with budget.limited(replace(settings, max_evaluations=None)), there:
         within = bounded_fit(prepared)
         search = _search(within, prepared, settings)
         start = np.array(prepared.row.space.flatten(prepared.problem.start), dtype=float)
@@ -123,14 +124,6 @@ def solve_globally(
         search.offer(np.clip(np.array(found.run.best.at.x), within.low, within.high)[:, None])
         typed = replace(found, problem=prepared.problem, settings=settings)
         return told(typed, search, reason, within, keep, "least sum of squares")
-
-
-def _spread(cluster: str | None, prepared: Prepared, settings: FitSettings) -> AbstractContextManager[None]:
-    if cluster is None:
-        return nullcontext()
-    from gdcli.tasks.cluster.spread_boxes import examined_on
-
-    return examined_on(cluster, _search_of, replace(prepared, place=str), settings)
 
 
 def _search_of(prepared: Prepared, settings: FitSettings) -> Search:

@@ -267,7 +267,7 @@ def _in_partitions(
     fits: Sequence[AsksForRows], watch: Callable[[DataTable], None] | None
 ) -> Iterator[Gathered]:
     from gdcli.table.partitions import Asked
-    from gdcli.tasks.cluster.opening import partitioned
+    from gdcli.tasks.cluster.partitioned_rows import partitioned
 
     request, use_cache = fits[0].request, not fits[0].settings.no_cache
     layout, names = layout_of(request), tuple[str, ...]()
