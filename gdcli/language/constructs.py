@@ -14,7 +14,7 @@ from typing import Any
 
 from gdcli.language.function_synonyms import FUNCTIONS, LIBRARIES
 from gdcli.language.functions import CALLABLE, CONSTANTS
-from gdcli.language.pieces import Change, Piece, in_brackets, tidy
+from gdcli.language.paper_notation import Change, Piece, in_brackets, tidy
 
 # Of longer proposals nobody could make use.
 MAX_MADE = 1000

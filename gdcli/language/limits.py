@@ -46,7 +46,7 @@ def _read(text: str, option: str) -> list[Limit]:
     try:
         return [_limit(text, start, end, option) for start, end in split(text, option)]
     except UsageError as error:
-        from gdcli.language.value_notation import BOUNDS, proposed  # only an error needs it
+        from gdcli.language.notation import BOUNDS, proposed  # only an error needs it
 
         raise proposed(error, text, option, BOUNDS, lambda meant: _read(meant, option)) from None
 
@@ -72,7 +72,7 @@ def _limit(text: str, start: int, end: int, option: str) -> Limit:
 
 
 def _without_two_ends(name: str, ends: str, span: Span) -> UsageError:
-    from gdcli.language.value_notation import NUMBER  # only an error needs it
+    from gdcli.language.notation import NUMBER  # only an error needs it
 
     one = f"write {name}={ends}: for at least {ends}, :{ends} for at most"
     hint = one if re.fullmatch(NUMBER, ends.strip()) else HINT

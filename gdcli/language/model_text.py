@@ -51,7 +51,7 @@ class Model(NamedTuple):
         return self._replace(left=left, right=expanded(self.right, levels))
 
     def using(self, parts: Mapping[str, Tree]) -> Model:
-        from gdcli.language.parts import with_parts
+        from gdcli.language.relation import with_parts
 
         left = None if self.left is None else with_parts(self.left, parts)
         return self._replace(left=left, right=with_parts(self.right, parts))

@@ -1,26 +1,26 @@
-"""Other ways to write mathematics, and how each is written here.
+"""Other ways to write mathematics and values, and how each is written here.
 
 People bring `2x`, `sin x`, `|x|`, `np.sin(x)`, `x!`, `y = x**2`, and what their own language has. Where a text cannot
 be read, it is translated by the rules of two tables: those of :mod:`gdcli.language.paper_notation` make of it what
 Python would read, token by token, those of :mod:`gdcli.language.constructs` make of that what is part of the language.
 If the outcome can be read, the error shows it, with the caret where the first rule was needed. Nothing is taken for
-what was not typed: it is a proposal. The rules cost nothing where there is no error, and long texts are left as they
-are.
+what was not typed: it is a proposal. So it is with start values, constants and bounds. The rules cost nothing where
+there is no error, and long texts are left as they are.
 """
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.language import syntax
 from gdcli.language.constructs import TooLongError, rewritten
 from gdcli.language.function_synonyms import CALLS, SYMBOLS, WORDS
 from gdcli.language.functions import CALLABLE, CONSTANTS
-from gdcli.language.paper_notation import RULES
-from gdcli.language.pieces import Change, Piece, Pieces, cut, depths_of, is_function
+from gdcli.language.paper_notation import RULES, Change, Piece, Pieces, cut, depths_of, is_function
 from gdcli.language.tokens import COMPARISONS
 
 # Longer texts are written by programs.
@@ -230,3 +230,96 @@ def _is_head(pieces: Sequence[Piece]) -> bool:
         return False
     inside = [piece.text for piece in pieces[2:-1]]
     return pieces[1].text == "(" and pieces[-1].text == ")" and not {"(", ")"} & set(inside)
+
+
+# -- start values, constants and bounds --------------------------------------------------------------------------------
+
+# Each row of a table is a pattern and what stands in its place; the rows are applied one after the other, and the
+# outcome is proposed only where it can be read.
+Rules = Sequence[tuple[str, str]]
+
+# Longer texts are written by programs.
+MAX_VALUE = 500
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+
+VALUES: Rules = (
+    (r"[\"'`“”‘’]", ""),
+    (r"^\s*(?:dict)?\s*\{(.*)\}\s*$", r"\1"),
+    (r"^\s*dict\s*\((.*)\)\s*$", r"\1"),
+    (r"\b(?:np|numpy)\.", ""),
+    (r"\b(?:array|list|tuple|vector)\s*\(\s*([\[(].*?[\])])\s*\)", r"\1"),
+    (r"\brandn?\(", "random("),
+    (r"\[\s*([^\[\],]+?)\s*\]\s*\*\s*(\w+)", r"full(\2,\1)"),
+    (r"^\s*\(([^()]*,[^()]*)\)\s*$", r"\1"),
+    (r"=\s*[({]([^(){}]*,[^(){}]*?),?\s*[)}]", r"=[\1]"),
+    (r"(\w)\s*(?::=|==|:|->|=>|→|≔)\s*", r"\1="),
+    (r"=\s*[({]([^(){}]*,[^(){}]*?),?\s*[)}]", r"=[\1]"),
+    (r"(^|[,;\s])([^\W\d]\w*)\s+(?=[-+.\d\[])", r"\1\2="),
+    (r"\s*[;&]\s*|\s+and\s+", ","),
+    (r"(?<=[\w.\])])\s+(?=[^\W\d]\w*\s*=)", ","),
+    (r"(?<=[\d.])\s+(?=[-+.\d])", ","),
+    (r",\s*$", ""),
+)
+BOUNDS: Rules = (
+    (r"[\"'`“”‘’{}]", ""),
+    (r"≤", "<="),
+    (r"≥", ">="),
+    (r"=([<>])", r"\1="),
+    (r"\bNone\b", ""),
+    (r"\s*(?:∈|\b(?:in|from|between)\b)\s*", "="),
+    (r"(\w\]?)\s*>=?\s*([^<>=,;]+?)\s*(?:,|;|&+|\band\b)\s*\1\s*<=?\s*([^<>=,;]+)", r"\1=\2:\3"),
+    (r"\s+and\s+(?=[^=:<>]*$)", ":"),
+    (r"(\w)\s*:\s*(?=[\[(])", r"\1="),
+    (r"(\w\]?)\s*=\s*[\[(]([^,\[\]()]*)[,;:]([^,\[\]()]*)[\])]", r"\1=\2:\3"),
+    (r"(?<![<>\w])([^<>=,;]+?)\s*<=?\s*(\w+(?:\[-?\d+\])?)\s*<=?\s*([^<>=,;]+)", r"\2=\1:\3"),
+    (r"(?<![<>\w])([^<>=,;]+?)\s*>=?\s*(\w+(?:\[-?\d+\])?)\s*>=?\s*([^<>=,;]+)", r"\2=\3:\1"),
+    (rf"({NUMBER})\s*<=?\s*([^\W\d]\w*(?:\[-?\d+\])?)", r"\2=\1:"),
+    (rf"({NUMBER})\s*>=?\s*([^\W\d]\w*(?:\[-?\d+\])?)", r"\2=:\1"),
+    (r"(\w\]?)\s*>=?\s*([^<>=,;]+)", r"\1=\2:"),
+    (r"(\w\]?)\s*<=?\s*([^<>=,;]+)", r"\1=:\2"),
+    (r"\s*(?:\.\.+|…|\bto\b)\s*", ":"),
+    (rf"=\s*({NUMBER})\s*[-–—−]\s*({NUMBER}|inf)(?=\s*(?:[,;]|$))", r"=\1:\2"),
+    (rf"^\s*([^\W\d]\w*)\s*:\s*({NUMBER})\s*[,;]\s*({NUMBER})\s*$", r"\1=\2:\3"),
+    (r"(^|[,;])\s*([^\W\d]\w*)\s*[:\s]\s*(?=[^=]*:)", r"\1\2="),
+    (r"(\w)\s+(?=\w+=)", r"\1,"),
+    (rf"=\s*({NUMBER})\s*[,;\s]\s*({NUMBER})(?=\s*(?:[,;]\s*[^\W\d]|$))", r"=\1:\2"),
+    (rf"^\s*([^\W\d]\w*)[\s,]+({NUMBER})[\s,]+({NUMBER})\s*$", r"\1=\2:\3"),
+    (r"\s*;\s*", ","),
+    (r",\s*$", ""),
+)
+
+
+def proposed(
+    error: UsageError, text: str, option: str, rules: Rules, read: Callable[[str], Any]
+) -> UsageError:
+    """Return the error with what ``text``, the value of ``option``, was meant to be as its hint, where that is known.
+
+    ``read`` raises UsageError for a text that cannot be read.
+    """
+    if len(text) > MAX_VALUE:
+        return error
+    meant = text
+    for pattern, instead in rules:
+        meant = re.sub(pattern, instead, meant)
+    meant = re.sub(r"\s*([=:,])\s*", r"\1", meant).strip()
+    try:
+        if meant != text:
+            read(meant)
+            error.hint = f"write {option} {quoted(meant)}"
+    except UsageError:
+        pass
+    return error
+
+
+def decimal(text: str, option: str) -> str:
+    """Return the hint for values of which some have no name, such as ``x=1,5``."""
+    meant = re.sub(r"=\s*([-+]?\d+),(\d+)(?=\s*,\s*[^\W\d]|\s*$)", r"=\1.\2", text)
+    if meant == text or len(text) > MAX_VALUE:
+        return f"for example {option} x=1,y=2"
+    vector = re.sub(r"=\s*([-+]?\d+,\d+)(?=\s*,\s*[^\W\d]|\s*$)", r"=[\1]", text)
+    return f"write {option} {quoted(meant)} for a decimal point, {quoted(vector)} for a vector"
+
+
+def quoted(text: str) -> str:
+    """Return a word as a shell takes it whole."""
+    return text if re.fullmatch(r"[-\w=:.,+/@%]+", text) else f"'{text}'"

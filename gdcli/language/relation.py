@@ -1,7 +1,11 @@
-"""From the text of a constraint to its checked sides: ``x + y <= 1``, ``0 <= x - y <= 2``, ``A @ x == b``.
+"""What is typed beside the objective: constraints, ``0 <= x - y <= 2``, and named parts, ``s=exp(a*x)``.
 
 A constraint has two sides or three, with ``<=``, ``>=`` or ``==`` between them; a side is any expression. One ``=`` is
 read and shown as ``==``. All that stands in one text is read as one, so that every place is one in it.
+
+A part, typed after ``--let``, may use the parts before it, and stands for its value wherever its name does, in the
+objective and in the constraints; it is no text that is put in their place, so it is read, evaluated and differentiated
+once.
 """
 
 from __future__ import annotations
@@ -16,8 +20,10 @@ from typing import NoReturn
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.language import syntax
+from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.syntax import Node, Tree
-from gdcli.language.tokens import COMPARISONS, Token, check_tokens, tokenize
+from gdcli.language.tokens import Token, check_tokens, comparisons, normal, tokenize
+from gdcli.language.tree_names import place_of_name
 
 OPTION = "--subject-to"
 EXAMPLE = "for example x + y <= 1, x*y == 2, or 0 <= x - y <= 2"
@@ -53,6 +59,11 @@ class Relation(NamedTuple):
         """All sides as one tree, whose names and nodes can be looked through; it has no value."""
         (start, _), (_, end) = self.places[0], self.places[-1]
         return self.tree(Node("relation", None, self.sides, start, end))
+
+    def using(self, parts: Mapping[str, Tree]) -> Relation:
+        """Return the constraint in which the names of ``parts`` stand for their values."""
+        whole = with_parts(self.whole, parts)
+        return self._replace(names=whole.names, parts=whole.parts)
 
     def span(self, first: int = 0, last: int = -1) -> Span:
         return Span(self.text, self.places[first][0], self.places[last][1], self.source)
@@ -97,7 +108,7 @@ def relation(text: str, source: str = OPTION) -> Relation:
     if not isinstance(root, _ast.Compare):
         whole = Span(text, tokens[0].start, tokens[-1].end, source)
         raise UsageError("a constraint needs a comparison: <=, >= or ==", EXAMPLE, whole)
-    between = _comparisons(tokens)
+    between = comparisons(tokens)
     symbols = tuple(token.text for token in between)
     _check_symbols(text, source, between)
     sides = tuple(reader.read(side) for side in (root.left, *root.comparators))
@@ -115,28 +126,6 @@ def _proposed(error: UsageError) -> UsageError:
         return told(error, "constraint")
     hint = f"give each constraint a {OPTION} of its own"
     return UsageError("one constraint stands in one text", hint, error.span)
-
-
-def has_comparison(text: str) -> bool:
-    """Tell whether a comparison stands outside of all brackets, as in constraints alone."""
-    try:
-        return bool(_comparisons(tokenize(text)))
-    except UsageError:
-        return False
-
-
-def _comparisons(tokens: Sequence[Token]) -> list[Token]:
-    found, depth = [], 0
-    for token in tokens:
-        if token.kind != "op":
-            continue
-        if token.text in "([":
-            depth += 1
-        elif token.text in ")]":
-            depth -= 1
-        elif not depth and token.text in COMPARISONS:
-            found.append(token)
-    return found
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
@@ -188,3 +177,57 @@ def _check_symbols(text: str, source: str, between: Sequence[Token]) -> None:
             first, last = text[: right.start].strip(), text[left.end :].strip()
             hint = f"write them apart: {first} and {last}"
             fail(right, f"a chain cannot have {what}", " ".join(hint.split())[:MAX_PROPOSED])
+
+
+# -- named parts -------------------------------------------------------------------------------------------------------
+
+LET = "--let"
+LET_EXAMPLE = "for example {} 's=exp(a*x)'"
+# Each part that uses the one before it is one level of recursion more.
+MAX_PARTS = 100
+
+
+@lru_cache(maxsize=64)
+def read_parts(texts: tuple[str, ...], option: str = LET, before: tuple[str, ...] = ()) -> Mapping[str, Tree]:
+    """Return the trees of the parts by name, in order; they may use those of ``before``, as typed after --let.
+
+    ``option`` is the one that ``texts`` were typed after. Raises UsageError with the place in the text.
+    """
+    known = read_parts(before) if before else {}
+    found: dict[str, Tree] = {}
+    if len(texts) > MAX_PARTS:
+        raise UsageError(f"{option} gives {len(texts)} parts; at most {MAX_PARTS} are read")
+    for text in texts:
+        name, tree = _part(text, option)
+        if name in found:
+            raise UsageError(f"{option} gives {name} twice", "", Span(text, 0, text.index("="), option))
+        found[name] = with_parts(tree, {**known, **found})
+    for name, tree in found.items():
+        later = next((other for other in tree.names if other in found), None)
+        if later is not None:
+            hint = "a part uses those that come before it"
+            raise UsageError(f"{name} uses {later}, which is no part yet", hint, place_of_name([tree], later))
+    return found
+
+
+def _part(text: str, option: str) -> tuple[str, Tree]:
+    """Return the name and the tree of one part; places in the tree are those of the whole text."""
+    typed, _, formula = text.partition("=")
+    name = typed.strip()
+    begin = len(typed) + 1
+    if not formula.strip() or formula.startswith("=") or not name.isidentifier() or name.startswith("_"):
+        span = Span(text, 0, max(1, len(typed)), option)
+        raise UsageError(f"{option} takes NAME=EXPR", LET_EXAMPLE.format(option), span)
+    name = normal(name)
+    if name in CONSTANTS or name in CALLABLE:
+        what = "a constant" if name in CONSTANTS else "a function"
+        raise UsageError(f"{name} is {what}", "give the part another name", Span(text, 0, len(typed), option))
+    return name, syntax.parse_piece(text, begin, len(text), option)
+
+
+def with_parts(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
+    """Return a tree in which the names of ``parts`` stand for their values; its free names are then theirs too."""
+    if not any(name in parts for name in tree.names):
+        return tree
+    names = [free for name in tree.names for free in (parts[name].names if name in parts else (name,))]
+    return tree._replace(names=tuple(dict.fromkeys(names)), parts=parts)

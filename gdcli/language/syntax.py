@@ -48,7 +48,7 @@ NO_PARTS: Mapping[str, Tree] = {}
 class Tree(NamedTuple):
     """A checked expression: the text as typed, its root, its free names in order, the file it came from.
 
-    ``parts`` are named expressions that it may use (:mod:`gdcli.language.parts`); their names are none of its own.
+    ``parts`` are named expressions that it may use (:mod:`gdcli.language.relation`); their names are none of its own.
     """
 
     text: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -157,6 +157,29 @@ def _bad_character(text: str, at: int, source: str) -> NoReturn:
         raise UsageError("a dot has no place here: attributes are not part of the language", "", span)
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
     raise UsageError(f"the character {shown} has no place in an expression", hint, span)
+
+
+def has_comparison(text: str) -> bool:
+    """Tell whether a comparison stands outside of all brackets, as in constraints alone."""
+    try:
+        return bool(comparisons(tokenize(text)))
+    except UsageError:
+        return False
+
+
+def comparisons(tokens: Sequence[Token]) -> list[Token]:
+    """Return the comparisons outside of all brackets."""
+    found, depth = [], 0
+    for token in tokens:
+        if token.kind != "op":
+            continue
+        if token.text in "([":
+            depth += 1
+        elif token.text in ")]":
+            depth -= 1
+        elif not depth and token.text in COMPARISONS:
+            found.append(token)
+    return found
 
 
 def check_tokens(tokens: list[Token], text: str, source: str = "") -> None:

@@ -7,13 +7,12 @@ from collections.abc import Collection, Container, Sequence
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.syntax import Node, Tree, postorder
-from gdcli.language.tokens import end_of_token
+from gdcli.language.tokens import end_of_token, has_comparison
 
 
 def told(error: UsageError) -> UsageError:
     """The error with a proposal, where the expression is written as elsewhere."""
     from gdcli.language.notation import told  # only an error needs it
-    from gdcli.language.relation import has_comparison
 
     is_constraint = error.span is not None and has_comparison(error.span.text)
     return told(error, "constraint" if is_constraint else "expression")

@@ -75,13 +75,13 @@ def _typed(text: str, option: str, draws: Iterator[float]) -> list[TypedValue]:
     try:
         found = list(_read_text(text, option, draws))
     except UsageError as error:
-        from gdcli.language.value_notation import VALUES, proposed  # only an error needs it
+        from gdcli.language.notation import VALUES, proposed  # only an error needs it
 
         read = partial(_read_text, option=option, draws=normals(0))
         raise proposed(error, text, option, VALUES, lambda meant: list(read(meant))) from None
     nameless = next((entry for entry in found if not entry.name), None)
     if nameless is not None and any(entry.name for entry in found):
-        from gdcli.language.value_notation import decimal
+        from gdcli.language.notation import decimal
 
         message = f"some values of {option} have names and this one has none"
         raise UsageError(message, decimal(text, option), nameless.span)

@@ -130,7 +130,7 @@ def parsed(expression: str, source: str) -> Tree:
 
 def using_parts(tree: Tree, let: tuple[str, ...]) -> Tree:
     """Return a tree that may use named parts as typed. Raises UsageError."""
-    from gdcli.language.parts import read_parts, with_parts
+    from gdcli.language.relation import read_parts, with_parts
 
     return with_parts(tree, read_parts(let))
 
@@ -234,7 +234,7 @@ def check_used(
     """Raise UsageError for a named part that nothing uses, that is a column too, or that has a start ``given``."""
     if not let:
         return
-    from gdcli.language.parts import read_parts
+    from gdcli.language.relation import read_parts
     from gdcli.language.tree_names import all_nodes, name_of, with_parts
 
     used = {name_of(node) for tree in with_parts(trees) for node in all_nodes(tree.root)}

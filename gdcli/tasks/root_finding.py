@@ -87,8 +87,9 @@ def read_system(
 def _tree(text: str) -> Tree:
     """Return what is to be 0: an expression, or the difference of two sides."""
     from gdcli.language import relation, syntax
+    from gdcli.language.tokens import has_comparison
 
-    if not relation.has_comparison(text):
+    if not has_comparison(text):
         return syntax.parse(text)
     try:
         found = relation.relation(text, "")

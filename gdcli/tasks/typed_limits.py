@@ -40,14 +40,10 @@ def ends_of(
 
 def relations_of(subject_to: Sequence[tuple[str, str]], let: tuple[str, ...] = ()) -> list[Relation]:
     """Return constraints as typed, with where each stands, as checked sides. Raises UsageError."""
-    from gdcli.language.relation import relation
+    from gdcli.language.relation import read_parts, relation
 
     found = [relation(text, source) for text, source in subject_to]
-    if not let:
-        return found
-    from gdcli.language.parts import read_parts, using
-
-    return [using(each, read_parts(let)) for each in found]
+    return [each.using(read_parts(let)) for each in found] if let else found
 
 
 def split_rows(

@@ -9,7 +9,7 @@ import pytest
 from gdcli import api
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.language import form, interpreter, tree_names
-from gdcli.language.parts import read_parts, with_parts
+from gdcli.language.relation import read_parts, with_parts
 from gdcli.language.syntax import Tree, parse
 
 

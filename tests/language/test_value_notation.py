@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.language.limits import read_limits
-from gdcli.language.value_notation import BOUNDS, VALUES, proposed
+from gdcli.language.notation import BOUNDS, VALUES, proposed
 from gdcli.language.values import read_values
 
 

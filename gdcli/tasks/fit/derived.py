@@ -15,7 +15,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.kernel.vectors import Space, Vec, Vector
 from gdcli.language.functions import CONSTANTS
-from gdcli.language.parts import read_parts
+from gdcli.language.relation import read_parts
 from gdcli.language.syntax import Tree
 from gdcli.language.tree_names import check_calls, place_of_name, with_parts
 from gdcli.objective.build import build_objective

@@ -21,7 +21,7 @@ from gdcli.language.category_calls import Levels
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import LOGITS, POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model
-from gdcli.language.parts import read_parts
+from gdcli.language.relation import read_parts
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.annotated_output import Wanted

@@ -162,7 +162,7 @@ def read_request(request: FitRequest, settings: FitSettings | None = None) -> Pa
     request.check()
     model = parse_model(request.model, request.source)
     if request.let:
-        from gdcli.language.parts import read_parts
+        from gdcli.language.relation import read_parts
 
         model = model.using(read_parts(tuple(request.let)))
     _check_sense(request, model)
