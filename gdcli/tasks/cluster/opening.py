@@ -44,7 +44,7 @@ def partitioned(
             with PartitionedRows(how, Here(partitions, how), partitions) as rows:
                 yield _checked(rows, files)
             return
-        from gdcli.tasks.cluster.address import connected
+        from gdcli.tasks.cluster.connection import connected
         from gdcli.tasks.cluster.crew import Crew
         from gdcli.tasks.cluster.worker_chunks import each_by
 
