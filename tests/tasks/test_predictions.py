@@ -150,6 +150,18 @@ def test_probabilities_stay_between_0_and_1() -> None:
         api.predict(found, {"x": [1.0]}, "prediction")
 
 
+def test_a_block_may_have_none_of_the_rows_that_are_kept(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("t,y\n" + "".join(f"{t},{t * 7 % 5}\n" for t in range(40)))
+    asked = ["--rows", "t >= 1", "--format", "csv"]
+    fit = ["fit", "y ~ a + b*t", "t.csv", "--format", "json", "--output", "fit.json"]
+    assert run([*fit, "--rows", "t >= 1", "--predict", "copy.csv"]) == 0
+    assert run(["predict", "fit.json", "t.csv", *asked, "--output", "new.csv"]) == 0
+    copy, new = (Path(name).read_text().splitlines() for name in ("copy.csv", "new.csv"))
+    assert (copy[1].split(",")[:3], len(copy), len(new)) == (["0", "0", ""], 41, 41)
+    assert copy[2].split(",")[2] == new[2].split(",")[2] != ""
+
+
 def test_each_row_is_predicted_by_its_group(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [

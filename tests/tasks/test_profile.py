@@ -15,6 +15,7 @@ from gdcli import api
 from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.budget import CLUSTER, Spent
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.status import Status
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 # Bates and Watts, Nonlinear Regression Analysis and Its Applications, 1988, appendix A1 (R's data set Puromycin,
@@ -380,6 +381,30 @@ def test_intervals_that_did_not_come_are_told(monkeypatch: pytest.MonkeyPatch) -
     found = api.fit("y ~ m", {"y": [1.0, 2.0, 4.0]}, intervals="bootstrap")
     assert found.intervals is None
     assert found.warnings == ("there is no interval by bootstrap, only Wald's: the cluster was lost",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "slow", "lacking"),
+    [
+        ({"intervals": "bootstrap"}, "bootstrap.draw", "there is no interval by bootstrap, only Wald's"),
+        ({"intervals": "profile"}, "further_intervals.profile_of", "there is no interval by profile, only Wald's"),
+        ({"contour": ("a", "b")}, "joint_region.profile_of", "there is no region"),
+        ({"diagnostics": True}, "diagnostics.whole_test", "there are no diagnostics"),
+    ],
+)
+def test_a_signal_after_the_fit_leaves_the_fit(
+    monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], slow: str, lacking: str
+) -> None:
+    def stopped(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"gdcli.tasks.fit.{slow}", stopped)
+    found = api.fit("y ~ a + b*t", {"t": [1, 2, 3, 4, 5], "y": [1, 2, 4, 4, 6]}, derive=("q=a/b",), **asked)
+    assert found.status is Status.INTERRUPTED
+    assert ". Converged to a local minimum after " in found.message
+    assert found.warnings == (f"{lacking}: interrupted",)
+    assert found.point == pytest.approx({"a": -0.2, "b": 1.2})
+    assert found.statistics is not None and found.derived[0].error
 
 
 def test_the_bootstrap_of_a_mean() -> None:

@@ -81,7 +81,10 @@ class Wanted(NamedTuple):
         for block in table.blocks(self.columns, text=text, by=by):
             if by is not None:
                 by.check()
-            yield block, self.values([*block.columns, *([] if by is None else [block.groups])])
+            arrays = [*block.columns, *([] if by is None else [block.groups])]
+            # None of the rows of a block may be among those that --rows keeps.
+            some = len(arrays[0]) > 0
+            yield block, self.values(arrays) if some else dict.fromkeys(self.names, np.zeros(0))
         if by is not None:
             by.check()
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import Terminated, UsageError
+from gdcli.kernel.status import Status
 from gdcli.objective.protocol import Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.checkpointing import Checkpointer
@@ -87,7 +88,7 @@ def solve(
         choice = choose_method(prepared, settings, seen)
     ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
     result = ready.run([in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
-    return _diagnosed(prepared, conclude(prepared, ready, box, objective, result))
+    return conclude(prepared, ready, box, objective, result)
 
 
 def _with_numbers(prepared: Prepared, asked: FitSettings) -> Prepared:
@@ -102,14 +103,6 @@ def _with_numbers(prepared: Prepared, asked: FitSettings) -> Prepared:
 
         return settled(prepared, settings, solve)
     return prepared
-
-
-def _diagnosed(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
-    if not prepared.problem.diagnostics:
-        return outcome
-    from gdcli.tasks.fit.diagnostics import diagnose
-
-    return replace(outcome, diagnostics=if_in_time(lambda: diagnose(prepared, outcome, solve), None))
 
 
 def _refuse_epochs(prepared: Prepared) -> None:
@@ -194,13 +187,38 @@ def answer(
     outcome = solve(prepared, settings, observers, progress, checkpointer)
     rows: Any = learned(prepared.data, settings.validate, prepared.problem.seed)
     by = replace(prepared, data=rows)
-    outcome = _with_intervals(by, outcome)
-    if by.problem.contour:
-        from gdcli.tasks.fit.joint_region import with_region
-
-        outcome = _in_time(lambda: with_region(by, outcome), outcome, "there is no region")
     outcome = replace(outcome, ranges=if_in_time(lambda: ranges_of(prepared.row, prepared.data), {}))
-    return with_doubts(by, outcome)
+    if by.problem.derive:
+        from gdcli.tasks.fit.further_intervals import with_derived
+
+        outcome = with_derived(by, outcome)
+    by_kind = f"there is no interval by {by.problem.intervals}, only Wald's"
+    further: tuple[tuple[Callable[[Prepared, FitOutcome], FitOutcome], str], ...] = (
+        (_with_diagnostics, "there are no diagnostics"),
+        (_with_intervals, "" if by.problem.intervals == WALD else by_kind),
+        (_with_region, "there is no region"),
+        (with_doubts, ""),
+    )
+    for add, lacking in further:
+        if not outcome.status.by_signal:
+            outcome = _added(outcome, add, by, lacking)
+    return outcome
+
+
+def _with_diagnostics(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
+    if not prepared.problem.diagnostics:
+        return outcome
+    from gdcli.tasks.fit.diagnostics import diagnose
+
+    return replace(outcome, diagnostics=diagnose(prepared, outcome, solve))
+
+
+def _with_region(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
+    if not prepared.problem.contour:
+        return outcome
+    from gdcli.tasks.fit.joint_region import with_region
+
+    return with_region(prepared, outcome)
 
 
 def with_doubts(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
@@ -289,10 +307,6 @@ def _check_likelihood(prepared: Prepared, asked: str) -> None:
 def _with_intervals(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     """Return the outcome with the intervals that were asked for, and with what is to be said of Wald's."""
     problem = prepared.problem
-    if problem.derive:
-        from gdcli.tasks.fit.further_intervals import with_derived
-
-        outcome = with_derived(prepared, outcome)
     by_steps = prepared.row.errors is not None  # of corrected rows there are no third derivatives
     if problem.intervals == WALD:
         from gdcli.tasks.fit.profile_intervals import may_be_lopsided
@@ -305,13 +319,21 @@ def _with_intervals(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     if problem.intervals == WALD:
         return if_in_time(lambda: lopsided(prepared, outcome), outcome)
     make = by_profile if problem.intervals == PROFILE else by_bootstrap
-    what = f"there is no interval by {problem.intervals}, only Wald's"
-    return _in_time(lambda: make(prepared, outcome), outcome, what)
+    return make(prepared, outcome)
 
 
-def _in_time(make: Callable[[], FitOutcome], outcome: FitOutcome, what: str) -> FitOutcome:
-    """Return what is made of an outcome; itself, warned of ``what`` is not there, where there is no time for it."""
+def _added(
+    outcome: FitOutcome, add: Callable[[Prepared, FitOutcome], FitOutcome], prepared: Prepared, lacking: str
+) -> FitOutcome:
+    """Return what ``add`` makes of an outcome that is there; itself, warned of what is ``lacking``, where a cap or a
+    signal ends that. A signal is its status then.
+    """
     try:
-        return make()
+        return add(prepared, outcome)
     except (Spent, MemoryError) as stop:
-        return replace(outcome, warnings=(*outcome.warnings, f"{what}: {lack(stop)}"))
+        warnings, ended = (f"{lacking}: {lack(stop)}",), outcome
+    except (KeyboardInterrupt, Terminated) as signal:
+        status = Status.of(signal)
+        message = f"{status.value.capitalize()} when the fit was done, and not all beside it. {outcome.message}"
+        warnings, ended = (f"{lacking}: {status.value}",), replace(outcome, status=status, message=message)
+    return replace(ended, warnings=(*ended.warnings, *(warnings if lacking else ())))
