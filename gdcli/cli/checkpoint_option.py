@@ -14,7 +14,7 @@ from gdcli import __version__
 from gdcli.cli.environment import Answered, Environment, Session
 from gdcli.cli.output_file import folder_hint
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.errors import DataError, GdError, Span, UsageError
+from gdcli.kernel.errors import DataError, DomainError, GdError, Span, UsageError
 from gdcli.kernel.status import Status
 from gdcli.record import checkpoint_file
 from gdcli.record.checkpoint_file import Checkpoint, part_of
@@ -90,10 +90,18 @@ def _can_go_on(outcome: Outcome) -> bool:
 def kept_session(
     path: str, options: MinimizeOptions | FitOptions, env: Environment, job: Problem | FitRequest
 ) -> Iterator[KeptSession]:
-    """Give the session of ``job`` whose run is kept in the file ``path``. Raises as `gdcli.cli.answer.session`."""
+    """Give the session of ``job`` whose run is kept in the file ``path``. Raises as `gdcli.cli.answer.session`.
+
+    What is wrong with the command, or its data, leaves no file: the command is typed again.
+    """
     checkpoint = _opened(path, options, env, job)
-    with env.heard_by(Checkpointer(checkpoint, options.checkpoint_every or EVERY)) as checkpointer:
-        yield KeptSession(checkpointer, env, checkpoint, options.is_page and not options.output)
+    try:
+        with env.heard_by(Checkpointer(checkpoint, options.checkpoint_every or EVERY)) as checkpointer:
+            yield KeptSession(checkpointer, env, checkpoint, options.is_page and not options.output)
+    except (UsageError, DomainError, DataError):
+        if options.resumed is None:
+            checkpoint.give_up()
+        raise
 
 
 def _opened(path: str, options: Options, env: Environment, job: Problem | FitRequest) -> Checkpoint:

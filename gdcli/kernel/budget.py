@@ -227,7 +227,7 @@ def no_answer(reason: str) -> LimitError:
             "the memory allowed was used up before there was an answer", "allow more with --max-memory"
         )
     if reason == CLUSTER:
-        return LimitError("the cluster was lost before there was an answer: no worker is there", RESTART)
+        return LimitError("the cluster was lost before all was answered: no worker is there", RESTART)
     return LimitError(
         "the evaluations allowed were used up before there was an answer", "allow more with --max-evaluations"
     )

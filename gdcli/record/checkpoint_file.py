@@ -265,6 +265,12 @@ class Checkpoint:
         self._head["finished"] = True
         self.write()
 
+    def give_up(self) -> None:
+        """Remove the file of a command that nothing was kept of."""
+        if "progress" not in self._head:
+            with suppress(OSError):
+                os.unlink(self.path)
+
     def write(self) -> None:
         try:
             write(self.path, Content(self._head, self._parts))

@@ -441,6 +441,25 @@ def test_mistakes_are_told(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["minimize", "log(x)", "--start", "x=-1"], 7),
+        (["fit", "y ~ a*t", "nowhere.csv"], 8),
+        (["fit", "y ~ a*t", "torn.csv"], 8),
+        (["fit", "y ~ a*t", "torn.csv", "--diagnostics", "--partitions", "2"], 2),
+    ],
+)
+def test_a_command_that_is_wrong_leaves_no_checkpoint(
+    arguments: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command, mended, must be free to write the file."""
+    monkeypatch.chdir(tmp_path)
+    Path("torn.csv").write_text("t,y\n1,2\n3,x\n")
+    assert gd([*arguments, "--checkpoint", "a.ck"]) == code
+    assert [path.name for path in tmp_path.iterdir()] == ["torn.csv"]
+
+
+@pytest.mark.parametrize(
     ("name", "status", "iterations"), [("auto", 0, 21), ("lbfgs", 0, 39), ("epochs", 0, 40)]
 )
 def test_checkpoints_of_earlier_versions_are_gone_on_with(

@@ -288,7 +288,7 @@ def a_run_whose_workers_are_lost_has_its_best_point(
     assert outcome.run.iterations == 2
     assert outcome.message.startswith("Stopped by the loss of the cluster after 2 iterations")
     assert outcome.warnings == ("there is no certificate: the cluster was lost",)
-    with pytest.raises(LimitError, match="the cluster was lost before there was an answer"):
+    with pytest.raises(LimitError, match="the cluster was lost before all was answered"):
         api.fit(MODEL, rows, START, cluster=address)
 
 
