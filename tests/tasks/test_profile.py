@@ -387,7 +387,11 @@ def test_intervals_that_did_not_come_are_told(monkeypatch: pytest.MonkeyPatch) -
     ("asked", "slow", "lacking"),
     [
         ({"intervals": "bootstrap"}, "bootstrap.draw", "there is no interval by bootstrap, only Wald's"),
-        ({"intervals": "profile"}, "further_intervals.profile_of", "there is no interval by profile, only Wald's"),
+        (
+            {"intervals": "profile"},
+            "further_intervals.profile_of",
+            "there is no interval by profile, only Wald's",
+        ),
         ({"contour": ("a", "b")}, "joint_region.profile_of", "there is no region"),
         ({"diagnostics": True}, "diagnostics.whole_test", "there are no diagnostics"),
     ],
@@ -404,7 +408,8 @@ def test_a_signal_after_the_fit_leaves_the_fit(
     assert ". Converged to a local minimum after " in found.message
     assert found.warnings == (f"{lacking}: interrupted",)
     assert found.point == pytest.approx({"a": -0.2, "b": 1.2})
-    assert found.statistics is not None and found.derived[0].error
+    assert found.statistics is not None
+    assert found.derived[0].error
 
 
 def test_the_bootstrap_of_a_mean() -> None:

@@ -334,6 +334,8 @@ def _added(
         warnings, ended = (f"{lacking}: {lack(stop)}",), outcome
     except (KeyboardInterrupt, Terminated) as signal:
         status = Status.of(signal)
-        message = f"{status.value.capitalize()} when the fit was done, and not all beside it. {outcome.message}"
+        message = (
+            f"{status.value.capitalize()} when the fit was done, and not all beside it. {outcome.message}"
+        )
         warnings, ended = (f"{lacking}: {status.value}",), replace(outcome, status=status, message=message)
     return replace(ended, warnings=(*ended.warnings, *(warnings if lacking else ())))
