@@ -186,7 +186,7 @@ class _Search:
         """Return the certificate with the proof that a minimum lies near the answer, and is hardly any lower."""
         from gdcli.judge.degenerate_proof import Near, prove_near
 
-        most = min(_MOST_BOXES, _MOST_BOX_WORK * len(self.x) // work)
+        most = min(_MOST_BOXES, _MOST_BOX_WORK * len(self.x) // max(work, 1))  # none of a constant
         if not self.is_kinked:
             self.path = self._go_on(self.ready.objective)
         centre = self.path[-1] if self.path else self.x

@@ -56,6 +56,12 @@ def test_the_certificate_is_exact_where_the_run_had_estimates(gradient: str) -> 
     assert (outcome.status is Status.CONVERGED) == (left <= 1e-9)
 
 
+def test_a_constant_within_limits_is_flat() -> None:
+    found = api.minimize("5", {"x": 0.7}, subject_to=("0 <= x <= 1",))
+    assert (found.status, found.certificate.kind) == (Status.CONVERGED, "flat")
+    assert found.warnings == ("the expression does not depend on x",)
+
+
 def test_a_hessian_beyond_the_numbers_proves_nothing() -> None:
     outcome = api.minimize("log(x)**2", {"x": 1e-300})
     assert outcome.status is not Status.CONVERGED or outcome.value < 1e-8
