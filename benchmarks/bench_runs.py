@@ -19,8 +19,7 @@ from gdcli.objective.build import build_objective
 from gdcli.objective.protocol import Counts
 from gdcli.solve.registry import choose
 from gdcli.solve.run import RunOptions, run
-from gdcli.solve.settings import Settings
-from gdcli.solve.stopping import rules_from
+from gdcli.solve.settings import Settings, rules_from
 
 
 class Score(NamedTuple):

@@ -34,13 +34,11 @@ from gdcli.compile.runners import compile_function
 from gdcli.language.graph import Graph
 from gdcli.objective.build import ScalarTier, build_objective
 from gdcli.objective.expression import ScalarObjective
-from gdcli.solve.methods.adaptive import Adam
 from gdcli.solve.methods.descent import Descent, Steepest
+from gdcli.solve.methods.directions import Adam, Momentum
 from gdcli.solve.methods.elementwise import Elementwise, Fixed
-from gdcli.solve.methods.momentum import Momentum
 from gdcli.solve.run import run
-from gdcli.solve.settings import Settings
-from gdcli.solve.stopping import Limits, rules_from
+from gdcli.solve.settings import Limits, Settings, rules_from
 from gdcli.tasks.problem import parsed
 
 ROSENBROCK = "(1-x)**2 + 100*(y-x**2)**2"

@@ -35,7 +35,7 @@ from gdcli.kernel.status import Status
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import MaxIterations
+from gdcli.solve.settings import MaxIterations
 
 WANTED, WANTED_ERRORS = 9.0, 6.0
 LANCZOS1_ERRORS = 3.0

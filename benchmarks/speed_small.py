@@ -28,8 +28,7 @@ from gdcli.objective.build import build_objective
 from gdcli.solve.methods.quasi_newton import Memory
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
-from gdcli.solve.settings import Settings
-from gdcli.solve.stopping import rules_from
+from gdcli.solve.settings import Settings, rules_from
 
 PAIRS = 10
 

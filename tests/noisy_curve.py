@@ -13,7 +13,7 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import MaxIterations
+from gdcli.solve.settings import MaxIterations
 
 X = np.linspace(0.1, 5.0, 30)
 

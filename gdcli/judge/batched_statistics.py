@@ -30,7 +30,7 @@ from gdcli.solve.algebra.residual_model import residual_floor, rounding_of_squar
 from gdcli.solve.methods.batched_fits import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.probe.line_probe import FLIGHT
-from gdcli.solve.probe.null_curvature import DOUBTFUL_PART, REACHED, UNSTEADY
+from gdcli.solve.probe.newton_decrement import DOUBTFUL_PART, REACHED, UNSTEADY
 
 # What is near the border of a case is doubtful too.
 _MARGIN = 10.0
@@ -86,7 +86,7 @@ def _or_one(size: Array) -> Array:
 def _is_steady(
     ends: BatchedFits, which: Array, v: Array, newton: Array, hessians: Callable[[Array, Array], Array]
 ) -> Array:
-    """Tell where the smallest curvature is the same a little further on; see `gdcli.solve.probe.null_curvature`."""
+    """Tell where the smallest curvature is the same a little further on; see `gdcli.solve.probe.newton_decrement`."""
     x, H = ends.x[:, which], ends.hessian[..., which]
     least = _ASIDE * _or_one(abs(x).max(axis=0))
     aside = (newton * v).sum(axis=0)

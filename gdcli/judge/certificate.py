@@ -22,8 +22,7 @@ from gdcli.kernel.numerics import FLOOR
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import dot, is_zero, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
-from gdcli.solve.algebra.hessian import hessian_source, with_hessian
-from gdcli.solve.algebra.quadratic_model import LocalModel
+from gdcli.solve.algebra.quadratic_model import LocalModel, hessian_source, with_hessian
 from gdcli.solve.methods.smoothing_homotopy import level
 from gdcli.solve.probe.line_probe import (
     ProbeEnd,

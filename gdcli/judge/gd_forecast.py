@@ -24,7 +24,7 @@ from gdcli.kernel.numerics import CLEARLY
 from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import Vec, dot, norm
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import NOISE, hessian_source, with_hessian
 from gdcli.solve.methods.newton_cg import steihaug
 from gdcli.solve.probe.line_probe import rounding_of
 from gdcli.solve.probe.newton_decrement import AGREES, LEFT

@@ -17,8 +17,7 @@ from fractions import Fraction
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
-from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
-from gdcli.solve.constrained.scaled_problem import Scaled, units_at
+from gdcli.solve.constrained.scaled_problem import NO_BREACH, Scaled, feasible_elsewhere, units_at
 
 # More constraints at once are not left out one by one.
 _MOST = 60

@@ -10,11 +10,11 @@ from gdcli.kernel.dense import largest_entry
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import alternating, max_abs, ones_like, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
-from gdcli.solve.algebra.hessian import hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 from gdcli.solve.iteration import Method
 from gdcli.solve.methods.smoothing_homotopy import level
 from gdcli.solve.run import run
-from gdcli.solve.stopping import MaxIterations
+from gdcli.solve.settings import MaxIterations
 
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50

@@ -15,10 +15,9 @@ from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import along, dot, norm, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
-from gdcli.solve.algebra.hessian import NOISE
+from gdcli.solve.algebra.quadratic_model import NOISE
 from gdcli.solve.methods.newton_cg import hessian_product, steihaug
-from gdcli.solve.probe.newton_decrement import is_known_of_many
-from gdcli.solve.probe.null_curvature import CREST_SLOPE
+from gdcli.solve.probe.newton_decrement import CREST_SLOPE, is_known_of_many
 
 CG_STEPS = 100
 # Of so many variables all eigenvalues can be looked for where the smallest is in doubt; with more than so many an

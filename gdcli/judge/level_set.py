@@ -15,7 +15,7 @@ from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, NEWS
 from gdcli.kernel.status import CurvatureSource, Status
 from gdcli.kernel.vectors import Vector, alternating, as_like, is_finite, ones_like, times, to_list, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.algebra.hessian import hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 from gdcli.solve.probe.line_probe import LIMIT_DOUBLINGS, PROBE_LENGTH, ProbeEnd, both_ways, rounding_of, walk
 from gdcli.solve.probe.valley import level_directions
 from gdcli.solve.run import quiet, unbounded_below

@@ -22,7 +22,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.status import CurvatureSource
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import NOISE, hessian_source, with_hessian
 
 # Products in one Lanczos run: its error falls like exp(-4 * steps / sqrt(condition)).
 LANCZOS_STEPS = 80

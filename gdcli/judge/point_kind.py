@@ -17,8 +17,7 @@ from gdcli.kernel.numerics import CLEARLY, NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
 from gdcli.kernel.vectors import distance, is_zero, norm, same
 from gdcli.objective.protocol import Evaluation, Objective, Vector
-from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
-from gdcli.solve.algebra.quadratic_model import LocalModel, local_model
+from gdcli.solve.algebra.quadratic_model import NOISE, LocalModel, hessian_source, local_model, with_hessian
 from gdcli.solve.iteration import Iterate
 from gdcli.solve.probe.line_probe import (
     FLIGHT,
@@ -33,10 +32,10 @@ from gdcli.solve.probe.line_probe import (
     rounding_of,
     walk,
 )
-from gdcli.solve.probe.null_curvature import CREST_SLOPE, SHORT, passing_direction
+from gdcli.solve.probe.newton_decrement import CREST_SLOPE, SHORT, passing_direction
 from gdcli.solve.run import run, unbounded_below
 from gdcli.solve.scaling import units_away, value_scale
-from gdcli.solve.stopping import MaxIterations
+from gdcli.solve.settings import MaxIterations
 
 WITHOUT_END = {StopReason.UNBOUNDED: PointKind.UNBOUNDED, StopReason.AT_INFINITY: PointKind.AT_INFINITY}
 KINDS = {

@@ -23,7 +23,7 @@ from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.methods.descent import Descent, Steepest
 from gdcli.solve.methods.elementwise import Elementwise, Fixed
 from gdcli.solve.run import unbounded_below
-from gdcli.solve.stopping import Limits
+from gdcli.solve.settings import Limits
 
 if TYPE_CHECKING:
     from gdcli.objective.build import ScalarTier

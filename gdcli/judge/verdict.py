@@ -17,7 +17,7 @@ from gdcli.kernel.status import KEEP_RUNS, Claim, PointKind, Status, StopReason
 from gdcli.kernel.vectors import distance
 from gdcli.solve.iteration import FixedRate, RunResult
 from gdcli.solve.scaling import value_scale
-from gdcli.solve.stopping import DEFAULT_TOL
+from gdcli.solve.settings import DEFAULT_TOL
 
 if TYPE_CHECKING:
     from gdcli.judge.stability import Trend

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from gdcli.kernel.status import StopReason
 from gdcli.solve.iteration import RunResult
-from gdcli.solve.stopping import Limits, Rule, RunProgress
+from gdcli.solve.settings import Limits, Rule, RunProgress
 
 # Writing takes at most one part in so many of the time, however often it is asked for.
 SHARE = 100

@@ -10,7 +10,7 @@ other to reports: an epoch is a step of the one loop. Going through the rows is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,12 +22,69 @@ from gdcli.kernel.vectors import as_like, is_finite, same
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import BROKEN_OFF, Iterate, RunResult, Step
 from gdcli.solve.run import NO_OPTIONS, RunOptions, Snapshot, run, unbounded_below
-from gdcli.solve.schedules import SCHEDULES, Schedule
-from gdcli.solve.settings import EpochSettings
-from gdcli.solve.stopping import Rule
+from gdcli.solve.settings import BOOK_PATIENCE, EpochSettings, Rule
 
 if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
+
+# minimize_stochastic in the book: the factor for an epoch without improvement.
+BOOK_FACTOR = 0.9
+
+
+class Schedule(Protocol):
+    def rate(self, epoch: int, improved: bool) -> float | None:
+        """Return the rate of ``epoch`` (from 0), None to end the run; ``improved``: the loss was never lower."""
+
+
+@stored()
+@dataclass(frozen=True, slots=True)
+class Constant:
+    first: float
+
+    def rate(self, epoch: int, improved: bool) -> float | None:
+        return self.first
+
+
+@stored("Decay")
+@dataclass(frozen=True, slots=True)
+class DecaySchedule:
+    """``rate / (1 + epoch)``: it fulfils the conditions of Robbins and Monro (Annals of Math. Statistics 22, 1951)."""
+
+    first: float
+
+    def rate(self, epoch: int, improved: bool) -> float | None:
+        return self.first / (1.0 + epoch)
+
+
+@stored()
+@dataclass(slots=True)
+class Book:
+    """The book's minimize_stochastic: back to the first rate after a better epoch, else 0.9 times the last one.
+
+    The run ends after 100 epochs in a row that were no better than the best.
+    """
+
+    first: float
+    now: float = field(init=False)
+    vain: int = 0
+
+    def __post_init__(self) -> None:
+        self.now = self.first
+
+    def rate(self, epoch: int, improved: bool) -> float | None:
+        if improved:
+            self.vain, self.now = 0, self.first
+        else:
+            self.vain, self.now = self.vain + 1, self.now * BOOK_FACTOR
+        return None if self.vain >= BOOK_PATIENCE else self.now
+
+
+SCHEDULES: Mapping[str, Callable[[float], Schedule]] = {
+    "constant": Constant,
+    "decay": DecaySchedule,
+    "book": Book,
+}
+
 
 # Seconds between two calls of the progress hook.
 TELL_EVERY = 0.1

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.solve.iteration import Method
-from gdcli.solve.methods.barzilai_borwein import BarzilaiBorwein
 from gdcli.solve.methods.descent import Batch, Descent, Steepest
+from gdcli.solve.methods.directions import Conjugate
 from gdcli.solve.methods.elementwise import DecayRule, Fixed
-from gdcli.solve.methods.momentum import Conjugate
 from gdcli.solve.scaling import OneUnit
 from gdcli.solve.settings import BOOK_STEP_SIZES
-from gdcli.solve.step_rules import Armijo, BestRule
-from gdcli.solve.wolfe import Exact, Wolfe
+from gdcli.solve.step_rules import Armijo, BarzilaiBorwein, BestRule, Exact, Wolfe
 
 if TYPE_CHECKING:
     from gdcli.solve.methods.elementwise import Rule

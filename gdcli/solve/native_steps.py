@@ -18,7 +18,7 @@ from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.iteration import Method, Observer, Step
 from gdcli.solve.methods.descent import Descent
 from gdcli.solve.methods.elementwise import Elementwise, States
-from gdcli.solve.stopping import Limits, Rule, RunProgress
+from gdcli.solve.settings import Limits, Rule, RunProgress
 
 if TYPE_CHECKING:
     from gdcli.objective.build import ScalarTier

@@ -17,10 +17,10 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.status import CurvatureSource
 from gdcli.objective.protocol import Objective
-from gdcli.solve.algebra.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
+from gdcli.solve.algebra.quadratic_model import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
 from gdcli.solve.iteration import FixedRate, Method
 from gdcli.solve.scaling import OneUnit, OwnUnits
-from gdcli.solve.stopping import DEFAULT_TOL
+from gdcli.solve.settings import DEFAULT_TOL
 
 if TYPE_CHECKING:
     from gdcli.solve.methods.elementwise import Rule
@@ -125,14 +125,14 @@ METHODS: Mapping[str, MethodEntry] = {
         _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",
                "to follow the book", "first_order:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
         _rule("momentum", "gradient descent with momentum 0.9", 0.001, "to learn; long valleys",
-        "methods.momentum:Momentum"),
+        "methods.directions:Momentum"),
         _rule("nesterov", "Nesterov's accelerated gradient, momentum 0.9", 0.001, "to learn; long valleys",
-              "methods.momentum:Nesterov"),
+              "methods.directions:Nesterov"),
         _rule("adagrad", "a step size per variable from all past gradients", 0.5,
-              "to learn; badly scaled variables", "methods.adaptive:AdaGrad"),
+              "to learn; badly scaled variables", "methods.directions:AdaGrad"),
         _rule("rmsprop", "a step size per variable from recent gradients", 0.01,
-              "to learn; with --step-rule decay", "methods.adaptive:RMSProp"),
-        _rule("adam", "RMSProp with momentum", 0.01, "to learn; noisy gradients", "methods.adaptive:Adam"),
+              "to learn; with --step-rule decay", "methods.directions:RMSProp"),
+        _rule("adam", "RMSProp with momentum", 0.01, "to learn; noisy gradients", "methods.directions:Adam"),
     )
 }  # fmt: skip
 
@@ -269,7 +269,7 @@ def _maker(target: str) -> Callable[..., Any]:
 
 def make_lbfgs(objective: Objective) -> Method:
     if objective.box is not None:
-        from gdcli.solve.methods.projected_lbfgs import ProjectedLBFGS
+        from gdcli.solve.methods.quasi_newton import ProjectedLBFGS
 
         return OneUnit(ProjectedLBFGS(), 0)
     from gdcli.solve.methods.quasi_newton import LBFGS

@@ -22,7 +22,7 @@ from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import distance, is_finite, np
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import ANSWERS, BROKEN_OFF, Iterate, Method, Observer, RunResult
-from gdcli.solve.stopping import Rule, RunProgress
+from gdcli.solve.settings import Rule, RunProgress
 
 if TYPE_CHECKING:
     from gdcli.objective.build import ScalarTier

@@ -24,7 +24,7 @@ from gdcli.kernel.numerics import FLOOR
 from gdcli.kernel.status import CurvatureSource, StopReason
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times, unit_like
 from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper
-from gdcli.solve.algebra.hessian import hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 from gdcli.solve.iteration import Method, Step
 
 if TYPE_CHECKING:

@@ -186,8 +186,7 @@ def _with_every(
 ) -> Outcome:
     """Return the outcome with all local minima: a search of its own, which drops no box for its values."""
     from gdcli.solve.global_search.branch_and_bound import Search
-    from gdcli.solve.global_search.minimiser_boxes import joined
-    from gdcli.solve.global_search.search_snapshot import run_kept
+    from gdcli.solve.global_search.minimiser_boxes import joined, run_kept
 
     if found.globally is None or found.status.exit_code:
         return found
@@ -281,7 +280,7 @@ def run_search(
     checkpointer: Checkpointer | None = None,
 ) -> StopReason | None:
     """Search as long as may be; None where it came to its end."""
-    from gdcli.solve.global_search.search_snapshot import run_kept
+    from gdcli.solve.global_search.minimiser_boxes import run_kept
 
     most = settings.max_evaluations or math.inf
 

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
     from gdcli.solve.registry import Chosen
-    from gdcli.solve.settings import Settings
-    from gdcli.solve.stopping import Rule
+    from gdcli.solve.settings import Rule, Settings
 
 
 class NamedVectors(Protocol):
@@ -150,7 +149,7 @@ def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0
 
     ``unit`` is what a value of 1 of the user's is in the run: -1 for a maximisation.
     """
-    from gdcli.solve.stopping import rules_from
+    from gdcli.solve.settings import rules_from
 
     target = None if settings.target is None else unit * settings.target
     return rules_from(

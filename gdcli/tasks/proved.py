@@ -230,7 +230,7 @@ class _Search:
         """Return where more steps of Newton's method lead, one after the other."""
         from gdcli.solve import run as loop
         from gdcli.solve.methods.newton import TrustRegionNewton
-        from gdcli.solve.stopping import MaxIterations
+        from gdcli.solve.settings import MaxIterations
 
         path: list[list[float]] = []
         x = self.run.best.at.x

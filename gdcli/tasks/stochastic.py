@@ -30,8 +30,7 @@ from gdcli.solve.first_order import DEFAULT_LR
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.registry import BY_EPOCHS, METHODS, direction
 from gdcli.solve.run import RunOptions
-from gdcli.solve.settings import EpochSettings
-from gdcli.solve.stopping import Rule
+from gdcli.solve.settings import EpochSettings, Rule
 
 # The part of 1/L that steps by some of the rows take.
 _QUIET = 0.1

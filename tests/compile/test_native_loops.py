@@ -19,16 +19,14 @@ from gdcli.objective.build import build_objective
 from gdcli.objective.expression import ScalarObjective
 from gdcli.record.path_rows import Trail
 from gdcli.solve.iteration import Iterate, Method, RunResult
-from gdcli.solve.methods.adaptive import AdaGrad, Adam, RMSProp
 from gdcli.solve.methods.descent import Descent, Direction, Steepest
+from gdcli.solve.methods.directions import AdaGrad, Adam, Momentum, Nesterov, RMSProp
 from gdcli.solve.methods.elementwise import DecayRule, Fixed
-from gdcli.solve.methods.momentum import Momentum, Nesterov
 from gdcli.solve.native_steps import limits_of
 from gdcli.solve.registry import choose
 from gdcli.solve.run import RunOptions, run
-from gdcli.solve.settings import Settings
+from gdcli.solve.settings import Limits, Settings, rules_from
 from gdcli.solve.step_rules import StepRule
-from gdcli.solve.stopping import Limits, rules_from
 from gdcli.tasks.problem import parsed
 
 pytest.importorskip("llvmlite")

@@ -10,7 +10,7 @@ from gdcli import api
 from gdcli.judge import certificate, point_kind
 from gdcli.kernel.status import PointKind
 from gdcli.solve.methods import newton
-from gdcli.solve.probe import extrapolation, poles, valley
+from gdcli.solve.probe import poles, valley
 from gdcli.solve.probe.line_probe import ProbeEnd, Walk
 from gdcli.tasks import proved
 from tests.effort import WHOLE
@@ -66,5 +66,5 @@ def test_extrapolation_saves_nine_evaluations_of_ten(monkeypatch: pytest.MonkeyP
         return api.minimize("cosh(x)", {"x": 300.0}).run.counts.value
 
     few = evaluations()
-    monkeypatch.setattr(extrapolation.Aitken, "extrapolate", lambda *_: None)
+    monkeypatch.setattr(newton.Aitken, "extrapolate", lambda *_: None)
     assert evaluations() > 5 * few

@@ -12,7 +12,7 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Space
 from gdcli.language import constraints
 from gdcli.objective.constraint_rows import ConstraintRows, LinearRows, LongRows, linear_rows
-from gdcli.solve.constrained.convex_model import Model, convex_minimum
+from gdcli.solve.constrained.convex_program import Model, convex_minimum
 
 
 def both(start: dict[str, Any], *texts: str, **constants: Any) -> tuple[ConstraintRows, LongRows]:

@@ -23,8 +23,7 @@ from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.registry import METHODS
 from gdcli.solve.run import RunOptions, run
-from gdcli.solve.settings import EpochSettings, Settings
-from gdcli.solve.stopping import MaxIterations, rules_from
+from gdcli.solve.settings import EpochSettings, MaxIterations, Settings, rules_from
 from gdcli.tasks.multi_start import solve_from_many
 from gdcli.tasks.stochastic import Descent, run_stochastic
 

@@ -25,8 +25,7 @@ from gdcli.language import syntax
 from gdcli.objective.interval_constraints import feasible_box
 from gdcli.solve.global_search.box_list import Boxes, halves, smear_of
 from gdcli.solve.global_search.branch_and_bound import Search
-from gdcli.solve.global_search.interval_newton import newton
-from gdcli.solve.global_search.linear_cuts import cut_by_rows
+from gdcli.solve.global_search.interval_newton import cut_by_rows, newton
 from gdcli.solve.global_search.minimiser_boxes import joined, proved
 from gdcli.solve.global_search.quadratic_bounds import Model, mean_value_bound, quadratic_bound
 from tests.effort import examples

@@ -15,8 +15,7 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
-from gdcli.solve.settings import Settings
-from gdcli.solve.stopping import rules_from
+from gdcli.solve.settings import Settings, rules_from
 
 Plane = tuple[float, Sequence[float], float]
 

@@ -26,9 +26,8 @@ from gdcli.solve.methods.newton_cg import CgState
 from gdcli.solve.methods.quasi_newton import Memory
 from gdcli.solve.registry import METHODS, choose
 from gdcli.solve.run import run
-from gdcli.solve.settings import Settings
+from gdcli.solve.settings import Settings, rules_from
 from gdcli.solve.step_rules import Armijo, BestRule
-from gdcli.solve.stopping import rules_from
 
 # The methods for any objective; those for residuals have tests of their own.
 GENERAL = [name for name, entry in METHODS.items() if entry.is_general]
@@ -392,7 +391,7 @@ from toy import rosenbrock
 from gdcli.solve.registry import METHODS, choose
 from gdcli.solve.run import RunOptions, run
 from gdcli.solve.settings import Settings
-from gdcli.solve.stopping import rules_from
+from gdcli.solve.settings import rules_from
 from gdcli.kernel.vectors import Vec
 assert "gdcli.solve.methods.newton" not in sys.modules, "the registry imported a method"
 from gdcli.judge.certificate import certify

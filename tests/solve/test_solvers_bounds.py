@@ -21,8 +21,7 @@ from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Box
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
-from gdcli.solve.settings import Settings
-from gdcli.solve.stopping import rules_from
+from gdcli.solve.settings import Settings, rules_from
 
 INF = float("inf")
 

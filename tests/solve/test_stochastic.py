@@ -25,8 +25,7 @@ from gdcli.objective.row_passes import RowPasses
 from gdcli.solve.epochs import Epoch, run_epochs
 from gdcli.solve.registry import BY_EPOCHS, direction
 from gdcli.solve.run import RunOptions
-from gdcli.solve.settings import EpochSettings
-from gdcli.solve.stopping import BudgetSpent, Target
+from gdcli.solve.settings import BudgetSpent, EpochSettings, Target
 from gdcli.tasks.stochastic import Descent, StochasticRun, rule_of, run_stochastic
 
 DIRECTIONS = {name: direction(name) for name in BY_EPOCHS if name != "sgd"}

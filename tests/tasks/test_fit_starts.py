@@ -25,7 +25,7 @@ from gdcli.solve.methods.batched_starts import follow
 from gdcli.solve.methods.fit_starts import STARTS, FoundStart, search
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import MaxIterations
+from gdcli.solve.settings import MaxIterations
 
 DOSE = np.repeat(np.logspace(-10, -4, 13), 3)
 RESPONSE = "y ~ bottom + (top-bottom)/(1+(x/ec50)**hill)"

@@ -1,11 +1,19 @@
-"""The end of a constrained run: Newton's method on the KKT conditions, down to rounding, and the certificate.
+"""The end of a constrained run: Newton's method on the KKT conditions, the certificate, and walks in doubtful cases.
 
 The subproblem of stabilised SQP with the residual of the KKT conditions as ``1 / rho`` is Newton's method on them, and
 fast even where the gradients of the active constraints depend on each other (Wright 1998; Hager, Comput. Optim. Appl.
 12, 1999). Full steps are taken while each halves the residual.
+
+Then it may be asked whether the value is lower further on, or falls for ever. A walk over the feasible set takes steps
+that double along a direction, and from each goes back onto the constraints by the least change. What it meets is
+compared with what the breach of the constraints may be worth by their multipliers added, so that a point is not lower
+for being outside. The model of second order knows nothing of ``x**3`` on ``y == x**2``, nor of ``exp(-x)``: these are
+the points for which walks are taken.
 """
 
 from __future__ import annotations
+
+from enum import Enum
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
@@ -13,7 +21,100 @@ from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
-from gdcli.solve.constrained.walks import Found, Probe, probe_around
+
+# Doublings of a walk, Gauss-Newton steps back to the constraints in each, its first step, and directions of weakest
+# curvature that are tried.
+MOST_DOUBLINGS, _BACK, _FIRST, _DIRECTIONS = 60, 20, 1e-3, 8
+# The first doublings may all be level; a fall over so many in a row is one, however small.
+_LEVEL, _LONG = 4, 8
+# A doubled step that leads no farther than this was taken back by the constraints or the bounds.
+_FARTHER = 1.2
+# So many times the size of the point away is far out, and so far may the point met be from holding.
+_FAR, _HELD = 1e6, 1e-10
+# A fall is news beyond what the certificate knows of already, and beyond the rounding of the value.
+_KNOWN, _ROUNDING = 4.0, 1e-13
+# Where a doubling of the distance lowers the value by less than this part of what the one before did, it has a limit.
+_TO_A_LIMIT = 0.95
+
+
+class Found(Enum):
+    NOTHING = "nothing"
+    LOWER = "lower"
+    LIMIT = "limit"
+    UNBOUNDED = "unbounded"
+
+
+class Probe(NamedTuple):
+    found: Found
+    at: ScaledPoint
+
+
+class Walk(NamedTuple):
+    """The lowest point of a walk, how many doublings it fell, how far that is, and its last two falls."""
+
+    low: ScaledPoint
+    doublings: int
+    distance: float
+    falls: tuple[float, float]
+
+    @property
+    def endless(self) -> Found:
+        before, last = self.falls
+        return Found.UNBOUNDED if last >= _TO_A_LIMIT * before else Found.LIMIT
+
+
+def walk(
+    problem: Scaled, start: ScaledPoint, direction: Array, multipliers: Array, bends: bool = False
+) -> Walk:
+    """Walk from ``start`` along ``direction``, whose length is the first step, while the value does not rise.
+
+    Where it ``bends``, each step is twice the one before as it was when back on the constraints, so that the walk
+    follows a curve such as that of a logarithm.
+    """
+    prices = abs(multipliers)
+
+    def worth(at: ScaledPoint) -> float:
+        return float(at.f + prices @ problem.problem.broken(at.h))
+
+    low, value, distance, falls = start, worth(start), 0.0, (0.0, 0.0)
+    doublings, ahead, before = 0, start.y + direction, start.y
+    while doublings < MOST_DOUBLINGS:
+        with np.errstate(all="ignore"):
+            there = problem.restored(problem.clip(ahead), _BACK)
+            met = worth(there) if np.isfinite(there.f) and np.isfinite(there.h).all() else np.inf
+        away = float(np.linalg.norm(there.y - start.y))
+        if not met <= value or problem.violation(there) > _HELD or away <= _FARTHER * distance:
+            break
+        if doublings >= _LEVEL and low is start:
+            break
+        if met < value:
+            falls = falls[1], value - met
+            low, value = there, met
+        doublings, distance = doublings + 1, away
+        ahead = there.y + 2.0 * (there.y - before) if bends else start.y + 2.0**doublings * direction
+        before = there.y
+    return Walk(low, doublings, distance, falls)
+
+
+def probe_around(
+    problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Array | None, multipliers: Array
+) -> Probe:
+    """Walk along the directions of least curvature both ways, and on along the ``last`` step (None: there is none)."""
+    size = max(problem.problem.value_size, abs(at.f * problem.units.value))
+    enough = max(_KNOWN * point.gap, _ROUNDING * size) / problem.units.value
+    steps = [] if last is None or not last.any() else [last]
+    for way in point.ways[:_DIRECTIONS] / problem.units.x:
+        steps += [_FIRST * way, -_FIRST * way]
+    for step in steps:
+        found = walk(problem, at, step, multipliers)
+        if found.low is at:
+            continue
+        if found.distance > _FAR * (1.0 + float(np.linalg.norm(at.y))):
+            return Probe(found.endless, found.low)
+        if found.low.f < at.f - enough or found.doublings >= _LONG:
+            return Probe(Found.LOWER, found.low)
+    return Probe(Found.NOTHING, at)
+
 
 _MOST_STEPS, _HALVED, _FAST, _SHORT = 15, 0.5, 1e-2, 1e3
 _ARRIVED, _NEAR, MOST_RHO = 1e-14, 1e-9, 1e8

@@ -1,4 +1,4 @@
-"""A constrained problem in units of its own, and the subproblem in them.
+"""A constrained problem in units of its own, the subproblem in them, and whether it has a feasible point.
 
 In ``y = x / unit`` with slopes of at most 10 at the start, radii and penalties of size 1 are a fair beginning. The
 model of the augmented Lagrangian (Powell, Hestenes, Rockafellar)
@@ -8,18 +8,24 @@ model of the augmented Lagrangian (Powell, Hestenes, Rockafellar)
 keeps its kinks: ``g'p + p'Wp/2 + |max(0, lam + rho (h + J p))|**2 / (2 rho)``, with W the Hessian of the Lagrangian at
 t. To minimise it is the subproblem of stabilised SQP (Wright, Comput. Optim. Appl. 11, 1998; Gill and Robinson, SIAM J.
 Optim. 23, 2013), and takes no evaluation of the problem.
+
+A breach of the constraints that is least somewhere tells of that place only. So before it is said that there is no
+point where they hold, the breach is minimised from other places too: from the start, and from some that are drawn
+around it, wider each time (`feasible_elsewhere`).
 """
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, stored
 from gdcli.kernel.dense import Matrix
+from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.box_newton import box_newton
-from gdcli.solve.constrained.convex_model import Model, convex_minimum
+from gdcli.solve.constrained.convex_program import Model, convex_minimum
 
 # From so many variables on a convex model is minimised by a method that does not go bound by bound.
 _MANY = 40
@@ -220,3 +226,41 @@ class Scaled:
         if 0.0 < left < _AFAR * began:
             y, left = box_newton(value, derivatives, y, box, 1.0, _LEAST_STEPS, _LEAST_PART)
         return y, left
+
+
+# How far around the start places are drawn, two each, in sizes of the point.
+_WIDTHS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+# Half the square of a breach that counts as none: where the constraints hold.
+NO_BREACH = 0.5 * HOLDS**2
+# A breach is least where its slope over the size of the point would take off no more than this part of it.
+_LEAST = 1e-3
+
+
+def feasible_elsewhere(problem: Scaled, best: tuple[Array, float], start: Array) -> tuple[Array, float]:
+    """Return the better of ``best``, a point and half the square of its breach, and what is found from other places.
+
+    The places are the same each time; the search ends at the first with no breach.
+    """
+    draws = Random(0)
+    places = [start] + [
+        start + width * np.maximum(1.0, abs(start)) * np.array([draws.gauss(0.0, 1.0) for _ in start])
+        for width in (*_WIDTHS, *_WIDTHS)
+    ]
+    for place in places:
+        if best[1] <= NO_BREACH:
+            break
+        y = problem.clip(place)
+        if np.isfinite(problem.at(y).h).all():
+            found = problem.least_violation(y)
+            best = found if found[1] < best[1] else best
+    return best
+
+
+def is_least_breach(problem: Scaled, at: ScaledPoint) -> bool:
+    """Tell whether the breach falls nowhere near a point, so that it says something about the constraints."""
+    full = problem.with_slopes(at)
+    if full is None:
+        return True
+    pull = full.y - problem.clip(full.y - full.J.T @ problem.pushed(full.h))
+    size = max(1.0, float(np.linalg.norm(full.y)))
+    return float(np.linalg.norm(pull)) * size <= _LEAST * 0.5 * problem.broken(full.h) ** 2

@@ -12,10 +12,16 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.protocol import Evaluation
-from gdcli.solve.constrained.end_game import certified
-from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere, is_least_breach
-from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, Units, units_at
-from gdcli.solve.constrained.walks import MOST_DOUBLINGS, Found, Probe
+from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, Found, Probe, certified
+from gdcli.solve.constrained.scaled_problem import (
+    NO_BREACH,
+    Scaled,
+    ScaledPoint,
+    Units,
+    feasible_elsewhere,
+    is_least_breach,
+    units_at,
+)
 from gdcli.solve.iteration import Step
 
 # The first radius (of a point of size 1) and penalty, and by what the penalty grows: so often at once for each time

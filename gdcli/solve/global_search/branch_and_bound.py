@@ -28,8 +28,7 @@ from gdcli.solve.global_search.box_list import (
     relaxed,
     smear_of,
 )
-from gdcli.solve.global_search.interval_newton import newton
-from gdcli.solve.global_search.linear_cuts import cut_by_rows
+from gdcli.solve.global_search.interval_newton import cut_by_rows, newton
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import Enclosed

@@ -17,8 +17,7 @@ from gdcli.kernel.numerics import EPS, TINY
 from gdcli.kernel.vectors import np
 from gdcli.solve.global_search.box_list import Array, Boxes, halves, no_boxes
 from gdcli.solve.global_search.branch_and_bound import MOST_AT_ONCE
-from gdcli.solve.global_search.interval_newton import newton
-from gdcli.solve.global_search.linear_cuts import cut_by_rows
+from gdcli.solve.global_search.interval_newton import cut_by_rows, newton
 from gdcli.solve.global_search.minimiser_boxes import joined
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import Vec, Vector, as_like, dot, max_abs, quotient
 from gdcli.objective.protocol import Box, Evaluation, Objective
-from gdcli.solve.algebra.hessian import EXACT_LIMIT, hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import EXACT_LIMIT, hessian_source, with_hessian
 from gdcli.solve.algebra.residual_model import ResidualModel, residual_floor, rounding_of_squares
 from gdcli.solve.probe.line_probe import ProbeEnd, Walk, follow
 from gdcli.solve.scaling import inward, outward, rescaled, units_at

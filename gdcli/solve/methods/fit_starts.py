@@ -24,7 +24,7 @@ from gdcli.objective.protocol import Box, Evaluation, Objective
 from gdcli.solve.methods.batched_starts import follow
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
-from gdcli.solve.stopping import MaxIterations
+from gdcli.solve.settings import MaxIterations
 
 if TYPE_CHECKING:
     from gdcli.objective.batched_residuals import SeparableResiduals

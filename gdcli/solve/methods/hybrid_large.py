@@ -19,8 +19,7 @@ from gdcli.kernel.vectors import along, as_like, distance, dot, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods.newton_cg import CgState, NewtonCG, hessian_product
-from gdcli.solve.methods.projected_lbfgs import ProjectedLBFGS
-from gdcli.solve.methods.quasi_newton import LBFGS, Memory
+from gdcli.solve.methods.quasi_newton import LBFGS, Memory, ProjectedLBFGS
 from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd, follow
 from gdcli.solve.probe.poles import is_beside_pole
 from gdcli.solve.run import unbounded_below

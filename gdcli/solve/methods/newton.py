@@ -11,6 +11,10 @@ The first radius is small, so that the run keeps to the basin of its start. The 
 promises no more than rounding. Where that promise cannot be trusted (zero curvature, slow convergence) the
 method walks along the doubtful directions first: so ``x**3`` is not called a minimum at 0, and ``exp(-x)``
 none at 40.
+
+Where Newton's method converges only linearly, at a minimum like ``x**4`` or down a slope like that of ``cosh``, each
+step is the last one times a constant ratio. The sum of such a series is known after two of its terms (`Aitken`'s
+extrapolation), and one value tells whether it is lower.
 """
 
 from __future__ import annotations
@@ -21,13 +25,18 @@ from math import inf, isfinite, sqrt
 from gdcli.kernel.dataclass import dataclass, field, stored
 from gdcli.kernel.numerics import EPS, FLOOR, GAP_TOL, LEAST_PART, PART_TOL, SMALLEST_RADIUS, TINY
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import dot, norm, quotient, same, times
+from gdcli.kernel.vectors import along, dot, norm, quotient, same, times
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
-from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
-from gdcli.solve.algebra.quadratic_model import LocalModel, ModelStep, local_model
+from gdcli.solve.algebra.quadratic_model import (
+    NOISE,
+    LocalModel,
+    ModelStep,
+    hessian_source,
+    local_model,
+    with_hessian,
+)
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
 from gdcli.solve.iteration import Step
-from gdcli.solve.probe.extrapolation import Aitken
 from gdcli.solve.probe.line_probe import (
     FLIGHT,
     ProbeEnd,
@@ -39,6 +48,60 @@ from gdcli.solve.probe.line_probe import (
 from gdcli.solve.probe.newton_decrement import SLOW_RATIO, polish, rounding_of_variables
 from gdcli.solve.run import unbounded_below
 from gdcli.solve.scaling import axes_of, congruent_to, value_scale
+
+# The steps are a series when they shorten by a ratio between these, in about one direction.
+_RATIOS, _COSINE = (0.4, 1.05), 0.9
+# The sum is trusted to eight times the step at first; each success doubles that. Steps that hardly shorten
+# have a sum without end: four times the step, then ever more.
+_FIRST, _LEAST, _SLOWEST = 8.0, 4.0, 0.95
+
+
+@stored("Series")
+@dataclass(slots=True)
+class Aitken:
+    """The last step inside the trust region, if it was one, and how far the series was trusted lately.
+
+    ``since`` counts the steps taken since the last successful extrapolation (many before the first).
+    """
+
+    last_step: Vector | None = None
+    factor: float = _LEAST
+    stretched: bool = False
+    since: int = 9
+
+    def extrapolate(
+        self, objective: Objective, at: Evaluation, trial: Evaluation, step: Vector, length: float
+    ) -> Evaluation | None:
+        """Return the point at the sum of the series that the last step and ``step`` begin, if it is lower than
+        ``trial``.
+        """
+        last_length = 0.0 if self.last_step is None else norm(self.last_step)
+        if last_length == 0.0:
+            return None
+        ratio = length / last_length
+        if not _RATIOS[0] < ratio < _RATIOS[1]:
+            return None
+        if dot(step, self.last_step) <= _COSINE * length * last_length:
+            return None
+        again = 2.0 * self.factor
+        if ratio < _SLOWEST:
+            factor = min(1.0 / (1.0 - ratio), again if self.stretched else _FIRST)
+        else:
+            factor = again if self.stretched else _LEAST
+        further = tried(objective, at, along(at.x, factor, step))
+        if not further.value < trial.value:
+            return None
+        self.factor, self.since = factor, 0
+        return further
+
+    def took(self, step: Vector | None, stretched: bool) -> None:
+        """Remember an accepted step; None where the radius cut it, which ends any series."""
+        self.last_step = step
+        self.stretched = stretched
+        if not stretched:
+            self.factor = _LEAST
+            self.since += 1
+
 
 # The first trust radius, as part of the natural length of every variable. Measured: at 0.3 and above runs leave the
 # basin of their start on a few per cent of the problems, below 0.1 they need more evaluations.
@@ -88,8 +151,8 @@ class TrustRegionNewton:
     """Trust-region Newton. ``tol`` (default 1e-8) scales its stop rule; 0 means to go on to the floor of
     rounding.
 
-    Without an exact Hessian it takes products or differences of gradients (:mod:`gdcli.solve.algebra.hessian`). Where
-    it ``polishes``, a few more steps that the gradient judges end the run.
+    Without an exact Hessian it takes products or differences of gradients (`solve.algebra.quadratic_model`). Where it
+    ``polishes``, a few more steps that the gradient judges end the run.
     """
 
     tol: float = 1e-8

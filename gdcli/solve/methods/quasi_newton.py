@@ -4,6 +4,11 @@ Newton's method needs the Hessian H. A step s that changes the gradient by y tel
 secant equation ``H s = y``. BFGS keeps a matrix that fulfils the latest of these equations and stays positive
 definite; L-BFGS keeps only the last m pairs (s, y) and applies the matrix they define without ever forming
 it, so that its memory is 2m vectors, for any number of variables.
+
+Within bounds the direction is that of L-BFGS in the free variables, the path along it is bent at the bounds it meets,
+and the step is halved until the value falls enough along that path (Bertsekas, SIAM J. Control and Optim. 20, 1982; the
+pairs as in Byrd, Lu, Nocedal and Zhu, SIAM J. Sci. Comput. 16, 1995). The objective is a
+:class:`gdcli.objective.bounded.Bounded`, which does the bending.
 """
 
 from __future__ import annotations
@@ -26,12 +31,12 @@ from gdcli.kernel.vectors import (
     inner_products,
     norm,
     np,
+    same,
     times_vector,
 )
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, free_part, tried
 from gdcli.solve.iteration import Step
-from gdcli.solve.step_rules import first_size
-from gdcli.solve.wolfe import strong_wolfe
+from gdcli.solve.step_rules import first_size, strong_wolfe
 
 # Where no curvature is learnt the first size tried grows, as the way may be long: so many times the last step.
 _GROWTH = 2.0
@@ -266,3 +271,44 @@ def _updated(B: Matrix | None, s: Vector, y: Vector) -> Matrix | None:
     B = plus(B, outer(s, s), (1.0 + dot(y, By) / curvature) / curvature)
     mixed = outer(By, s)
     return plus(B, plus(mixed, outer(s, By)), -1.0 / curvature)
+
+
+_SLOPE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedLBFGS(LBFGS):
+    """L-BFGS in the free variables with a backtracking search along the bent path."""
+
+    def step(self, objective: Objective, at: Evaluation, state: Memory) -> Step:
+        if norm(at.gradient) == 0.0:
+            return Step(at, state, 0.0, StopReason.STATIONARY, moved=False, passed=False)
+        return LBFGS.step(self, objective, at, state)
+
+    def found(self, objective: Objective, at: Evaluation, state: Memory) -> tuple[Evaluation, float] | None:
+        # Where the projected gradient is zero the variable is held (or needs no move of its own).
+        g: Vector = at.gradient
+        direction = free_part(state.direction(g), _zeros(g))
+        if not dot(direction, g) < 0.0:
+            state.pairs.clear()
+            direction = -g
+        return _bent_search(objective, at, direction, state.first(at, direction))
+
+
+def _zeros(g: Vector) -> object:
+    return [a == 0.0 for a in g] if isinstance(g, list) else g == 0.0
+
+
+def _bent_search(
+    objective: Objective, at: Evaluation, direction: Vector, size: float
+) -> tuple[Evaluation, float] | None:
+    while True:
+        trial = tried(objective, at, at.x + size * direction)
+        way = trial.x - at.x
+        if trial.value <= at.value + _SLOPE * dot(at.gradient, way) and trial.value < at.value:
+            complete = objective.complete(trial, 1)
+            if complete.gradient is not None:
+                return complete, size
+        if same(trial.x, at.x):
+            return None
+        size *= 0.5

@@ -15,7 +15,7 @@ from gdcli.kernel.dense import quadratic_form
 from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import along, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
-from gdcli.solve.algebra.hessian import hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 
 # The distance doubles so often; over the first doublings it is not the whole distance, and the numbers are coarse.
 _DOUBLINGS, _COARSE = 26, 8

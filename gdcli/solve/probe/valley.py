@@ -16,7 +16,7 @@ from gdcli.kernel.dense import congruent, diagonal, eigen
 from gdcli.kernel.numerics import CLEARLY, FLOOR, TINY
 from gdcli.kernel.vectors import as_like, distance, dot, max_abs, norm, quotient, times, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
-from gdcli.solve.algebra.hessian import with_hessian
+from gdcli.solve.algebra.quadratic_model import with_hessian
 from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd, Walk, is_rounding, probe_length, rounding_of
 
 # Curvature of the Hessian, scaled to a unit diagonal, below this part of the largest is that of the floor.

@@ -21,7 +21,7 @@ from gdcli.kernel.vectors import Vector, dot
 from gdcli.objective.divisors import pole_among
 from gdcli.objective.protocol import Box, Objective
 from gdcli.objective.row_objective import RowObjective, added
-from gdcli.solve.algebra.hessian import hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.run import quiet
