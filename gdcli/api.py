@@ -256,11 +256,12 @@ def fit(
     """Fit ``model`` to ``data``: columns by name (arrays of one length, a data frame), or one or several files.
 
     ``model`` is text, ``"y ~ a*x + b"``, or an equation of sympy, ``Eq(y, a*x + b)``; names may be its symbols.
-    ``start`` has a value for every parameter, or is ``"auto"``; a linear model needs none. ``options`` are the fields
-    of `gdcli.tasks.fit.request.FitRequest` (loss, weights, sigma, missing, ...; ``constants``, ``bounds`` and
-    ``columns`` as mappings or as texts) and of `FitSettings` (method, lr, batch_size, epochs, ...). With ``by`` and
-    ``share`` it is one fit to all groups, with parameters that they share and others of their own (``groups``).
-    ``models`` are those of further responses, with parameters of the same names (``responses``).
+    ``start`` has values of parameters, or is ``"auto"``. What it leaves out is searched for; a linear model needs none.
+    A typed loss needs one, and so do epochs and a name that is nearly that of a column. ``options`` are the fields of
+    `gdcli.tasks.fit.request.FitRequest` (loss, weights, sigma, missing, ...; ``constants``, ``bounds`` and ``columns``
+    as mappings or as texts) and of `FitSettings` (method, lr, batch_size, epochs, ...). With ``by`` and ``share`` it is
+    one fit to all groups, with parameters that they share and others of their own (``groups``). ``models`` are those
+    of further responses, with parameters of the same names (``responses``).
 
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no finite
     loss.

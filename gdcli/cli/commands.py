@@ -260,8 +260,8 @@ The exit code is 0 if every problem succeeded, else that of the first that did n
 _FIT_TEXT = """Fit a model to data: find the parameters with which it says best what was measured.
 
 MODEL is 'measured ~ formula', as in 'y ~ a*x + b'. Names that are columns of the data are read from each row, the
-others are parameters. A model that is linear in its parameters needs no --start. The loss of a row is the square of
-what is left over, unless --loss says otherwise; an expression without ~ is itself the loss of a row.
+others are parameters. Without --start a start is searched for. The loss of a row is the square of what is left over,
+unless --loss says otherwise; an expression without ~ is itself the loss of a row.
 
 All rows are looked at in each step, a sum of squares by Levenberg-Marquardt. With --batch-size or --epochs the rows
 are visited epoch by epoch, with a step after each batch.

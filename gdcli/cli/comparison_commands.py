@@ -132,7 +132,8 @@ def _batches(options: CompareBatchesOptions, env: Environment, request: FitReque
     from gdcli.tasks.batch_sizes import compare_batches
     from gdcli.tasks.fit.prepare import prepared
 
-    settings = FitSettings(**options.given(*SOLVER, EpochsOptions) | {"batch_size": None})
+    asked = options.given(*SOLVER, EpochsOptions) | {"batch_size": 1}  # each run has its own
+    settings = FitSettings(**asked)
     sizes = [None if size == ALL_ROWS else size for size in options.batch_size or (1, 32, ALL_ROWS)]
     stdin = env.stdin_for(request.files)
     with (

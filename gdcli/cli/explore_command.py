@@ -55,7 +55,7 @@ def _of_data(options: ExploreOptions, env: Environment) -> Exploration:
         )
     text, source = expression_text(options.expression, env)
     from gdcli.tasks.fit.prepare import prepared
-    from gdcli.tasks.fit.request import FitRequest
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
 
     asked: dict[str, Any] = {
         name: given
@@ -63,7 +63,8 @@ def _of_data(options: ExploreOptions, env: Environment) -> Exploration:
         if (given := getattr(options, name))
     }
     request = FitRequest(text, tuple(options.files), source=source, constants=tuple(options.set), **asked)
-    with prepared(request, None, env.stdin_for(request.files)) as ready:
+    descent = FitSettings(method="sgd")  # where a start leads is what is looked at: none is searched for
+    with prepared(request, descent, env.stdin_for(request.files)) as ready:
         return of_rows(ready, options.lr)
 
 

@@ -58,7 +58,8 @@ def run(options: FitOptions, env: Environment) -> int:
         grouped(request, settings, stdin, progress.reading) as found,
     ):
         progress.clear()
-        recorder = GroupRecorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
+        made = receipt_of(options, found.plan.row.space.size, searched=found.plan.searched)
+        recorder = GroupRecorder(made, env.timing(options, stream))
         writers, kept = [_writer(options, found, stream, recorder)], StringIO()
         beside.write(lambda page, format: writers.append(_table(found, recorder, format.load()(page))))
         writers += [GroupLines(kept, recorder)] if beside.draws else []

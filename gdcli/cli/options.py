@@ -175,6 +175,8 @@ class ModelsOptions(DataOptions, without="expression maximize"):
 
 
 class FitDataOptions(DataOptions):
+    start = DataOptions.start.but("Where to start: a=1,b=2, w=zeros(9), @result.json (goes on). What is left out is "
+        "searched for, auto asks for that.", default="searched for; 0 for a linear model")
     folds = option("N", read.stride, "10", "Parts of the rows that --l2 auto leaves out in turn.").behind("l2")
     diagnostics = flag("Also tell p values, tests of the residuals, outliers, and the rows that move the answer most; "
         "--plot draws the residuals then.")

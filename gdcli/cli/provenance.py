@@ -27,15 +27,18 @@ _PLAIN = 32
 _IN_PROBLEM = ("start", "set")
 
 
-def asked_of(options: Options) -> dict[str, Any]:
-    """Return the options of the problem and its solution as they were typed, by long name."""
+def asked_of(options: Options, searched: bool = False) -> dict[str, Any]:
+    """Return the options of the problem and its solution as they were typed, by long name.
+
+    Of a start that was ``searched`` for also what was typed of it, and that it is to be searched for.
+    """
     found: dict[str, Any] = {}
     for option in options_of(type(options)):
         text = options.typed[option.field]
         if text and option.group not in OWN_GROUPS and option.field not in _IN_PROBLEM:
             found[option.name[2:]] = text
-    if options.command == "fit" and options.typed["start"] == ["auto"]:
-        found["start"] = ["auto"]
+    if searched:
+        found["start"] = [*(text for text in options.typed["start"] or () if text != "auto"), "auto"]
     if options.command == "compare-models":  # each model has some of them
         found |= {name: options.typed[name] for name in _IN_PROBLEM if options.typed[name]}
     return found
@@ -44,16 +47,19 @@ def asked_of(options: Options) -> dict[str, Any]:
 def stamped(found: Answer, options: OutputOptions) -> Answer:
     whole: Any = found
     engine = getattr(found, "engine", None)  # a comparison has one for each of its runs
-    made: Answer = replace(whole, receipt=receipt_of(options, whole.problem.space.size, engine))
+    searched = getattr(whole.problem, "search", None) is not None
+    made: Answer = replace(whole, receipt=receipt_of(options, whole.problem.space.size, engine, searched))
     return made
 
 
-def receipt_of(options: OutputOptions, size: int, engine: str | None = None) -> Receipt | None:
+def receipt_of(
+    options: OutputOptions, size: int, engine: str | None = None, searched: bool = False
+) -> Receipt | None:
     """Return the receipt of an answer with ``size`` variables by an ``engine``, None in formats that are not stored."""
     if not (options.written_as.is_record or options.report) or not options.typed:
         return None
     files = options.files if isinstance(options, DataOptions) else None
-    return receipt(options.command, asked_of(options), size, data_of(files), engine)
+    return receipt(options.command, asked_of(options, searched), size, data_of(files), engine)
 
 
 def receipt(

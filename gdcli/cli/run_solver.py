@@ -150,8 +150,8 @@ class Solver:
         options: dict[str, Any] = {name[2:]: v if isinstance(v, str) else list(v) for name, v in texts}
         own = {"let": entry.let, "bounds": entry.bounds, "subject-to": entry.subject_to}
         options = {name: list(texts) for name, texts in own.items() if texts} | options
-        if entry.start == ("auto",):
-            options["start"] = ["auto"]
+        if getattr(found.problem, "search", None) is not None:
+            options["start"] = [*(text for text in entry.start if text != "auto"), "auto"]
         files = entry.data if entry.command == "fit" and isinstance(entry.data, tuple) else None
         made = receipt(command, options, found.problem.space.size, data_of(files))
         return replace(found, receipt=made)

@@ -326,7 +326,7 @@ def _fit_picture(answer: Stored, env: Environment, found: FitRecord, path: Seque
     if not request.files:
         raise DataError("--plot: the data stood in the line of the problem, and are not stored")
     start = [word.partition("=")[2] for word in arguments(answer) if word.startswith("--start=")]
-    if start == ["auto"]:  # it was found, and is in the record
+    if found.problem.search is not None:  # it was found, and is in the record
         start = [",".join(f"{k}={v!r}".replace(" ", "") for k, v in found.problem.start.items())]
     with prepared(replace(request, start=tuple(start)), settings) as ready:
         plot = FitPlot(ready)

@@ -111,13 +111,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     by_case = [k for k in names if k.lower() == name.lower()]
     matches = by_case or get_close_matches(name[:60], names, n=3, cutoff=0.6)
     # Of a short name half of the letters make no likeness: a slip of the finger is one edit.
-    return next((names[m] for m in matches if len(name) > _SHORT or by_case or _is_one_edit(name, m)), None)
+    return next((names[m] for m in matches if len(name) > _SHORT or by_case or is_one_edit(name, m)), None)
 
 
 _SHORT = 4
 
 
-def _is_one_edit(a: str, b: str) -> bool:
+def is_one_edit(a: str, b: str) -> bool:
     """Tell whether a letter more, less or changed, or two in the wrong order, make one name of the other."""
     while a and b and a[0] == b[0]:
         a, b = a[1:], b[1:]

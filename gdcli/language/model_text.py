@@ -266,12 +266,16 @@ def _check_near_columns(
         close = by_case.get(name.lower())
         elsewhere = name in CONSTANTS and close in model.names  # the column stands there as it is called
         if close is not None and name not in columns and name not in given and not elsewhere:
-            other = f"the number write {number}" if number else f"a parameter add --start {name}=1"
-            raise UsageError(
-                f"{name} is not a column of the data, but {close} is",
-                f"write {close} for the column; for {other}",
-                place_of(model, name),
-            )
+            raise meant_for_column(model, name, close, f"the number write {number}" if number else "")
+
+
+def meant_for_column(model: Model, name: str, column: str, otherwise: str = "") -> UsageError:
+    """Return the error for a name that is nearly that of a column, with what else to do (a start for a parameter)."""
+    return UsageError(
+        f"{name} is not a column of the data, but {column} is",
+        f"write {column} for the column; for {otherwise or f'a parameter add --start {name}=1'}",
+        place_of(model, name),
+    )
 
 
 def _check_products(model: Model, columns: Collection[str], given: Collection[str]) -> None:

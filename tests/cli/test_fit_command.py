@@ -99,8 +99,8 @@ def test_an_unreadable_file(place: Path, capsys: pytest.CaptureFixture[str]) -> 
 WRONG = [
     (["y ~ a ~ b", "decay.csv"], "a model has one ~"),
     (["y ~", "decay.csv"], "nothing stands right of the ~"),
-    (["y ~ a*exp(-z*t)", "decay.csv"], "--start leaves out a, z"),
-    ([MODEL, "decay.csv", "--start", "a=1"], "--start leaves out b, c"),
+    (["y ~ a*exp(-z*q)", "decay.csv"], "--start leaves out a, z, q"),
+    ([MODEL, "decay.csv", "--start", "a=1", "--epochs", "3"], "--start leaves out b, c"),
     (["y ~ t", "decay.csv"], "the model has no parameter to be found"),
     (["1 ~ a*r", "decay.csv"], "the model has no column of the data"),
     ([LINE, "decay.csv", "--loss", "square"], "--loss takes one of"),

@@ -28,6 +28,7 @@ COMMANDS = [
     ("minimize", "(x**2-1)**2 + y**2", "--multi-start", "5", "--seed", "3", "--bounds", "x=-2:2,y=-2:2"),
     ("fit", "y ~ a*exp(-b*t) + c", DECAY, "--start", "a=1,b=1,c=0"),
     ("fit", "y ~ a*exp(-b*t) + c", DECAY, "--start", "auto"),
+    ("fit", "y ~ a*exp(-b*t) + c", DECAY, "--start", "b=3"),
     ("fit", "y ~ a + b*t", DECAY, "--loss", "huber", "--huber-delta", "0.1"),
     (
         "fit",

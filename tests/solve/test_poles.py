@@ -126,7 +126,7 @@ def test_groups_are_told_what_they_would_be_told_alone() -> None:
 
 def test_the_hint_of_a_missing_start_names_the_search_first() -> None:
     with pytest.raises(UsageError) as caught:
-        api.fit(MENTEN, PUROMYCIN)
+        api.fit(MENTEN, PUROMYCIN, epochs=3)
     assert caught.value.hint.startswith(
         "--start auto searches for one; or give your own, --start Vmax=1,Km=1, "
     )

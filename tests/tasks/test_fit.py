@@ -144,8 +144,8 @@ def test_bounds_hold_the_answer_and_say_so(data: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "error", "says"),
     [
-        ("y ~ a*exp(b*x)", {}, UsageError, "leaves out a, b"),
-        ("y ~ a*exp(b*x)", {"start": {"a": 1}}, UsageError, "leaves out b"),
+        ("y ~ a*exp(b*x)", {"epochs": 3}, UsageError, "leaves out a, b"),
+        ("y ~ a*exp(b*x)", {"start": {"a": 1}, "epochs": 3}, UsageError, "leaves out b"),
         ("y ~ a*x", {"start": {"q": 1}}, UsageError, "not a parameter"),
         ("y ~ a*x", {"loss": "hinge"}, UsageError, "unknown loss"),
         ("y ~ a*x", {"huber_delta": 2.0}, UsageError, "--huber-delta"),

@@ -226,7 +226,7 @@ def test_what_is_wrong_with_all_is_raised() -> None:
     with pytest.raises(UsageError, match="twice"):
         list(api.fit_groups(DECAY, data, ("g", "g"), "a=1,b=1,c=0"))
     with pytest.raises(UsageError, match="--start leaves out c"):
-        fits(data, start="a=1,b=1")
+        fits(data, start="a=1,b=1", epochs=3)
     with pytest.raises(UsageError, match="no method 'newtn'"):
         fits(data, start="a=1,b=1,c=0", method="newtn")
     with pytest.raises(DataError, match="row 2 has no g"):

@@ -291,11 +291,55 @@ def test_what_was_found_is_kept_when_the_time_is_over() -> None:
     assert whole.at.value <= cut.at.value < inf
 
 
-def test_a_name_that_begins_a_column_is_told_of_it() -> None:
-    data = {"Temp_C": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 2.1, 3.2, 3.9]}
-    with pytest.raises(UsageError) as caught:
-        api.fit("y ~ a + b*temp", data)
-    assert "; temp may be the column Temp_C; the columns are Temp_C, y" in (caught.value.hint or "")
+def curve() -> Arrays:
+    t = np.linspace(0.0, 4.0, 12)
+    other = {"temperature": np.linspace(1.0, 2.0, 12) ** 2, "date": t + 1.0}
+    return {"t": t, "y": 2.0 * np.exp(-0.7 * t) + 0.01 * np.cos(40.0 * t), **other}
+
+
+def test_what_has_no_start_is_searched_for() -> None:
+    model = "y ~ a*exp(-b*t)"
+    asked, alone = api.fit(model, curve(), "auto"), api.fit(model, curve())
+    assert alone.problem.searched is not None
+    assert (alone.point, alone.problem.start) == (asked.point, asked.problem.start)
+    some = api.fit(model, curve(), {"b": 0.7})
+    assert some.problem.searched is not None
+    assert some.problem.searched.tried == 1  # b is known, a follows
+    assert some.point == pytest.approx(alone.point)
+    assert api.fit(model, curve(), {"a": 1, "b": 1}).problem.searched is None
+    assert api.fit("y ~ a + b*t", curve()).problem.searched is None
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "hint"),
+    [
+        (
+            "y ~ a*exp(-b*t) + c*Temp",
+            "Temp is not a column of the data, but temperature is",
+            "--start Temp=1",
+        ),
+        ("y ~ a*exp(-b*t) + c*temprature", "temprature is not a column", "write temperature for the column"),
+        ("y ~ a*exp(-b*q)", "--start leaves out a, b, q", "write a column right of the ~"),
+        ("(y - a*exp(-b*t))**2", "--start leaves out a, b", "a loss of your own needs a start"),
+    ],
+)
+def test_a_name_that_may_be_meant_for_a_column_is_not_searched_for(model: str, told: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=told) as caught:
+        api.fit(model, curve())
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_name_meant_for_a_parameter_is_one() -> None:
+    found = api.fit("y ~ a*exp(-(b + Temp)*t)", curve(), {"Temp": 0.0})
+    assert set(found.point) == {"a", "b", "Temp"}
+    assert api.fit("y ~ a*exp(-rate*t)", curve()).point["rate"] == pytest.approx(
+        0.7, abs=0.05
+    )  # no slip for date
+
+
+def test_a_run_by_epochs_needs_a_start() -> None:
+    with pytest.raises(UsageError, match="--start leaves out a, b"):
+        api.fit("y ~ a*exp(-b*t)", curve(), epochs=5)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -110,7 +110,6 @@ def test_the_unit_of_a_response_does_not_matter() -> None:
         ([OTHER], {"intervals": "profile"}, "--intervals profile does not go with several models"),
         ([OTHER], {"prior": ["k ~ normal(1, 1)"]}, "--prior does not go with --model"),
         ([OTHER], {"diagnostics": True}, "--diagnostics does not go with --model"),
-        ([OTHER], {"start": {"A": 1.0}}, "--start leaves out k, B"),
     ],
 )
 def test_what_cannot_be_asked(models: list[str], more: dict[str, Any], told: str) -> None:

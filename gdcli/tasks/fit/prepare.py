@@ -35,7 +35,7 @@ from gdcli.tasks.fit.request import (
     Prior,
     read_matrices,
 )
-from gdcli.tasks.fit.start_values import is_linear, search_start, start_values
+from gdcli.tasks.fit.start_values import has_search, is_linear, search_start, start_values
 from gdcli.tasks.problem import check_used, read_constants, with_names
 
 if TYPE_CHECKING:
@@ -418,21 +418,26 @@ def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, 
 
 def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
     request, model, given, constants, settings, sigmas, derived, levels = asked
-    names, _ = _names(asked, columns)
+    names, wanted = _names(asked, columns)
     given = with_names(given, list(names.parameters))
     constraints, fixed, bounds = _limits(asked, names, columns)
     if fixed:
         constants = {**constants, **fixed}
         given = [entry for entry in given if entry.name not in fixed]
-        names, _ = _names(asked._replace(given=given, constants=constants), columns)
+        names, wanted = _names(asked._replace(given=given, constants=constants), columns)
     row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
     loss = "" if model.left is None else request.loss or "squared"
     linear = is_linear(row) and loss not in POSITIVE
     of_loss, estimated = _asked_loss(request)
+    known = [*given, *_no_difference(levels, given)]
+    needed = not (linear or _are_own_linear(row, request.share, known))
+    used = names._replace(columns=wanted)
     searched = AUTO in request.start and not linear
-    given = given if searched else [*given, *_no_difference(levels, given)]
-    needed = not (linear or searched or _are_own_linear(row, request.share, given))
-    start = start_values(model, names, given, needed, columns)
+    # A run by epochs is asked for to see where a start leads.
+    if needed and not searched and not settings.is_stochastic:
+        searched = has_search(model, used, known, columns)
+    given = given if searched else known
+    start = start_values(model, used, given, needed and not searched, columns)
     problem = FitProblem(
         expression=model.text,
         sense="maximize" if request.maximize else "minimize",

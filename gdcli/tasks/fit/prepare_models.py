@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.tasks.fit.prepare import ParsedFit, Prepared, gathered, read_request, ready
+from gdcli.tasks.fit.prepare import Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import AUTO, FitRequest, FitSettings
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def prepared_models(
     with gathered(asked, stdin, watch) as rows:
         made = []
         for one in rows.fits:
-            plan = _with_start(one, rows.names).plan(rows.names)
-            made.append(ready(plan, rows.data, rows.counted, rows.place, searching))
+            made.append(ready(one.plan(rows.names), rows.data, rows.counted, rows.place, searching))
         yield made
 
 
@@ -97,7 +96,7 @@ def _own(request: FitRequest, names: set[str]) -> FitRequest:
 
     return replace(
         request,
-        start=(*some([text for text in request.start if text != AUTO]), AUTO),
+        start=some(request.start),
         constants=some(request.constants),
         bounds=some(request.bounds),
         let=tuple(text for text in request.let if text.partition("=")[0].strip() in names),
@@ -117,12 +116,3 @@ def _check_used(requests: Sequence[FitRequest], names: set[str]) -> None:
                 raise UsageError(
                     "--start needs names here: models may have different parameters", "--start a=1,b=2"
                 )
-
-
-def _with_start(asked: ParsedFit, columns: Sequence[str]) -> ParsedFit:
-    """Search for the start of a model only where not all of it was given."""
-    parameters = asked.plan(columns).row.space.names
-    if not set(parameters) <= {entry.name for entry in asked.given}:
-        return asked
-    given = tuple(text for text in asked.request.start if text != AUTO)
-    return asked._replace(request=replace(asked.request, start=given))

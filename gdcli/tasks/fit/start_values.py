@@ -1,6 +1,6 @@
 """Where a fit starts: what was typed, or nothing for a model that is linear in its parameters.
 
-With ``--start auto`` a start is found by trying many, on some of the rows where there are very many.
+What is missing for another is found by trying many starts, on some of the rows where there are very many.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.errors import DomainError, UsageError
+from gdcli.kernel.errors import DomainError, UsageError, is_one_edit
 from gdcli.kernel.vectors import np
-from gdcli.language.model_text import Model, Names, columns_told, place_of
+from gdcli.language.model_text import Model, Names, columns_told, meant_for_column, place_of
 from gdcli.language.tree_names import all_nodes, subscripted
 from gdcli.language.values import TypedValue
 from gdcli.objective.row_model import RowModel, by_squares, linear_parameters
@@ -24,6 +24,10 @@ from gdcli.tasks.problem import example, listed, named_values
 
 if TYPE_CHECKING:
     from gdcli.table.visited_rows import Visited
+
+
+# Two names of so many letters together are told apart by more than one: rate is no slip for date.
+_SLIP = 9
 
 
 def is_linear(row: RowModel) -> bool:
@@ -41,8 +45,8 @@ def start_values(
 ) -> dict[str, Any]:
     """Return the start of every parameter; where none is ``needed`` those that are missing are 0.
 
-    ``columns`` are those of the data, one of which may have been meant. Raises UsageError that names a parameter
-    without a start, and for lengths that do not fit.
+    ``columns`` are those of the data. Raises UsageError that names a parameter without a start, or the column that it
+    may be meant for, and for lengths that do not fit.
     """
     parameters = list(names.parameters)
     vectors = {n for n, length in names.parameters.items() if length is not None}
@@ -51,10 +55,14 @@ def start_values(
     values = named_values(parameters, given, vectors, "parameter", "the model")
     missing = [name for name in parameters if name not in values]
     if missing and needed:
-        known = f"{_meant(missing, columns)}; {columns_told(columns)}" if columns else ""
+        for name in missing:
+            column = _column_meant(name, names, columns)
+            if column is not None:
+                raise meant_for_column(model, name, column)
+        known = f"; {columns_told(columns)}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
-            f"{_advice(model, columns)}, --start {example(missing, vectors)}, or fix it with --set{known}",
+            f"{_advice(model, names, columns)}, --start {example(missing, vectors)}, or fix it with --set{known}",
             place_of(model, missing[0]),
         )
     for name in missing:
@@ -67,15 +75,39 @@ def start_values(
     return {name: values[name] for name in parameters}
 
 
-def _meant(missing: Sequence[str], columns: Sequence[str]) -> str:
-    """The first name without a start that begins the name of a column, in words."""
-    near = [(n, c) for n in missing for c in columns if len(n) > 1 and c.lower().startswith(n.lower())]
-    return "; {} may be the column {}".format(*near[0]) if near else ""
+def has_search(model: Model, names: Names, given: Sequence[TypedValue], columns: Sequence[str]) -> bool:
+    """Tell whether parameters without a start have one searched for, though nobody asks for it.
+
+    What stands right of the ~ must have columns, and none of these parameters may be meant for another column.
+    """
+    known = {entry.name for entry in given}
+    missing = [name for name in names.parameters if name not in known]
+    meant = any(_column_meant(name, names, columns) for name in missing)
+    return bool(missing) and not meant and _has_columns(model, names)
 
 
-def _advice(model: Model, columns: Sequence[str]) -> str:
+def _has_columns(model: Model, names: Names) -> bool:
+    columns = {*names.columns, *names.matrices}
+    return model.left is not None and not columns.isdisjoint(model.right.names)
+
+
+def _column_meant(name: str, names: Names, columns: Sequence[str]) -> str | None:
+    """The column, of those that the model does not use, which a name begins, or is but for one letter of many."""
+    unused = [column for column in columns if column and column not in names.columns]
+    begun = [column for column in unused if column.lower().startswith(name.lower())] if len(name) > 1 else []
+    slips = [c for c in unused if len(name) + len(c) >= _SLIP and is_one_edit(name.lower(), c.lower())]
+    return next(iter(begun + slips), None)
+
+
+def _advice(model: Model, names: Names, columns: Sequence[str]) -> str:
     if model.left is not None:
-        return "--start auto searches for one; or give your own"
+        is_curve = _has_columns(model, names)
+        first = (
+            "--start auto searches for one"
+            if is_curve
+            else "write a column right of the ~, where there is none"
+        )
+        return f"{first}; or give your own"
     column = next((c for c in columns if c and c not in model.names), None)
     if column is None:
         return "give your own"
