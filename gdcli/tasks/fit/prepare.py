@@ -430,14 +430,10 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
     linear = is_linear(row) and loss not in POSITIVE
     of_loss, estimated = _asked_loss(request)
     known = [*given, *_no_difference(levels, given)]
-    needed = not (linear or _are_own_linear(row, request.share, known))
-    used = names._replace(columns=wanted)
-    searched = AUTO in request.start and not linear
-    # A run by epochs is asked for to see where a start leads.
-    if needed and not searched and not settings.is_stochastic:
-        searched = has_search(model, used, known, columns)
+    searched, start = _started(
+        asked._replace(given=known), names._replace(columns=wanted), row, linear, columns
+    )
     given = given if searched else known
-    start = start_values(model, used, given, needed and not searched, columns)
     problem = FitProblem(
         expression=model.text,
         sense="maximize" if request.maximize else "minimize",
@@ -468,6 +464,19 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
 
         row = row_with_errors(row, sigmas, columns)
     return Plan(problem, row, given, searched, settings, derived, layout_of(request))
+
+
+def _started(
+    asked: ParsedFit, used: Names, row: RowModel, linear: bool, columns: Sequence[str]
+) -> tuple[bool, dict[str, Any]]:
+    """Tell whether a start is to be searched for, and return that of every parameter until then; as `start_values`."""
+    request, model, given, settings = asked.request, asked.model, asked.given, asked.settings
+    needed = not (linear or _are_own_linear(row, request.share, given))
+    searched = AUTO in request.start and not linear
+    # A run by epochs is asked for to see where a start leads.
+    if needed and not searched and not settings.is_stochastic:
+        searched = has_search(model, used, given, columns)
+    return searched, start_values(model, used, given, needed and not searched, columns)
 
 
 def _as_asked(request: FitRequest) -> dict[str, Any]:
