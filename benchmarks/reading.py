@@ -24,7 +24,7 @@ from measure import sizes, table
 
 ONE = """
 import json, resource, sys, time
-from gdcli.table.shuffle import all_rows, order
+from gdcli.table.shuffle import Order, all_rows
 from gdcli.table.source import open_table
 from gdcli.table.spool import gather
 
@@ -39,7 +39,7 @@ with open_table([path], stdin=sys.stdin.buffer, reader=reader) as rows:
         seen = {"rows": columns.rows, "first": time.perf_counter() - begin, "in_memory": columns.in_memory}
         for epoch, name in enumerate(orders):
             begin = time.perf_counter()
-            for _, (y, x, z) in columns.chunks(1 << 14, order(all_rows(columns.rows), name, 0, epoch)):
+            for _, (y, x, z) in Order(all_rows(columns.rows), name, 0, epoch).chunks(columns, 1 << 14):
                 total += float(y.sum() + x.sum() + z.sum())
             seen[name] = time.perf_counter() - begin
             seen["peak " + name] = peak()

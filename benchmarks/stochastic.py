@@ -27,8 +27,7 @@ from visits import regression, row_model
 
 from gdcli.objective.row_passes import By, RowPasses
 from gdcli.table.blocks import Columns
-from gdcli.table.shuffle import all_rows
-from gdcli.table.visited_rows import Visited
+from gdcli.table.shuffle import Visited, all_rows
 
 FEATURES = 10
 RATE = 0.01

@@ -115,8 +115,7 @@ def epochs_alone(X: np.ndarray, t: np.ndarray) -> None:
     from gdcli.objective.row_model import build_row_model
     from gdcli.objective.row_passes import RowPasses
     from gdcli.table.blocks import Columns
-    from gdcli.table.shuffle import all_rows
-    from gdcli.table.visited_rows import Visited
+    from gdcli.table.shuffle import Visited, all_rows
 
     model = parse_model("t ~ X @ w + b")
     names = sort_names(model, ["t", *NAMES], {"X": NAMES}, {}, {})

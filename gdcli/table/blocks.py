@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
     from gdcli.kernel.errors import DataError
-    from gdcli.table.shuffle import Order
 
 # Called with a number of rows, gives memory for so many more, float64 of shape (columns, rows), or None.
 Room = Callable[[int], "ndarray | None"]
@@ -275,25 +274,15 @@ class Columns:
         """Return the rows with these numbers (int64), in this order, of every column."""
         return [array[rows] for array in self._arrays]
 
-    def chunks(self, size: int = CHUNK, order: Order | None = None) -> Iterator[tuple[int, list[ndarray]]]:
-        """Go through all rows as they stand, or through those of ``order``, in pieces of ``size`` rows.
+    def chunks(self, size: int = CHUNK) -> Iterator[tuple[int, list[ndarray]]]:
+        """Go through all rows as they stand, in pieces of ``size`` rows; see `shuffle.Order` for other orders.
 
         Yields (how many rows came before, one array per column); the last piece may be shorter.
         """
-        if order is None or (order.shuffle == "none" and order.rows.units is None):
-            for start in range(0, self.rows, size):
-                budget.check()
-                yield start, self.take(start, min(start + size, self.rows))
-            return
-        done = 0
-        for ahead in order.pieces(self._ahead(order, size)):
+        for start in range(0, self.rows, size):
             budget.check()
-            found = self.pick(ahead)
-            for start in range(0, len(ahead), size):
-                piece = [column[start : start + size] for column in found]
-                yield done, piece
-                done += len(piece[0])
+            yield start, self.take(start, min(start + size, self.rows))
 
-    def _ahead(self, order: Order, size: int) -> int:
-        """Return how many rows to pick at a time, a multiple of ``size``."""
+    def ahead(self, size: int) -> int:
+        """Return how many rows to pick at a time, a multiple of ``size``, where they lie far apart."""
         return size

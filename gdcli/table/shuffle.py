@@ -9,8 +9,9 @@ seed gives the same rows in the same places, in whatever pieces they are taken.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import np
@@ -18,6 +19,9 @@ from gdcli.kernel.vectors import np
 if TYPE_CHECKING:
     from numpy import ndarray
     from numpy.random import Generator
+
+    from gdcli.table.blocks import Columns
+
 
 SHUFFLES = ("blocks", "full", "none")
 BLOCK = 256  # rows
@@ -70,12 +74,30 @@ def split(total: int, fraction: float, seed: int) -> tuple[RowChoice, RowChoice]
 
 
 class Order(NamedTuple):
-    """The order in which an epoch goes through ``rows``; see `order`."""
+    """The order in which an epoch, numbered from 0, goes through ``rows``.
+
+    ``blocks``: units in random order; ``full``: a true permutation of the rows, which takes 4 bytes of memory
+    per row, and much more time where the rows are not in memory; ``none``: as in the table.
+    """
 
     rows: RowChoice
-    shuffle: str
-    seed: int
-    epoch: int
+    shuffle: str = "blocks"
+    seed: int = 0
+    epoch: int = 0
+
+    def chunks(self, data: Columns, size: int) -> Iterator[tuple[int, list[ndarray]]]:
+        """Go through these rows of the ``data`` in this order; as `Columns.chunks`."""
+        if self.shuffle == "none" and self.rows.units is None:
+            yield from data.chunks(size)
+            return
+        done = 0
+        for ahead in self.pieces(data.ahead(size) if self.scattered else size):
+            budget.check()
+            found = data.pick(ahead)
+            for start in range(0, len(ahead), size):
+                piece = [column[start : start + size] for column in found]
+                yield done, piece
+                done += len(piece[0])
 
     @property
     def scattered(self) -> bool:
@@ -140,14 +162,49 @@ class Order(NamedTuple):
             yield found[found < total]
 
 
-def order(rows: RowChoice, shuffle: str = "blocks", seed: int = 0, epoch: int = 0) -> Order:
-    """Return the order of an epoch (numbered from 0).
-
-    ``blocks``: units in random order; ``full``: a true permutation of the rows, which takes 4 bytes of memory
-    per row, and much more time where the rows are not in memory; ``none``: as in the table.
-    """
-    return Order(rows, shuffle, seed, epoch)
-
-
 def _generator(seed: int, stream: int, epoch: int) -> Generator:
     return np.random.Generator(np.random.PCG64([seed, stream, epoch]))
+
+
+class Visited:
+    """Some rows of a data set: as they stand for sums, in the order of an epoch for steps."""
+
+    lists = parts = None
+
+    def __init__(self, columns: Columns, chosen: RowChoice, shuffle: str, seed: int) -> None:
+        self.columns, self.chosen = columns, chosen
+        self.shuffle, self.seed = shuffle, seed
+        self.names = columns.names
+        self.rows = chosen.size
+
+    @property
+    def together(self) -> int | None:
+        """How many neighbouring rows stay together when the order is drawn, None where it is fixed."""
+        return {"none": None, "full": 1}.get(self.shuffle, self.chosen.unit)
+
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
+        """Yield the rows as they stand; see `objective.row_model.Rows`."""
+        return Order(self.chosen, "none").chunks(self.columns, size)
+
+    def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
+        """Yield the rows in the order of an epoch; see `objective.row_passes.Visits`."""
+        for _, arrays in self._order(epoch).chunks(self.columns, size):
+            yield arrays
+
+    def _order(self, epoch: int) -> Order:
+        return Order(self.chosen, self.shuffle, self.seed, epoch)
+
+    def runs(self, epoch: int) -> tuple[list[Any], Any, Any] | None:
+        """Return the order of an epoch without moving a row; see `objective.row_passes.Visits`."""
+        wanted = self._order(epoch)
+        if wanted.scattered or not self.columns.in_memory:
+            return None
+        return self.columns.take(0, self.columns.rows), *wanted.runs()
+
+
+def visited(data: Columns, validate: float | None, shuffle: str, seed: int) -> tuple[Visited, Visited | None]:
+    """Return the rows to learn from, and the part ``validate`` of all that is held out."""
+    if validate is None:
+        return Visited(data, all_rows(data.rows), shuffle, seed), None
+    learned, held = split(data.rows, validate, seed)
+    return Visited(data, learned, shuffle, seed), Visited(data, held, "none", seed)

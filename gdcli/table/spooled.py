@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy import ndarray
 
-    from gdcli.table.shuffle import Order
 
 _AHEAD = 32 << 20  # bytes read at a time where rows are scattered over the files
 _HEADER = 128  # bytes of the header of a .npy file
@@ -95,9 +94,7 @@ class Spooled(Columns):
             at = end
         return found
 
-    def _ahead(self, order: Order, size: int) -> int:
-        if not order.scattered:
-            return size
+    def ahead(self, size: int) -> int:
         return max(size, _AHEAD // (8 * len(self.names)) // size * size)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.errors import UsageError
-from gdcli.table.shuffle import BLOCK, SHUFFLES, Order, RowChoice, all_rows, order, split
+from gdcli.table.shuffle import BLOCK, SHUFFLES, Order, RowChoice, all_rows, split
 
 totals = st.one_of(st.integers(1, 600), st.integers(16_000, 60_000))
 
@@ -22,7 +22,7 @@ def numbers(of: Order, size: int = 1000) -> np.ndarray:
 def test_an_order_is_a_permutation_whatever_the_pieces(
     total: int, shuffle: str, seed: int, epoch: int, size: int
 ) -> None:
-    of = order(all_rows(total), shuffle, seed, epoch)
+    of = Order(all_rows(total), shuffle, seed, epoch)
     pieces = list(of.pieces(size))
     assert {len(piece) for piece in pieces[:-1]} <= {size}
     found = np.concatenate(pieces)
@@ -35,7 +35,7 @@ def test_an_order_is_a_permutation_whatever_the_pieces(
 @given(totals, st.sampled_from(SHUFFLES), st.integers(0, 5), st.floats(0.1, 0.9), st.booleans())
 def test_runs_are_the_same_order(total: int, shuffle: str, seed: int, part: float, whole: bool) -> None:
     rows = all_rows(total) if whole or total < 2 else split(total, part, seed)[0]
-    of = order(rows, shuffle, seed, 1)
+    of = Order(rows, shuffle, seed, 1)
     if shuffle == "full" and rows.unit > 1:
         with pytest.raises(ValueError, match="no runs"):
             of.runs()
@@ -51,45 +51,45 @@ def test_runs_are_the_same_order(total: int, shuffle: str, seed: int, part: floa
 @given(totals.filter(lambda total: total > 1), st.floats(0.001, 0.999), st.integers(0, 9))
 def test_a_split_has_every_row_once(total: int, fraction: float, seed: int) -> None:
     halves = split(total, fraction, seed)
-    found = [numbers(order(rows, "none")) for rows in halves]
+    found = [numbers(Order(rows, "none")) for rows in halves]
     assert [len(rows) for rows in found] == [rows.size for rows in halves]
     assert (np.sort(np.concatenate(found)) == np.arange(total)).all()
     assert all((np.diff(rows) > 0).all() for rows in found)
     assert abs(halves[1].size - fraction * total) <= max(1, halves[0].unit)
     for shuffle in SHUFFLES:
         for rows, mine in zip(halves, found, strict=True):
-            assert (np.sort(numbers(order(rows, shuffle, seed))) == mine).all()
+            assert (np.sort(numbers(Order(rows, shuffle, seed))) == mine).all()
 
 
 def test_blocks_stay_whole_in_a_large_table() -> None:
-    found = numbers(order(all_rows(100 * BLOCK), "blocks", 1)).reshape(-1, BLOCK)
+    found = numbers(Order(all_rows(100 * BLOCK), "blocks", 1)).reshape(-1, BLOCK)
     assert (found == found[:, :1] + np.arange(BLOCK)).all()
     assert (found[:, 0] != np.sort(found[:, 0])).any()
     # In a small table the order is as random as can be, else a table of one block would keep its order.
-    assert (np.diff(numbers(order(all_rows(200), "blocks", 1))) != 1).mean() > 0.9
+    assert (np.diff(numbers(Order(all_rows(200), "blocks", 1))) != 1).mean() > 0.9
 
 
 @pytest.mark.parametrize("shuffle", ["blocks", "full"])
 def test_seed_and_epoch_make_the_order(shuffle: str) -> None:
     found = {
-        (seed, epoch): tuple(numbers(order(all_rows(30_000), shuffle, seed, epoch)).tolist())
+        (seed, epoch): tuple(numbers(Order(all_rows(30_000), shuffle, seed, epoch)).tolist())
         for seed in range(3)
         for epoch in range(3)
     }
     assert len(set(found.values())) == 9
-    assert found[1, 2] == tuple(numbers(order(all_rows(30_000), shuffle, 1, 2)).tolist())
+    assert found[1, 2] == tuple(numbers(Order(all_rows(30_000), shuffle, 1, 2)).tolist())
 
 
 def test_the_same_bits_everywhere() -> None:
     """Kept: numpy's PCG64 seeded by [seed, stream, epoch], and its permutation."""
-    assert numbers(order(all_rows(8), "blocks", 7, 3)).tolist() == [2, 7, 4, 6, 0, 3, 1, 5]
-    assert numbers(order(split(10, 0.3, 7)[1], "none")).tolist() == [0, 8, 9]
+    assert numbers(Order(all_rows(8), "blocks", 7, 3)).tolist() == [2, 7, 4, 6, 0, 3, 1, 5]
+    assert numbers(Order(split(10, 0.3, 7)[1], "none")).tolist() == [0, 8, 9]
 
 
 def test_every_place_is_equally_likely() -> None:
     """The mean of where row 0 comes, over 2000 epochs, within four standard errors."""
     where = [
-        int(np.flatnonzero(numbers(order(all_rows(20), "full", 0, epoch)) == 0)[0]) for epoch in range(2000)
+        int(np.flatnonzero(numbers(Order(all_rows(20), "full", 0, epoch)) == 0)[0]) for epoch in range(2000)
     ]
     assert abs(np.mean(where) - 9.5) < 4 * np.sqrt((20**2 - 1) / 12 / 2000)
 

@@ -14,7 +14,7 @@ import pytest
 
 from gdcli.kernel.errors import DataError
 from gdcli.table.blocks import Columns
-from gdcli.table.shuffle import SHUFFLES, all_rows, order, split
+from gdcli.table.shuffle import SHUFFLES, Order, all_rows, split
 from gdcli.table.source import open_table
 from gdcli.table.spool import gather
 from gdcli.table.spooled import Folder
@@ -65,10 +65,10 @@ def test_an_order_is_the_same_in_every_chunking_and_place(
     wanted = data()[:, [2, 0]]
     with kept(csv, tmp_path, memory) as columns:
         for rows in (all_rows(ROWS), *split(ROWS, 0.2, 1)):
-            epoch = order(rows, shuffle, seed=3, epoch=1)
+            epoch = Order(rows, shuffle, seed=3, epoch=1)
             numbers = np.concatenate(list(epoch.pieces(777)))
             for size in (32, 5000):
-                found = [np.stack(arrays, axis=1) for _, arrays in columns.chunks(size, epoch)]
+                found = [np.stack(arrays, axis=1) for _, arrays in epoch.chunks(columns, size)]
                 assert {len(piece) for piece in found[:-1]} == {size}
                 assert (np.concatenate(found) == wanted[numbers]).all()
 
@@ -116,8 +116,8 @@ def test_a_full_disk(csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_without_preadv(csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gdcli.table.spooled._PREADV", False)
     with kept(csv, tmp_path, 0) as columns:
-        found = [arrays[1].copy() for _, arrays in columns.chunks(1000, order(all_rows(ROWS), "blocks", 1))]
-        numbers = np.concatenate(list(order(all_rows(ROWS), "blocks", 1).pieces(1000)))
+        found = [arrays[1].copy() for _, arrays in Order(all_rows(ROWS), "blocks", 1).chunks(columns, 1000)]
+        numbers = np.concatenate(list(Order(all_rows(ROWS), "blocks", 1).pieces(1000)))
         assert (np.concatenate(found) == data()[numbers, 0]).all()
 
 

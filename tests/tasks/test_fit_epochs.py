@@ -13,7 +13,7 @@ from gdcli.record.fits import fit_record
 from gdcli.record.path_rows import Trail
 from gdcli.render import fit_page
 from gdcli.render.page import PLAIN, plain_text
-from gdcli.table.visited_rows import visited
+from gdcli.table.shuffle import visited
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import FitRequest, FitSettings
 from gdcli.tasks.fit.solve_fit import solve

@@ -18,8 +18,7 @@ from gdcli.kernel.vectors import Vector
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import By, RowPasses
-from gdcli.table.shuffle import all_rows
-from gdcli.table.visited_rows import Visited
+from gdcli.table.shuffle import Visited, all_rows
 from gdcli.tasks.cluster.partitioned_rows import PartitionedRows
 
 # What an update rule remembers: numbers, or vectors as lists of them.

@@ -18,7 +18,6 @@ from gdcli.table.partitions import Asked, Partition, Read, levels_in, partitions
 from gdcli.table.source import DataTable, expand, notes_of, open_table, with_comments
 
 if TYPE_CHECKING:
-    from gdcli.table.shuffle import Order
     from gdcli.tasks.fit.request import FitRequest
 
 
@@ -95,9 +94,8 @@ class PartitionedRows:
     def __exit__(self, *ended: object) -> None:
         self.parts.close()
 
-    def chunks(self, size: int, order: Order | None = None) -> Iterator[tuple[int, list[Any]]]:
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
         """Go through all rows as they stand, in pieces of at most ``size`` rows, which are brought here."""
-        assert order is None, "the rows of partitions have no order of their own"
         for number, read in enumerate(self.parts.read):
             for start in range(0, read.rows, size):
                 stop = min(start + size, read.rows)

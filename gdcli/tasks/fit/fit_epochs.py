@@ -21,7 +21,7 @@ from gdcli.objective.row_passes import By
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.epochs import ProgressHook
 from gdcli.solve.iteration import Observer
-from gdcli.table.visited_rows import visited
+from gdcli.table.shuffle import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from gdcli.table.categories import Contrasts
     from gdcli.table.dates import DateForm
     from gdcli.table.derived_rows import Derived
+    from gdcli.table.shuffle import Visited
     from gdcli.table.source import DataTable
-    from gdcli.table.visited_rows import Visited
 
 
 @dataclass(frozen=True, slots=True)
@@ -580,7 +580,7 @@ def learned(data: Columns, validate: float | None, seed: int) -> Columns | Visit
     """Return the rows to learn from: all but the part ``validate``."""
     if validate is None:
         return data
-    from gdcli.table.visited_rows import visited
+    from gdcli.table.shuffle import visited
 
     return visited(data, validate, "none", seed)[0]
 

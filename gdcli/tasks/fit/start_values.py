@@ -23,7 +23,7 @@ from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import example, listed, named_values
 
 if TYPE_CHECKING:
-    from gdcli.table.visited_rows import Visited
+    from gdcli.table.shuffle import Visited
 
 
 # Two names of so many letters together are told apart by more than one: rate is no slip for date.
