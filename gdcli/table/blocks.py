@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
@@ -172,6 +172,21 @@ class Wanted(NamedTuple):
             raise first()
         self.skip(BadRow(line, values, keys, first))
         return None
+
+
+class Cells(NamedTuple):
+    """Some rows: float64 arrays (rows,) of the columns of numbers, nan where missing, and `Labels` of the others."""
+
+    numbers: Mapping[str, ndarray]
+    texts: Mapping[str, Labels]
+    rows: int
+
+    def where(self, kept: ndarray) -> Cells:
+        """Return those of the rows that are ``kept``, a truth value for each."""
+        if kept.all():
+            return self
+        texts = {name: each._replace(codes=each.codes[kept]) for name, each in self.texts.items()}
+        return Cells({name: each[kept] for name, each in self.numbers.items()}, texts, int(kept.sum()))
 
 
 class KeptRows:

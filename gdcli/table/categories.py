@@ -12,8 +12,8 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.vectors import np
 from gdcli.language.category_calls import Category, Levels
-from gdcli.table.derived_columns import Cells
-from gdcli.table.number_cells import label, shown
+from gdcli.table.blocks import Cells
+from gdcli.table.cells import label, shown
 
 if TYPE_CHECKING:
     from numpy import ndarray

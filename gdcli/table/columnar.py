@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Label, Labels, RowBlock, Source, Wanted
-from gdcli.table.cell_faults import SKIP
-from gdcli.table.json_lines import as_label
-from gdcli.table.readers import missing, relabelled, runs
+from gdcli.table.cells import SKIP
+from gdcli.table.delimited_text import missing, relabelled, runs
 from gdcli.table.streams import is_url, opened, size_of
+from gdcli.table.typed_rows import as_label
 from gdcli.table.urls import told
 
 if TYPE_CHECKING:

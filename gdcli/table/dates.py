@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.kernel.vectors import np
-from gdcli.table.number_cells import shown
+from gdcli.table.cells import shown
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from gdcli.table.derived_columns import Cells
+    from gdcli.table.blocks import Cells
 
 OPTION = "--dates"
 EXAMPLE = "for example --dates t=days, --dates 't=hours since 2024-01-01', --dates 't=days as %d/%m/%Y'"

@@ -1,23 +1,57 @@
-"""A file or pipe of delimited text, read block by block.
+"""A file or pipe of delimited text, read block by block: by machine code, polars or splitting, else by the csv module.
 
-The fast ways read what is plain; the rows they leave open, and every block that is not plain, are read by the
+The quick ways read what is plain; the rows they leave open, and every block that is not plain, are read by the
 csv module, which alone decides what is a row and what is a number, and words what is wrong. So all ways give
-the same on every input, as they are tested to.
+the same on every input, as they are tested to. One that has to be loaded is taken
+for a table that is long enough to repay that. Machine code takes a block as it came, finds out by itself whether it is
+plain, and has numbers in the bits that float() gives; what it leaves open (see `compile.delimited_rows`) is decided as
+for the other quick ways.
+
+A block is *plain* when its delimiters, quotes, line ends and NUL bytes, everything else taken away, are exactly
+those of rows of k cells: one comparison of bytes proves that every line has k cells and that no cell is quoted.
+Then a cell is what stands between two delimiters for any reader. Quotes around cells that need none are
+dropped first.
+
+Polars reads decimal numbers correctly rounded, as float() does (fast_float; tested on random and on half-way
+numbers). It accepts no text that float() rejects, and gives null or a value that is not finite for whatever it
+does not accept; the rows where it does so are *doubtful*, and the csv reading decides about them alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import PLAIN, KeptRows, Labels, Layout, RowBlock, Source, Wanted
-from gdcli.table.cell_faults import never_closed
+from gdcli.table.blocks import (
+    LISTED,
+    PLAIN,
+    SWAPPED,
+    SWAPPED_BYTES,
+    KeptRows,
+    Label,
+    Labels,
+    Layout,
+    Room,
+    RowBlock,
+    Source,
+    Wanted,
+    coded,
+)
+from gdcli.table.cells import COMMENTS, SPACES, Numbers, UnfinishedError, label, never_closed, records
 from gdcli.table.header import read_header
-from gdcli.table.number_cells import COMMENTS, Numbers, UnfinishedError, records
-from gdcli.table.readers import Quick, QuickWays
 from gdcli.table.streams import LONGEST_LINE, LineStream, Supply
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from gdcli.compile.delimited_rows import RowsReader
+
 
 # Bytes of the second block: the first is what came with the header, each next one is four times as long, up to the
 # size of its way.
@@ -158,3 +192,290 @@ def _texts(block: bytes) -> list[str]:
     texts = block.decode("utf-8").replace("\r\n", "\n").split("\n")
     texts.pop()
     return texts
+
+
+READERS = ("auto", "native", "polars", "split", "csv")
+# Bytes of a block.
+_SIZES = {"native": 1 << 22, "polars": 1 << 23, "split": 1 << 20, "csv": 1 << 20}
+# Bytes of a table that repay loading a way, about: splitting, which has nothing to load, does some 60 MB/s.
+_REPAID = {"native": 1 << 22, "polars": 1 << 23}
+_MANY = 1 / 2  # more doubtful rows than this: the whole block goes to the csv module
+
+
+class QuickWays:
+    """Reads blocks of rows of so many ``cells`` by the way named ``reader`` (one of `READERS`), or the best for auto.
+
+    A ``length`` below is that of the table in bytes, as far as it is known.
+    """
+
+    def __init__(
+        self, reader: str, delimiter: str, cells: int, use_cache: bool = True, decimal: str = "."
+    ) -> None:
+        self._swap = decimal == ","
+        self.reader, self.delimiter, self.cells = reader, delimiter, cells
+        self._use_cache = use_cache
+
+    def size(self, length: int) -> int:
+        if self.reader == "csv":
+            return _SIZES["csv"]
+        return _SIZES[self._second(length) if self._machine_code(length) is None else "native"]
+
+    def read(
+        self,
+        block: bytes | memoryview,
+        wanted: Sequence[int],
+        length: int,
+        labels: Sequence[int] = (),
+        room: Room | None = None,
+    ) -> Quick | None:
+        """Return the wanted columns and the labels of a block of whole lines, None where the csv module is to read it.
+
+        They stand in what ``room`` gives where that spares a copy.
+        """
+        if self.reader == "csv":
+            return None
+        if self._swap:
+            block = bytes(block).translate(SWAPPED_BYTES)
+        machine_code = None if labels else self._machine_code(length)  # which reads numbers alone
+        if machine_code is not None:
+            found = _with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
+            if _is_clear(found):
+                return found
+        rows = plain(bytes(block), self.delimiter, self.cells)
+        if rows is None:
+            return None
+        read = with_polars if self._second(length) == "polars" else with_split
+        found = read(rows, wanted, labels)
+        if found is not None and self._swap:
+            found = found._replace(labels=[_as_typed(each) for each in found.labels])
+        return found if _is_clear(found) else None
+
+    def _machine_code(self, length: int) -> RowsReader | None:
+        if self.reader == "native" or (self.reader == "auto" and length >= _REPAID["native"]):
+            return rows_reader(self._use_cache)
+        return None
+
+    def _second(self, length: int) -> str:
+        if self.reader in ("polars", "split"):
+            return self.reader
+        return "polars" if length >= _REPAID["polars"] and has_polars() else "split"
+
+
+def _as_typed(labels: Labels) -> Labels:
+    values = [each.translate(SWAPPED) if isinstance(each, str) else each for each in labels.values]
+    return Labels(list(values), labels.codes)
+
+
+def _is_clear(found: Quick | None) -> bool:
+    return found is not None and len(found.doubtful) <= max(10, _MANY * found.rows)
+
+
+@lru_cache
+def rows_reader(use_cache: bool = True) -> RowsReader | None:
+    """Return the machine code, loaded once; None where it cannot be had."""
+    from gdcli.compile import machine_code
+
+    if not machine_code.is_installed() or not machine_code.is_available():
+        return None
+    from gdcli.compile.delimited_rows import RowsReader
+
+    try:
+        return RowsReader(use_cache)
+    except Exception:  # whatever is wrong with it, the other ways read the same
+        return None
+
+
+def _with_native(
+    reader: RowsReader,
+    block: bytes | memoryview,
+    delimiter: str,
+    cells: int,
+    wanted: Sequence[int],
+    room: Room | None = None,
+) -> Quick | None:
+    """Return the wanted columns of a block of whole lines, None where it is not plain; for ``room`` see `parts`."""
+    from gdcli.compile.machine_code import processors
+
+    unique = list(dict.fromkeys(wanted))
+    found = reader.read(
+        block,
+        delimiter,
+        cells,
+        unique,
+        longest=LONGEST_LINE // 2,
+        threads=processors(),
+        room=room if len(unique) == len(wanted) else None,
+    )
+    if found is None:
+        return None
+    return Quick([found.columns[unique.index(i)] for i in wanted], found.doubtful, [])
+
+
+_RUNS = rb"[ \t]+"
+_EDGES = rb"(?:^|(?<=\n))\t+|\t+(?=\r?\n)"
+
+
+class Plain(NamedTuple):
+    """A block of which every line is a row of ``cells`` cells without quotes."""
+
+    data: bytes
+    rows: int
+    cells: int
+    delimiter: str
+
+
+class Quick(NamedTuple):
+    """The wanted columns (see `blocks.RowBlock`), the rows that the csv reading must decide (sorted), and labels."""
+
+    columns: list[ndarray] | list[list[float]]
+    doubtful: Sequence[int] | ndarray
+    labels: list[Labels]
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns[0]) if self.columns else len(self.labels[0].codes)
+
+
+def has_polars() -> bool:
+    """Tell whether polars is installed, without importing it."""
+    from importlib.util import find_spec
+
+    return find_spec("polars") is not None
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8 that polars leaves whole: the mark of a file's beginning is a character within it."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not data.startswith(b"\xef\xbb\xbf")
+
+
+def _rows_of(data: bytes, mark: bytes, cells: int) -> int | None:
+    """Return the number of rows of so many cells, None where there is anything else."""
+    skeleton = data.translate(None, _not_structural(mark))
+    ending = b"\r\n" if skeleton[cells - 1 : cells] == b"\r" else b"\n"
+    row = mark * (cells - 1) + ending
+    rows = len(skeleton) // len(row)
+    if len(ending) == 2 and data.count(ending) != rows:
+        return None  # something stands between a carriage return and its line feed
+    if skeleton != row * rows or _has_long_line(data):
+        return None
+    if cells == 1 and (data.startswith(ending) or ending * 2 in data or b" " in data):
+        return None  # a blank line is no row
+    return rows
+
+
+def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
+    """Return the block (whole lines) as plain rows, None where it is not plain."""
+    data = block
+    if not data.isascii() and not _is_text(data):
+        return None
+    if delimiter == SPACES:
+        if b'"' in data:
+            return None
+        data, delimiter = re.sub(_EDGES, b"", re.sub(_RUNS, b"\t", data)), "\t"
+    elif b'"' in data:
+        data = _quoted_cell(delimiter).sub(rb"\1", data)
+    rows = _rows_of(data, delimiter.encode(), cells)
+    return None if rows is None else Plain(data, rows, cells, delimiter)
+
+
+@lru_cache
+def _not_structural(mark: bytes) -> bytes:
+    return bytes(set(range(256)) - set(mark + b'"\r\n\0'))
+
+
+@lru_cache
+def _quoted_cell(delimiter: str) -> re.Pattern[bytes]:
+    mark = re.escape(delimiter.encode())
+    return re.compile(rb"(?:^|(?<=[\n" + mark + rb']))"([^"\r\n\0' + mark + rb']*)"(?=\r?\n|' + mark + rb")")
+
+
+def _has_long_line(data: bytes) -> bool:
+    """Tell whether a line may be longer than the longest allowed; a window without a line end tells."""
+    half = LONGEST_LINE // 2
+    return any(data.find(b"\n", at, at + half) < 0 for at in range(0, len(data) - half, half))
+
+
+def relabelled(found: Labels, read: Callable[[Any], Label | None]) -> Labels:
+    """Return the labels that values say, which ``read`` tells; a missing one is None."""
+    said = coded(map(read, found.values))
+    codes = said.codes[found.codes] if len(said.codes) else np.zeros(0, dtype=np.int64)
+    return Labels(said.values, codes)
+
+
+def _said(text: object) -> Label | None:
+    return None if text is None else label(str(text))
+
+
+def missing(labels: Sequence[Labels], rows: int) -> ndarray:
+    found = np.zeros(rows, dtype=bool)
+    for column in labels:
+        if None in column.values:
+            found |= column.codes == column.values.index(None)
+    return found
+
+
+def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
+    """Return the wanted columns as polars reads them, None where it refuses the block."""
+    import polars as pl
+
+    if set(wanted) & set(labels):  # a column has one type here
+        return with_split(block, wanted, labels)
+    indices = sorted(set(wanted))
+    schema = {f"c{i}": pl.Float64 if i in indices else pl.String for i in range(block.cells)}
+    try:
+        frame = pl.read_csv(
+            block.data,
+            has_header=False,
+            schema=schema,
+            columns=sorted({*indices, *labels}),
+            separator=block.delimiter,
+            quote_char=None,
+            ignore_errors=True,
+        )
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+    if frame.height != block.rows:
+        return None
+    found = {i: frame[f"c{i}"].to_numpy() for i in indices}
+    sound = np.ones(block.rows, dtype=bool)
+    for i in indices:
+        sound &= np.isfinite(found[i])
+    keys = [relabelled(runs(frame[f"c{i}"]), _said) for i in labels]
+    sound &= ~missing(keys, block.rows)
+    return Quick([found[i] for i in wanted], np.flatnonzero(~sound), keys)
+
+
+def runs(column: Any) -> Labels:
+    """Return a polars column of text; rows of a group often stand together, so it is looked at run by run."""
+    runs = column.rle().struct
+    found = coded(runs.field("value").to_list())
+    return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
+
+
+def with_split(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
+    """Return the wanted columns read by float() itself, None where a cell is no finite number."""
+    if b"_" in block.data and not labels:
+        return None
+    text = block.data.decode("utf-8").replace("\r\n", "\n").replace("\n", block.delimiter)
+    cells = text.split(block.delimiter)
+    cells.pop()
+    read: dict[int, list[float]] = {}
+    try:
+        for i in set(wanted):
+            if labels and any("_" in cell for cell in cells[i :: block.cells]):
+                return None
+            read[i] = list(map(float, cells[i :: block.cells]))
+    except ValueError:
+        return None
+    if not labels and block.rows <= LISTED:
+        finite = all(isfinite(a) for column in read.values() for a in column)
+        return Quick([read[i] for i in wanted], (), []) if finite else None
+    found = {i: np.array(column, dtype=np.float64) for i, column in read.items()}
+    if not all(np.isfinite(column).all() for column in found.values()):
+        return None
+    keys = [relabelled(coded(cells[i :: block.cells]), _said) for i in labels]
+    return Quick([found[i] for i in wanted], np.flatnonzero(missing(keys, block.rows)), keys)

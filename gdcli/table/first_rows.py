@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.table.blocks import UNNAMED, Layout, TextRow
-from gdcli.table.cell_faults import SPACES, is_missing
-from gdcli.table.number_cells import COMMENTS, comma_number, number
+from gdcli.table.cells import COMMENTS, SPACES, comma_number, is_missing, number
 
 _COMMENT_SIGNS = "#%!; \t"
 _CUTS = (r"\t+", r"\s*[,;]\s*", r"\s{2,}", r"\s+")

@@ -4,8 +4,8 @@ A column is used in a model by its name. A title that is no name, such as ``Body
 underscore for each run of other characters, ``Body_mass_g``, and with an x before a digit, ``x1st``. Titles that are
 spelled alike are numbered, ``T (s)`` and ``T [s]`` as ``T_s_1`` and ``T_s_2``, and so are titles that stand twice. A
 column without a title, or with one of marks alone, can be in the file but not in a model. What the first rows are is
-found out by the rules of `first_rows`. A header that leaves any doubt is an error: numbers among names, the name of a
-function, one title above a row of words.
+found out by the rules of `first_rows`. A header that leaves any doubt is an error: numbers among names, one title above
+a row of words.
 """
 
 from __future__ import annotations
@@ -15,14 +15,24 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from itertools import count, islice, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
 from gdcli.table.blocks import PLAIN, Layout, TextRow
-from gdcli.table.cell_faults import DECIMAL_COMMA, SPACES, is_missing, named, never_closed, places
-from gdcli.table.number_cells import COMMENTS, UnfinishedError, number, records
+from gdcli.table.cells import (
+    COMMENTS,
+    DECIMAL_COMMA,
+    SPACES,
+    UnfinishedError,
+    is_missing,
+    named,
+    never_closed,
+    number,
+    places,
+    records,
+)
 from gdcli.table.streams import COLUMNAR, LineStream
 
 _DELIMITERS = ("\t", ";", ",", "|")
@@ -313,40 +323,19 @@ def spelling(title: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
-def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: str = "") -> tuple[str, ...]:
-    """Return the names of the columns in a model, empty for a column that has none there.
+def names_of(titles: Sequence[str], place: str) -> tuple[str, ...]:
+    """Return the names of the columns in a model, empty for a column that has none there; those that stand twice are
+    numbered.
 
-    Titles that stand twice are numbered. Raises DataError, located at ``place`` (file and line), for a title in
-    ``reserved``.
+    Raises DataError, located at ``place`` (file and line), where no column has a title.
     """
-
-    def fault(title: str, message: str, hint: str) -> DataError:
-        start = text.rfind(title)
-        span = Span(text, start, start + len(title), place) if start >= 0 and "\n" not in text else None
-        return DataError(f"{place}: {message}", hint, span)
-
     if not any(titles):
         raise DataError(f"{place}: no column has a name", "the first line names the columns, as in: x,y")
-    rename = "rename it in the file, or on its way: sed '1s/{0}/{0}_1/' FILE | gd fit ... -"
-    known: set[str] = set()
-    for title in titles:
-        if title in reserved:
-            raise fault(
-                title, f"the column {title} has the name of a function or constant", rename.format(title)
-            )
-        known.add(title)
-    return _spelled(titles, known, reserved)
-
-
-def _spelled(titles: Sequence[str], known: set[str], reserved: Container[str]) -> tuple[str, ...]:
-    """Return titles as names that are neither ``known``, as other titles are, nor ``reserved``."""
-    spelled = [spelling(title) for title in titles]
+    spelled, known = [spelling(title) for title in titles], set(titles)
     times = Counter(spelled)
     found: list[str] = []
     for name, title in zip(spelled, titles, strict=True):
-        clear = (name == title and titles.count(title) == 1) or (
-            times[name] == 1 and name not in known and name not in reserved
-        )
+        clear = (name == title and titles.count(title) == 1) or (times[name] == 1 and name not in known)
         if name and not clear:
             free = (f"{name}_{k}" for k in count(1))
             name = next(other for other in free if other not in known and other not in spelled)

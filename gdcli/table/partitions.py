@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.table.blocks import PLAIN, Columns, Label, Layout
-from gdcli.table.derived_rows import Derived
+from gdcli.table.derived_columns import Derived
 from gdcli.table.source import DataTable, found_out, open_part
 from gdcli.table.spool import gather
 from gdcli.table.streams import COLUMNAR, STDIN, Cut, Stream, is_url, opened, size_of

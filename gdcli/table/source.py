@@ -1,6 +1,6 @@
 """A table: files, globs, a pipe, read as columns of numbers block by block.
 
-    with open_table(["runs/*.csv"], reserved=FUNCTIONS) as table:
+    with open_table(["runs/*.csv"]) as table:
         for block in table.blocks(["y", "x"]):
             ...
 
@@ -11,8 +11,8 @@ Every cell that is wanted is checked: a missing or bad one is an error with its 
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
@@ -25,7 +25,7 @@ from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply, is_url
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from gdcli.table.derived_rows import Derived, DerivedRows
+    from gdcli.table.derived_columns import Derived, DerivedRows
     from gdcli.table.row_groups import Groups
 
 MISSING = ("error", "skip")
@@ -193,7 +193,7 @@ class DataTable:
     def _derived_rows(self, asked: Asked) -> DerivedRows | None:
         if self.derived is None:
             return None
-        from gdcli.table.derived_rows import DerivedRows, Names
+        from gdcli.table.derived_columns import DerivedRows, Names
 
         rows = DerivedRows(self.derived, Names.of(self.derived, asked.columns, asked.by))
         self.used_dates = rows.names.dates
@@ -346,7 +346,6 @@ def _matching(pattern: str) -> list[str]:
 def open_table(
     paths: Sequence[str],
     *,
-    reserved: Container[str] = (),
     missing: str = "error",
     stdin: BinaryIO | None = None,
     reader: str = "auto",
@@ -355,9 +354,9 @@ def open_table(
 ) -> DataTable:
     """Open files and patterns of files as one table; ``-`` is ``stdin``.
 
-    All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
-    ``reader`` see `readers.READERS`; machine code is kept on disk if ``use_cache``. What is known of the ``layout`` of
-    text and workbooks is told. Raises DataError for what is no table; nothing is read beyond the headers.
+    All must have the same columns in the same order. For ``reader`` see `delimited_text.READERS`; machine code is kept
+    on disk if ``use_cache``. What is known of the ``layout`` of text and workbooks is told. Raises DataError for what
+    is no table; nothing is read beyond the headers.
     """
     layout = layout or PLAIN
     layout.check()
@@ -365,7 +364,14 @@ def open_table(
     if not files:
         raise UsageError("no data file is given")
     sources = (_open(_supply(path, stdin, layout.sheet), path, reader, use_cache, layout) for path in files)
-    return _joined(sources, reserved, missing)
+    return _joined(sources, missing)
+
+
+def table_at_hand(columns: Mapping[str, Any], missing: str = "error") -> DataTable:
+    """Return columns at hand as a table. Raises DataError for columns that are not of one length."""
+    from gdcli.table.typed_rows import AtHand
+
+    return DataTable([AtHand(columns)], tuple(columns), missing)
 
 
 def open_part(
@@ -373,12 +379,10 @@ def open_part(
 ) -> DataTable:
     """Open a part of a file (None: all of it) as a table, which may have no rows. Errors as of `open_table`."""
     source = _open(Supply(path, None, cut), path, "auto", use_cache, layout, cut)
-    return _joined([source], (), missing, may_be_empty=True)
+    return _joined([source], missing, may_be_empty=True)
 
 
-def _joined(
-    sources: Iterable[Source], reserved: Container[str], missing: str, may_be_empty: bool = False
-) -> DataTable:
+def _joined(sources: Iterable[Source], missing: str, may_be_empty: bool = False) -> DataTable:
     """Return a table over sources that are opened one after the other."""
     found: list[Source] = []
     try:
@@ -386,7 +390,7 @@ def _joined(
             found.append(source)
             _check_same(found[0], source)
         first = found[0]
-        names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
+        names = names_of(first.titles, f"{first.name}:{first.header_line}")
     except BaseException:
         for source in found:
             source.close()
@@ -418,7 +422,7 @@ def _open(
             supply.close()
             return Columnar(path, supply.start, cut)
         if supply.start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
-            from gdcli.table.json_lines import Objects
+            from gdcli.table.typed_rows import Objects
 
             return Objects(supply)
         from gdcli.table.delimited_text import Text

@@ -23,9 +23,9 @@ import numpy as np
 from fuzz.inputs import Bytes, check_error, in_time, words
 
 from gdcli.kernel.errors import GdError
-from gdcli.table import delimited_text, readers
-from gdcli.table.json_lines import as_number
+from gdcli.table import delimited_text
 from gdcli.table.source import DataTable, open_table
+from gdcli.table.typed_rows import as_number
 
 OPTIONAL = {"native": "llvmlite", "polars": "polars"}
 READERS = ("csv", "split", *(way for way, library in OPTIONAL.items() if find_spec(library)))
@@ -212,7 +212,7 @@ def tables(stored: bytes, missing: str, step: int, plain: bytes | None) -> None:
 def reading(path: str, missing: str, reader: str, stdin: BinaryIO | None = None) -> Any:
     """All that can be seen of a reading: names, the bits of the numbers, counts, places, texts; or the error."""
     try:
-        with open_table([path], stdin=stdin, reader=reader, missing=missing, reserved={"log", "pi"}) as table:
+        with open_table([path], stdin=stdin, reader=reader, missing=missing) as table:
             return ("table", table.names, *_seen(table, path))
     except GdError as error:
         check_error(error)
@@ -285,5 +285,5 @@ def _memory() -> str | None:
 
 def small_blocks() -> None:
     """Read blocks of a few lines, so that small files are cut in many places."""
-    readers._SIZES.update(native=50, polars=60, split=40, csv=25)
+    delimited_text._SIZES.update(native=50, polars=60, split=40, csv=25)
     delimited_text._SECOND = 10

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.errors import DataError
-from gdcli.table import delimited_text, readers
-from gdcli.table.json_lines import as_label
-from gdcli.table.number_cells import label
+from gdcli.table import delimited_text
+from gdcli.table.cells import label
 from gdcli.table.row_groups import Groups
 from gdcli.table.source import open_table
 from gdcli.table.spool import gather
+from gdcli.table.typed_rows import as_label
 
 QUICK = ["split", *(["polars"] if find_spec("polars") else [])]
 
@@ -169,7 +169,7 @@ cells = st.sampled_from(
 def test_the_ways_to_read_agree(rows: Any, missing: str, by: list[str], end: str) -> None:
     data = "".join(",".join(row) + end for row in [("g", "h", "y"), *rows]).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
+        patch.setattr(delimited_text, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
         patch.setattr(delimited_text, "_SECOND", 10)
         wanted = read(data, by, ["y"], missing, reader="csv")
         for reader in QUICK:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.errors import DataError
-from gdcli.table import delimited_text, readers
+from gdcli.table import delimited_text
 from gdcli.table.source import open_part, open_table
 from gdcli.table.streams import Cut
 
@@ -59,7 +59,7 @@ def outcome(data: bytes, reader: str, missing: str, columns: list[str] | None, s
 def small_blocks() -> Iterator[None]:
     """Blocks of a few lines, so that small files are cut in many places."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
+        patch.setattr(delimited_text, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
         patch.setattr(delimited_text, "_SECOND", 10)
         yield
 
@@ -188,7 +188,7 @@ def halfway(count: int) -> list[str]:
 
 @pytest.mark.parametrize("reader", QUICK)
 def test_numbers_are_those_of_float_to_the_last_bit(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_SIZES", dict.fromkeys(QUICK, 1 << 20))
+    monkeypatch.setattr(delimited_text, "_SIZES", dict.fromkeys(QUICK, 1 << 20))
     written = random_decimals(30_000) + halfway(2000)
     data = ("y\n" + "\n".join(written)).encode()
     with open_table(["-"], stdin=io.BytesIO(data), reader=reader) as table:

@@ -17,16 +17,14 @@ import pytest
 
 from gdcli.kernel import installing
 from gdcli.kernel.errors import DataError, GdError, UsageError, did_you_mean_file
-from gdcli.table import readers
+from gdcli.table import delimited_text
 from gdcli.table.blocks import Layout
 from gdcli.table.source import DataTable, open_table
 from gdcli.table.spool import gather
 
-RESERVED = {"exp", "sin", "pi", "max"}
-
 
 def opened(data: bytes, **options: object) -> DataTable:
-    return open_table(["-"], reserved=RESERVED, stdin=io.BytesIO(data), **options)  # type: ignore[arg-type]
+    return open_table(["-"], stdin=io.BytesIO(data), **options)  # type: ignore[arg-type]
 
 
 def read(table: DataTable, columns: list[str] | None = None) -> list[list[float]]:
@@ -117,7 +115,6 @@ BAD = [
     (b"y,x\n\n\n", "standard input has a header but no rows", ""),
     (b"y,2\n1,2\n", "standard input:1:3: a number where the name of a column should be", "--columns x,y, or"),
     (b"1,5;2\n2,5;3\n", "standard input:1:1: a number where", "a decimal comma? --decimal , reads it"),
-    (b"y,x,exp\n1,2,3\n", "column exp has the name of a function", "sed '1s/exp/exp_1/' FILE"),
     (b",\n1,2\n", "no column has a name", ""),
     (
         b"My results\nx,y\n1,2\n",
@@ -349,7 +346,7 @@ def test_an_endless_pipe_is_read_only_as_far_as_needed(beginning: bytes, goes_on
     thread.start()
     try:
         with os.fdopen(receive, "rb") as stdin, pytest.raises(DataError):
-            read(open_table(["-"], reserved=RESERVED, stdin=stdin))
+            read(open_table(["-"], stdin=stdin))
     finally:
         stop.set()
         thread.join(10)
@@ -415,7 +412,7 @@ def test_parquet_and_arrow(suffix: str, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_without_polars_text_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "has_polars", lambda: False)
+    monkeypatch.setattr(delimited_text, "has_polars", lambda: False)
     assert read(opened(b"y,x\n1,2\n3,4\n")) == XY
 
 

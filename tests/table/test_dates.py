@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.errors import GdError
-from gdcli.table.at_hand import table_at_hand
 from gdcli.table.dates import read
-from gdcli.table.source import open_table
+from gdcli.table.source import open_table, table_at_hand
 from gdcli.tasks.fit.asked_columns import asked_of
 from tests.effort import examples
 

@@ -19,7 +19,7 @@ pytest.importorskip("llvmlite")
 
 from gdcli.compile import delimited_rows
 from gdcli.compile.delimited_rows import RowsReader
-from gdcli.table import readers
+from gdcli.table import delimited_text
 from gdcli.table.source import open_table
 from gdcli.table.spool import gather
 from gdcli.tasks.fit.prepare import prepared
@@ -219,7 +219,7 @@ def test_a_table_is_kept_as_the_csv_module_reads_it(
     memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows to be decided, rows to be skipped, and blocks that are not plain, among blocks read into their place."""
-    monkeypatch.setattr(readers, "_SIZES", dict.fromkeys(readers._SIZES, 1 << 17))
+    monkeypatch.setattr(delimited_text, "_SIZES", dict.fromkeys(delimited_text._SIZES, 1 << 17))
     odd = {5: "NA,1", 20_000: "nan,2", 20_001: "1_0,2", 30_000: '"1","2"', 39_000: "1,2,3", 40_000: "1,١"}
     path = file_of(tmp_path / "data.csv", 60_000, odd)
     expected = gathered(path, 10**9, "csv", tmp_path)
@@ -249,7 +249,7 @@ def test_long_tables_are_read_by_machine_code(
         asked.append(use_cache)
         return READER
 
-    monkeypatch.setattr(readers, "rows_reader", seen)
+    monkeypatch.setattr(delimited_text, "rows_reader", seen)
     path = file_of(tmp_path / "data.csv", rows)
     with open_table([str(path)], use_cache=False) as table:
         assert sum(len(block.columns[0]) for block in table.blocks(["x"])) == rows
@@ -262,7 +262,7 @@ def test_without_machine_code_the_other_ways_read_the_same(
 ) -> None:
     path = file_of(tmp_path / "data.csv", 120_000)
     expected = gathered(path, 10**9, "native", tmp_path)
-    monkeypatch.setattr(readers, "rows_reader", lambda use_cache: None)
+    monkeypatch.setattr(delimited_text, "rows_reader", lambda use_cache: None)
     assert gathered(path, 10**9, "native", tmp_path) == expected
 
 
@@ -272,11 +272,11 @@ def test_the_machine_code_is_kept_on_disk_or_not(
 ) -> None:
     monkeypatch.setenv("GDCLI_CACHE_DIR", str(tmp_path / "kept"))
     path = file_of(tmp_path / "data.csv", 120_000)
-    readers.rows_reader.cache_clear()
+    delimited_text.rows_reader.cache_clear()
     with prepared(FitRequest("y ~ a*x + b", files=(str(path),)), FitSettings(no_cache=no_cache)) as ready:
         assert ready.row.use_cache is not no_cache
     assert (tmp_path / "kept").exists() is not no_cache
-    readers.rows_reader.cache_clear()
+    delimited_text.rows_reader.cache_clear()
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -284,13 +284,13 @@ def test_machine_code_that_cannot_be_had_is_none(broken: bool, monkeypatch: pyte
     def fails(*given: Any) -> None:
         raise OSError("no room")
 
-    readers.rows_reader.cache_clear()
+    delimited_text.rows_reader.cache_clear()
     with monkeypatch.context() as patch:
         if broken:
             patch.setattr("gdcli.compile.machine_code.load", fails)
         else:
             patch.setattr("gdcli.compile.machine_code.is_installed", lambda: False)
-        assert readers.rows_reader(False) is None
-    readers.rows_reader.cache_clear()
-    assert readers.rows_reader(False) is not None
-    readers.rows_reader.cache_clear()
+        assert delimited_text.rows_reader(False) is None
+    delimited_text.rows_reader.cache_clear()
+    assert delimited_text.rows_reader(False) is not None
+    delimited_text.rows_reader.cache_clear()

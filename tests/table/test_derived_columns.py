@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.errors import GdError
-from gdcli.table.at_hand import table_at_hand
 from gdcli.table.blocks import Layout
 from gdcli.table.row_groups import Groups
-from gdcli.table.source import DataTable, open_table
+from gdcli.table.source import DataTable, open_table, table_at_hand
 from gdcli.tasks.fit.asked_columns import asked_of
 from tests.effort import examples
 

@@ -11,7 +11,7 @@ from fuzz.data_target import OBJECTS, TEXT, data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gdcli.table import delimited_text, readers
+from gdcli.table import delimited_text
 
 CORPUS = sorted((Path(__file__).parent.parent / "fuzz" / "corpus" / "data").iterdir())
 FUZZ = settings(
@@ -27,7 +27,7 @@ FUZZ = settings(
 def small_blocks() -> Iterator[None]:
     """Blocks of a few lines, so that small files are cut in many places."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
+        patch.setattr(delimited_text, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
         patch.setattr(delimited_text, "_SECOND", 10)
         yield
 

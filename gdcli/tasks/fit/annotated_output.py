@@ -17,7 +17,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector, np, to_list
 from gdcli.language.model_text import parse_model
 from gdcli.objective.row_objective import RowObjective
-from gdcli.table.number_cells import records
+from gdcli.table.cells import records
 from gdcli.table.spooled import Folder
 from gdcli.tasks.fit.input_errors import corrected
 from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured

@@ -21,10 +21,9 @@ from gdcli.language.row_condition import EXAMPLE, read_condition
 from gdcli.language.syntax import parse
 from gdcli.language.values import split
 from gdcli.table.categories import Codes, Contrasts, Indicator
+from gdcli.table.cells import label
 from gdcli.table.dates import OPTION, DateForm, dated, read_option
-from gdcli.table.derived_columns import Condition, Recipe, expression
-from gdcli.table.derived_rows import Derived
-from gdcli.table.number_cells import label
+from gdcli.table.derived_columns import Condition, Derived, Recipe, expression
 
 if TYPE_CHECKING:
     from gdcli.language.category_calls import Category, Levels

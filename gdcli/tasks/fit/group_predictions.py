@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import Array, Space, lengths_of, np
-from gdcli.table.at_hand import table_at_hand
 from gdcli.table.blocks import Label
-from gdcli.table.number_cells import shown
+from gdcli.table.cells import shown
 from gdcli.table.row_groups import Groups
-from gdcli.table.source import open_table
+from gdcli.table.source import open_table, table_at_hand
 from gdcli.tasks.fit.annotated_output import Wanted
 from gdcli.tasks.fit.asked_columns import asked_again
 from gdcli.tasks.fit.prediction import PREDICTED, FittedAnswer, bands, check, said_of

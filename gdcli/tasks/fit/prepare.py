@@ -21,7 +21,7 @@ from gdcli.language.tree_names import check_calls, place_of_name, with_parts
 from gdcli.language.values import TypedValue, read_values
 from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model, linear_parameters
 from gdcli.table.blocks import Columns, Layout, listed
-from gdcli.table.source import open_table
+from gdcli.table.source import open_table, table_at_hand
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gdcli.language.category_calls import Levels
     from gdcli.table.categories import Contrasts
     from gdcli.table.dates import DateForm
-    from gdcli.table.derived_rows import Derived
+    from gdcli.table.derived_columns import Derived
     from gdcli.table.shuffle import Visited
     from gdcli.table.source import DataTable
 
@@ -330,8 +330,6 @@ def _with_levels(
 def opened(request: FitRequest, use_cache: bool, stdin: BinaryIO | None = None) -> DataTable:
     """Return the open table of a fit: its files, or the columns at hand. Raises DataError for what is none."""
     if request.data is not None:
-        from gdcli.table.at_hand import table_at_hand
-
         return table_at_hand(request.data, request.missing)
     layout = layout_of(request)
     return open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache, layout=layout)

@@ -15,7 +15,7 @@ from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.vectors import Array, np, one_thread
 from gdcli.language.model_text import no_column
 from gdcli.table.blocks import Columns, Labels, coded, listed
-from gdcli.table.number_cells import EXACT
+from gdcli.table.cells import EXACT
 from gdcli.table.row_groups import Groups, LeftOut
 from gdcli.table.spool import gather
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -158,7 +158,7 @@ def _numbered(groups: Groups, given: Mapping[str, Any]) -> Array:
 
 
 def _labels(column: Array) -> Labels:
-    from gdcli.table.json_lines import as_label
+    from gdcli.table.typed_rows import as_label
 
     if not isinstance(column, np.ndarray):
         return coded(map(as_label, column))

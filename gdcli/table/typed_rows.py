@@ -1,8 +1,10 @@
-"""JSON lines: one object per line, its keys the names of the columns.
+"""Rows of values that have types: JSON lines, and columns at hand in Python.
 
+Of JSON there is one object per line, its keys the names of the columns.
 The keys of the first object are the columns; a later object may leave keys out (its cell is then missing) or
 have more. A number is a number; null, and NaN where the writer knew no better, are missing; true and false are
 1 and 0; a text is no number, unless it says that the value is missing.
+Columns at hand are arrays and lists by name, of numbers, texts or times.
 """
 
 from __future__ import annotations
@@ -10,14 +12,14 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gdcli.kernel.errors import DataError, Span
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Kept, KeptRows, Label, RowBlock, Source, Wanted
-from gdcli.table.cell_faults import SKIP, is_missing
+from gdcli.table.cells import EXACT, SKIP, is_missing
 from gdcli.table.header import check_columns
-from gdcli.table.number_cells import EXACT
 from gdcli.table.streams import LONGEST_LINE, Supply
 
 _SIZE = 1 << 20  # bytes of a block
@@ -175,3 +177,57 @@ def _place(text: str, key: str) -> tuple[int, int]:
             found = (start, at)
         at = space(at)
     return found
+
+
+class AtHand(Source):
+    kind = "columns"
+    name = "the data"
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self._columns = [_listed(name, column) for name, column in columns.items()]
+        self.titles = tuple(columns)
+        lengths = {len(column) for column in self._columns}
+        if not columns:
+            raise DataError("there are no columns", 'data are columns by name: {"x": [1, 2], "y": [3, 4]}')
+        if len(lengths) > 1 or not self._columns[0]:
+            told = ", ".join(
+                f"{n} has {len(c)}" for n, c in zip(self.titles[:8], self._columns, strict=False)
+            )
+            raise DataError("the columns are not arrays of one length", told)
+        self.first = tuple(column[0] if isinstance(column[0], str) else "" for column in self._columns)
+
+    def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
+        """Yield the rows, all at once; the line of one is its number, from 1."""
+        rows = KeptRows(wanted)
+        for line, row in enumerate(zip(*self._columns, strict=True), 1):
+            rows.add(self._kept(row, line, wanted), line, "")
+        yield rows.block()
+
+    def _kept(self, row: Sequence[Any], line: int, wanted: Wanted) -> Kept | None:
+        values = [as_number(row[i]) for i in wanted.numbers]
+        keys = [as_label(row[i]) for i in wanted.labels]
+
+        def fault(at: int) -> DataError:
+            return DataError(f"row {line} has {self.titles[at]} = {row[at]!r}", SKIP)
+
+        return wanted.kept(values, keys, line, fault)
+
+
+def _listed(name: str, column: object) -> list[Any]:
+    try:
+        array = np.asarray(column)
+    except ValueError as fault:
+        raise DataError(f"the column {name} is no list of numbers: {fault}") from None
+    if array.ndim != 1:
+        raise DataError(f"the column {name} has shape {array.shape}", "a column has one value for each row")
+    if array.dtype.kind == "M":
+        array = np.datetime_as_string(array)
+    cells: list[Any] = array.tolist() if array.dtype.kind in "biufSU" else list(column)  # type: ignore[call-overload]
+    return [
+        cell.isoformat(sep=" ") if hasattr(cell, "hour") and hasattr(cell, "year") else _iso(cell)
+        for cell in cells
+    ]
+
+
+def _iso(cell: object) -> object:
+    return cell.isoformat() if hasattr(cell, "isoformat") else cell
