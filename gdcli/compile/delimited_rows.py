@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.compile import machine_code
 from gdcli.kernel.dataclass import NamedTuple
@@ -238,13 +238,11 @@ class RowsReader:
         *,
         longest: int = 1 << 21,
         threads: int = 1,
-        room: Callable[[int], Any] | None = None,
     ) -> Read | None:
         """Return the numbers of the ``wanted`` cells of rows of so many ``cells``, None where they are not plain.
 
         ``data`` ends with a line feed; ``delimiter`` " " stands for any number of spaces and tabs. What is not UTF-8
-        and lines longer than ``longest`` are not plain. ``room`` is asked for memory for a number of rows, float64 of
-        shape (columns, rows) with contiguous rows, and may give None.
+        and lines longer than ``longest`` are not plain.
         """
         bytes_of = np.frombuffer(data, dtype=np.uint8)
         text = bytes_of.ctypes.data
@@ -255,9 +253,7 @@ class RowsReader:
             if not _is_utf8(data):
                 return None
             counts = [count if count >= 0 else -1 - count for count in counts]
-        out = None if room is None else room(sum(counts))
-        if out is None:
-            out = np.empty((len(wanted), sum(counts)))
+        out = np.empty((len(wanted), sum(counts)))
         where = np.full(cells, -1, dtype=np.int64)
         where[list(wanted)] = np.arange(len(wanted))
         marks = [np.empty(1 + count, dtype=np.int64) for count in counts]

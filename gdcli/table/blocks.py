@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from gdcli.kernel.errors import DataError
 
-# Called with a number of rows, gives memory for so many more, float64 of shape (columns, rows), or None.
-Room = Callable[[int], "ndarray | None"]
 # What a cell of a column that names groups says: a number, or a text.
 Label = str | float
 
@@ -142,15 +140,13 @@ class Kept(NamedTuple):
 class Wanted(NamedTuple):
     """What is read of a source: columns of numbers and of labels, by index, and with ``text`` the rows as they stand.
 
-    ``skip`` is called for each row that is left out; without it such a row is an error. ``room`` is asked for memory
-    where that spares a copy.
+    ``skip`` is called for each row that is left out; without it such a row is an error.
     """
 
     numbers: Sequence[int]
     skip: Skip | None
     text: bool = False
     labels: Sequence[int] = ()
-    room: Room | None = None
 
     def kept(
         self, values: list[float], keys: list[Label | None], line: int, fault: Callable[[int], DataError]

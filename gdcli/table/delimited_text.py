@@ -37,7 +37,6 @@ from gdcli.table.blocks import (
     Label,
     Labels,
     Layout,
-    Room,
     RowBlock,
     Source,
     Wanted,
@@ -122,7 +121,7 @@ class Text(Source):
         rows: bytes | memoryview = block
         if lines.ended and bytes(block[-3:]).endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
             rows = bytes(block).rstrip(b"\r\n") + b"\n"
-        quick = self._quickly.read(rows, wanted.numbers, length, wanted.labels, wanted.room)
+        quick = self._quickly.read(rows, wanted.numbers, length, wanted.labels)
         if quick is None:
             return None
         if rows is block:
@@ -226,19 +225,15 @@ class QuickWays:
         wanted: Sequence[int],
         length: int,
         labels: Sequence[int] = (),
-        room: Room | None = None,
     ) -> Quick | None:
-        """Return the wanted columns and the labels of a block of whole lines, None where the csv module is to read it.
-
-        They stand in what ``room`` gives where that spares a copy.
-        """
+        """Return the wanted columns and labels of a block of whole lines, None where the csv module is to read it."""
         if self.reader == "csv":
             return None
         if self._swap:
             block = bytes(block).translate(SWAPPED_BYTES)
         machine_code = None if labels else self._machine_code(length)  # which reads numbers alone
         if machine_code is not None:
-            found = _with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
+            found = _with_native(machine_code, block, self.delimiter, self.cells, wanted)
             if _is_clear(found):
                 return found
         rows = plain(bytes(block), self.delimiter, self.cells)
@@ -291,9 +286,8 @@ def _with_native(
     delimiter: str,
     cells: int,
     wanted: Sequence[int],
-    room: Room | None = None,
 ) -> Quick | None:
-    """Return the wanted columns of a block of whole lines, None where it is not plain; for ``room`` see `parts`."""
+    """Return the wanted columns of a block of whole lines, None where it is not plain."""
     from gdcli.compile.machine_code import processors
 
     unique = list(dict.fromkeys(wanted))
@@ -304,7 +298,6 @@ def _with_native(
         unique,
         longest=LONGEST_LINE // 2,
         threads=processors(),
-        room=room if len(unique) == len(wanted) else None,
     )
     if found is None:
         return None

@@ -18,7 +18,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.vectors import np
-from gdcli.table.blocks import PLAIN, UNNAMED, BadRow, Layout, Room, RowBlock, Skip, Source, Wanted
+from gdcli.table.blocks import PLAIN, UNNAMED, BadRow, Layout, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
 from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply, is_url
 
@@ -70,7 +70,6 @@ class Asked(NamedTuple):
     columns: Sequence[str]
     by: Sequence[str]
     text: bool
-    room: Room | None
 
 
 class DataTable:
@@ -157,24 +156,17 @@ class DataTable:
         """Return the index of a column by its name or its title; DataError for a name that no column has."""
         return self.titles.index(name) if name in self.titles else self.index(name)
 
-    def blocks(
-        self,
-        columns: Sequence[str],
-        text: bool = False,
-        by: Groups | None = None,
-        room: Room | None = None,
-    ) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], text: bool = False, by: Groups | None = None) -> Iterator[Block]:
         """Read the columns of these names from the first row to the last; ``by`` collects the groups of rows.
 
-        Regular files can be read any number of times, a pipe once. The arrays may stand in memory that ``room``
-        gives (see `blocks.Room`); then they follow each other there. Raises DataError for the first bad cell or
+        Regular files can be read any number of times, a pipe once. Raises DataError for the first bad cell or
         row (unless rows are skipped, or it is known to which group the row belongs), for text that is none, and where
         no row is left.
         """
         if not columns:
             raise ValueError("no columns are wanted")
         self._reset()
-        wanted = Asked(columns, by.columns if by else (), text, room)
+        wanted = Asked(columns, by.columns if by else (), text)
         rows = self._derived_rows(wanted)
         for number in range(len(self.sources)):
             for part in self._parts(number, wanted, self._skipper(number, by), rows):
@@ -205,7 +197,7 @@ class DataTable:
         source = self.sources[number]
         if rows is None:
             numbers, labels = map(self.index, asked.columns), map(self.label_index, asked.by)
-            yield from source.parts(Wanted([*numbers], skip, asked.text, [*labels], asked.room))
+            yield from source.parts(Wanted([*numbers], skip, asked.text, [*labels]))
             return
         numbers, labels = map(self.index, rows.names.numbers), map(self.label_index, rows.names.texts)
         rows.source(source.name, skip)

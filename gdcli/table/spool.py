@@ -46,12 +46,8 @@ class _Held:
             self._lists = None
         return self._made
 
-    def room(self, rows: int) -> ndarray | None:
-        end = self.rows + rows
-        return self._arrays[:, self.rows : end] if end <= self._shape[1] else None
-
     def add(self, columns: Sequence[Any]) -> bool:
-        """Add rows, which may stand in their room already; return False where there is none for them."""
+        """Add rows; return False where there is no room for them."""
         end = self.rows + len(columns[0])
         if end > self._shape[1]:
             return False
@@ -62,8 +58,7 @@ class _Held:
                 numbers += to_list(more)
         else:
             for column, array in zip(self._arrays, columns, strict=True):
-                if getattr(array, "base", None) is not self._arrays:
-                    column[self.rows : end] = array
+                column[self.rows : end] = array
         self.rows = end
         return True
 
@@ -97,7 +92,7 @@ def gather(
     """
     names = (*columns, "") if by is not None else tuple(columns)
     with Rows(len(names), memory, spool) as rows:
-        for block in table.blocks(columns, by=by, room=None if by is not None else rows.held.room):
+        for block in table.blocks(columns, by=by):
             more = [] if block.groups is None else [block.groups.astype("float64")]
             rows.add([*block.columns, *more])
             if watch is not None:

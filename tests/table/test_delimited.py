@@ -171,14 +171,6 @@ def test_cells_apart_by_any_spaces_and_tabs() -> None:
     assert READER.read(b"1 2\n  \n", " ", 2, [0]) is None
 
 
-def test_numbers_go_into_the_room_that_is_given() -> None:
-    space = np.full((2, 10), -1.0)
-    read = READER.read(b"1,2\n3,4\n", ",", 2, [1, 0], room=lambda rows: space[:, 5 : 5 + rows])
-    assert read is not None
-    assert np.shares_memory(read.columns, space)
-    assert space[:, 4:8].tolist() == [[-1, 2, 4, -1], [-1, 1, 3, -1]]
-
-
 def test_the_powers_of_five_are_those_of_arithmetic() -> None:
     words = delimited_rows._powers_of_five()
     for q in range(delimited_rows._LOWEST, delimited_rows._HIGHEST + 1, 7):
