@@ -221,12 +221,24 @@ class Source:
     """One file or pipe of a table: `text`, `objects` and `columnar` have one each."""
 
     name: str
-    kind: str
+    kind: str  # csv, jsonl, columnar, or columns at hand
     titles: tuple[str, ...]
     header: str = ""  # the text that names the columns, empty where none does
     header_line: int = 0
     delimiter: str = ""  # of the cells in a row's text, empty where there are none
+    units: str = ""  # the text of a row of units below it
     first: tuple[str, ...]  # the cells of the first row, texts alone
+    decimal: str = "."  # the mark in numbers
+    progress: tuple[int, int] = (
+        0,
+        0,
+    )  # the bytes read so far, and those that there are; zeros where nobody knows
+    comments: Sequence[int] = ()  # lines that are such
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found out of it, in sentences."""
+        return ()
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Read what is wanted from the first row on."""

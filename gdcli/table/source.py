@@ -87,7 +87,7 @@ class DataTable:
         self.sources = sources
         self.names = names
         self.titles = sources[0].titles
-        self.kind = sources[0].kind  # csv, jsonl or columnar
+        self.kind = sources[0].kind
         self.header, self.delimiter = sources[0].header, sources[0].delimiter
         self.missing = missing
         self._may_be_empty = may_be_empty
@@ -119,7 +119,7 @@ class DataTable:
     @property
     def progress(self) -> tuple[int, int]:
         """How many bytes of the files are read so far, and how many there are; zeros where that is not known."""
-        found = [getattr(source, "progress", (0, 0)) for source in self.sources]
+        found = [source.progress for source in self.sources]
         known = all(size for _, size in found)
         return (sum(done for done, _ in found), sum(size for _, size in found)) if known else (0, 0)
 
@@ -136,7 +136,7 @@ class DataTable:
 
     @property
     def decimal(self) -> str:
-        return getattr(self.sources[0], "decimal", ".")
+        return self.sources[0].decimal
 
     @property
     def is_unnamed(self) -> bool:
@@ -280,8 +280,7 @@ class DataTable:
 
 def found_out(source: Source) -> tuple[tuple[str, ...], int, int]:
     """Return what was found out of a source, how many of its lines are comments, and the first of them."""
-    comments = getattr(source, "comments", ())
-    return tuple(getattr(source, "notes", ())), len(comments), comments[0] if comments else 0
+    return source.notes, len(source.comments), source.comments[0] if source.comments else 0
 
 
 def with_comments(notes: tuple[str, ...], count: int, first: int) -> tuple[str, ...]:

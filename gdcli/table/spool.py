@@ -19,59 +19,9 @@ if TYPE_CHECKING:
 
     from gdcli.table.row_groups import Groups
     from gdcli.table.source import DataTable
-    from gdcli.table.spooled import Folder, SpoolWriter
+    from gdcli.table.spooled import SpoolWriter
 
 MEMORY = 96 << 20  # bytes of numbers that stay in memory
-
-
-class _Held:
-    """Columns of unknown length in memory, few rows as lists.
-
-    The room of arrays is taken at once, so that they are never moved; the system gives real memory to what is used of
-    it.
-    """
-
-    def __init__(self, columns: int, memory: int) -> None:
-        self.rows = 0
-        self._shape = columns, memory // (8 * columns)
-        self._lists: list[list[float]] | None = [[] for _ in range(columns)]
-        self._made: ndarray | None = None
-
-    @property
-    def _arrays(self) -> ndarray:
-        if self._made is None:
-            self._made = np.empty(self._shape)
-            for column, numbers in zip(self._made, self._lists or (), strict=False):
-                column[: self.rows] = numbers
-            self._lists = None
-        return self._made
-
-    def add(self, columns: Sequence[Any]) -> bool:
-        """Add rows; return False where there is no room for them."""
-        end = self.rows + len(columns[0])
-        if end > self._shape[1]:
-            return False
-        if (
-            self._lists is not None and end <= LISTED
-        ):  # whatever they came from: the same rows have the same bits
-            for numbers, more in zip(self._lists, columns, strict=True):
-                numbers += to_list(more)
-        else:
-            for column, array in zip(self._arrays, columns, strict=True):
-                column[self.rows : end] = array
-        self.rows = end
-        return True
-
-    def close(self) -> None:
-        self.rows = 0
-        self._shape = self._shape[0], 0
-        self._lists = self._made = None
-
-    @property
-    def columns(self) -> Sequence[ndarray] | Sequence[list[float]]:
-        if self._lists is not None:
-            return self._lists
-        return [column[: self.rows] for column in self._arrays]
 
 
 def gather(
@@ -101,39 +51,64 @@ def gather(
 
 
 class Rows:
-    """Rows that are kept: in memory while there is room for them, then in files, removed where a ``with`` fails."""
+    """Rows that are kept: few as lists, more in arrays, those beyond the ``memory`` in files, removed where a ``with``
+    fails.
+
+    The room of arrays is taken at once, so that they are never moved; the system gives real memory to what is used of
+    it.
+    """
 
     def __init__(self, columns: int, memory: int | None, spool: str | None) -> None:
         if memory is None:
             memory = int(min(MEMORY, budget.memory_left() / 4))
-        self.held = _Held(columns, memory)
-        self._count, self._spool = columns, spool
-        self._folder: Folder | None = None
+        self._count, self._spool, self._most = columns, spool, memory // (8 * columns)
+        self._rows = 0
+        self._lists: list[list[float]] = [[] for _ in range(columns)]
+        self._arrays: ndarray | None = None
         self._writer: SpoolWriter | None = None
 
-    def add(self, block: Sequence[ndarray]) -> None:
-        if self._writer is None and not self.held.add(block):
+    def add(self, block: Sequence[Any]) -> None:
+        """Add rows, an array or a list for each column."""
+        end = self._rows + len(block[0])
+        if self._writer is None and end > self._most:
             from gdcli.table.spooled import Folder, SpoolWriter
 
-            self._folder = Folder(self._spool)
-            self._writer = SpoolWriter(self._count, self._folder)
-            self._writer.add(self.held.columns)
-            self.held.close()
+            self._writer = SpoolWriter(self._count, Folder(self._spool))
+            self._writer.add(self._held)
+            self._lists, self._arrays = [], None
         if self._writer is not None:
             self._writer.add(block)
+        elif (
+            self._arrays is None and end <= LISTED
+        ):  # whatever they came from: the same rows have the same bits
+            for numbers, more in zip(self._lists, block, strict=True):
+                numbers += to_list(more)
+        else:
+            if self._arrays is None:
+                self._arrays = np.empty((self._count, self._most))
+                for array, numbers in zip(self._arrays, self._lists, strict=True):
+                    array[: self._rows] = numbers
+                self._lists = []
+            for array, more in zip(self._arrays, block, strict=True):
+                array[self._rows : end] = more
+        self._rows = end
+
+    @property
+    def _held(self) -> Sequence[ndarray] | Sequence[list[float]]:
+        return self._lists if self._arrays is None else [array[: self._rows] for array in self._arrays]
 
     def columns(self, names: Sequence[str]) -> Columns:
-        if self._writer is None or self._folder is None:
-            return Columns(names, self.held.columns)
+        if self._writer is None:
+            return Columns(names, self._held)
         from gdcli.table.spooled import Spooled
 
         self._writer.finish()
-        return Spooled(names, self._writer.rows, self._folder)
+        return Spooled(names, self._writer.rows, self._writer.folder)
 
     def __enter__(self) -> Rows:
         return self
 
     def __exit__(self, kind: object, *ended: object) -> None:
-        if kind is not None and self._writer is not None and self._folder is not None:
+        if kind is not None and self._writer is not None:
             self._writer.close()
-            self._folder.remove()
+            self._writer.folder.remove()

@@ -55,7 +55,9 @@ def test_a_split_has_every_row_once(total: int, fraction: float, seed: int) -> N
     assert [len(rows) for rows in found] == [rows.size for rows in halves]
     assert (np.sort(np.concatenate(found)) == np.arange(total)).all()
     assert all((np.diff(rows) > 0).all() for rows in found)
-    assert abs(halves[1].size - fraction * total) <= max(1, halves[0].unit)
+    assert (
+        abs(halves[1].size - fraction * total) <= 1.5 * halves[0].unit
+    )  # rounded, and the last one is short
     for shuffle in SHUFFLES:
         for rows, mine in zip(halves, found, strict=True):
             assert (np.sort(numbers(Order(rows, shuffle, seed))) == mine).all()

@@ -135,7 +135,7 @@ class _Delimited:
 
     def __init__(self, table: DataTable, wanted: Sequence[str], columns: Sequence[str]) -> None:
         self._decimal = table.decimal
-        first: Any = table.sources[0]
+        first = table.sources[0]
         self.columns, self.has_text = columns, table.kind == "csv"
         self.delimiter: str = first.delimiter if self.has_text else ","
         self.head = (
@@ -143,7 +143,7 @@ class _Delimited:
             if self.has_text
             else ",".join(columns)
         )
-        self.units: str = first.units if self.has_text else ""
+        self.units = first.units
         self.cells = len(table.titles)
         free = [_free(name, table.titles) for name in wanted]
         self.names = [f'"{name}"' if self.delimiter in name else name for name in free]
