@@ -252,7 +252,7 @@ def _names(titles: list[str]) -> tuple[str, ...]:
 
     from gdcli.table.header import names_of
 
-    return names_of([unicodedata.normalize("NFKC", t.strip()) for t in titles], {"log", "pi"}, "FILE:1", "")
+    return names_of([unicodedata.normalize("NFKC", t.strip()) for t in titles], "FILE:1")
 
 
 def fit(stored: bytes, missing: str, options: int) -> None:

@@ -94,7 +94,7 @@ def test_what_can_be_read(data: bytes) -> None:
         (b"x y,x-y,x_y_1,z\n1,2,3,4\n", ("x_y_2", "x_y_3", "x_y_1", "z")),
         (b"1st,x1st,1:st\n1,2,3\n", ("x1st_1", "x1st", "x1_st")),
         (b"lambda,class of\n1,2\n", ("lambda_", "class_of")),
-        (b"exp.,exponent\n1,2\n", ("exp_1", "exponent")),
+        (b"exp.,exponent\n1,2\n", ("exp", "exponent")),
         (b"x,y,x\n1,2,3\n", ("x_1", "y", "x_2")),
         (b"1,2\n3,4\n", ("col1", "col2")),
         (b"# 24.12.2024\n1 2 3\n", ("col1", "col2", "col3")),

@@ -219,18 +219,6 @@ def test_a_table_is_kept_as_the_csv_module_reads_it(
     assert gathered(path, memory, "native", tmp_path) == expected
 
 
-def test_rows_stand_where_they_were_read(tmp_path: Path) -> None:
-    """A plain table is not copied: the columns are parts of one piece of memory."""
-    path = file_of(tmp_path / "data.csv", 1000)
-    with (
-        open_table([str(path)], reader="native") as table,
-        gather(table, ["x", "y"], memory=10**6) as columns,
-    ):
-        x, y = columns.take(0, 1000)
-        assert x.base is y.base
-        assert x.flags.c_contiguous
-
-
 @pytest.mark.parametrize(("rows", "loaded"), [(1000, False), (120_000, True)])
 def test_long_tables_are_read_by_machine_code(
     rows: int, loaded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
