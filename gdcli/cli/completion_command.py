@@ -193,7 +193,7 @@ def _values(option: Option[Any], begun: str, typed: Sequence[str]) -> list[str]:
 
 def _listed(option: Option[Any]) -> Iterable[str]:
     """Return the words that an option may have, where there is a list of them."""
-    from gdcli.solve.first_order import STEP_RULES
+    from gdcli.solve.methods.descent import STEP_RULES
     from gdcli.solve.registry import BY_EPOCHS, METHODS
 
     if option.read is method_by_epochs:

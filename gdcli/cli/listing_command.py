@@ -42,7 +42,7 @@ def methods(names: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises UsageError for one that there is not.
     """
-    from gdcli.solve.first_order import STEP_RULES
+    from gdcli.solve.methods.descent import STEP_RULES
     from gdcli.solve.registry import METHODS, find
 
     chosen = [find(name.lower()) for name in dict.fromkeys(names)] or METHODS.values()

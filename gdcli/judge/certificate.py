@@ -263,7 +263,7 @@ def _nonsmooth(
     is_doubtful = at.estimated or plain.kind in (PointKind.FLAT, PointKind.NOT_STATIONARY)
     if smooth is None and not is_doubtful and not objective.has_jumps:
         return plain
-    from gdcli.judge.kinks import at_a_kink, beside_a_jump
+    from gdcli.judge.nonsmooth import at_a_kink, beside_a_jump
 
     found = at_a_kink(objective, at, plain, start, tol, smooth)
     return found if at.hessian is None else beside_a_jump(objective, at, found, tol)

@@ -5,7 +5,7 @@ slow". Here the words have exact meanings. One run per rate takes the step ``x -
 N is the number of the first step that moves x by less than 1e-7 (the book's stop rule). Where the steps asked for
 end before, N is predicted from the contraction of the last ten where a quadratic model holds from there to the minimum
 (:mod:`gdcli.judge.gd_forecast`), and is not known elsewhere. N* is the least N of the reference rates, run from the
-same start, that come as far down: the best fixed rate by curvature, 2/(L+m) (:mod:`gdcli.judge.path_curvature`), and
+same start, that come as far down: the best fixed rate by curvature, 2/(L+m) (:mod:`gdcli.judge.rate_trials`), and
 1/L; where the curvature changes along the way neither need be fast, and the faster one is doubled and halved as long
 as that makes it faster. The other rates asked about have no part in a verdict. It is the first of these that holds:
 
@@ -20,6 +20,11 @@ as that makes it faster. The other rates asked about have no part in a verdict. 
 With a tiny rate even the first step is shorter than 1e-7, which says nothing about the minimum: then a step
 counts as short when it is as short beside the first one, or when a step of size 1/L would be shorter than 1e-7.
 
+Where a cap ended a run of any method with a fixed step size, the value at its end does not tell where that was leading:
+above the start it may be on its way back, below it on its way out. A few more steps do (`trend`), by the same rules:
+steps *diverge*, or they *overshoot* where each goes against the one before and is hardly shorter. Both come of a step
+size near or beyond its stable limit, ``2/L`` for gradient descent, with L the largest curvature along the way.
+
 Sources: the book's chapter on gradient descent; Nesterov, Lectures on Convex Optimization (2018), section 2.1;
 Nocedal and Wright, Numerical Optimization, section 3.3.
 """
@@ -31,15 +36,16 @@ from itertools import pairwise, repeat
 from math import hypot, inf, isfinite
 from typing import TYPE_CHECKING
 
+from gdcli.judge.evidence import Certificate
 from gdcli.judge.gd_forecast import WINDOW, pace, parts_of, steps_left
-from gdcli.judge.path_curvature import Curvature, at_point, survey
-from gdcli.judge.rate_trials import TOLERANCE, Pace, RateTrial, advance
+from gdcli.judge.rate_trials import TOLERANCE, Curvature, Pace, RateTrial, advance, at_point, survey
 from gdcli.kernel.budget import Spent, searching
-from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DomainError, Terminated
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import distance, max_abs
-from gdcli.objective.protocol import Objective, Vector
+from gdcli.kernel.vectors import distance, dot, max_abs, norm
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.iteration import FixedRate, Method, RunResult
 from gdcli.solve.probe.line_probe import ProbeEnd, scaled_to, walk
 from gdcli.solve.run import quiet
 
@@ -313,3 +319,73 @@ class _Judge:
             left = hypot(*(p.length / p.curvature for p in parts if p.curvature > 0.0))
             if left > max(_FAR * distance(lane.at.x, self.x0), TOLERANCE):
                 yield f"its steps are short, yet the minimum may be {left:.2g} away: m is small there"
+
+
+# A step size is at its limit up to the error of the curvature there.
+_SAME = 1e-6
+_CAPS = (StopReason.MAX_ITERATIONS, StopReason.MAX_EVALUATIONS)
+# So many steps of the best rate are followed to see the curvature along the way.
+_WAY = 100
+
+
+class Trend(NamedTuple):
+    """How the steps went on: whether they ``diverges``, the factor ``pace`` from one to the next, L along the way.
+
+    ``curvature`` is None where it is not known.
+    """
+
+    diverges: bool
+    pace: float
+    curvature: float | None
+
+    @property
+    def is_told_along(self) -> bool:
+        """Whether ``curvature`` is the largest one along the way."""
+        return self.diverges and self.curvature is not None
+
+
+def trend(
+    objective: Objective, method: Method, fixed: FixedRate, result: RunResult, certificate: Certificate
+) -> Trend | None:
+    """Return where the steps of size ``fixed`` of a run that a cap ended lead; None where they are quiet.
+
+    A run is asked that ended above its best point, or whose step size is at the limit there.
+    """
+    last, sharpest = result.last.at, certificate.eigenvalue_max
+    at_limit = sharpest is not None and fixed.lr * sharpest >= (1.0 - _SAME) * fixed.factor
+    if result.reason not in _CAPS or not (at_limit or last.value > result.best.at.value):
+        return None
+    points = _further(objective, method, last)
+    slopes = [norm(at.gradient) for at in points if at.gradient is not None]
+    diverges = len(slopes) < len(points) or grows([at.value for at in points], slopes)
+    moves = [b.x - a.x for a, b in pairwise(points)]
+    turns = [dot(a, b) < 0.0 for a, b in pairwise(moves)]
+    if not diverges and not goes_to_and_fro(turns, slopes):
+        return None
+    along = _sharpest_along(objective, result.start.at) if diverges else None
+    return Trend(diverges, pace(slopes), sharpest if along is None else along)
+
+
+def _sharpest_along(objective: Objective, start: Evaluation) -> float | None:
+    """Return the largest curvature along the way from ``start``, None within bounds and where it is not known."""
+    at = objective.evaluate(start.x, 1) if objective.box is None else start
+    if objective.box is not None or at.gradient is None:
+        return None
+    found = survey(objective, at, _WAY)[0]
+    return None if found is None else found.largest
+
+
+def _further(objective: Objective, method: Method, at: Evaluation) -> list[Evaluation]:
+    """Return the points of a few steps from ``at``; one without a gradient is the last."""
+    points = [at]
+    with quiet(at.x):
+        state = method.start(objective, at)
+        for _ in range(WINDOW):
+            step = method.step(objective, points[-1], state)
+            if not step.moved:
+                break
+            points.append(step.at)
+            if not isfinite(step.at.value) or step.at.gradient is None:
+                return [*points[:-1], step.at._replace(gradient=None)]
+            state = step.state
+    return points

@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import copysign, inf, isfinite, sqrt
 
-from gdcli.judge.level_curve import Curve, CurvePoint, settle, start_of
+from gdcli.judge.level_curve import ACCURACY, Curve, CurvePoint, settle, start_of
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Vec
 
-# The accuracy of tau at an end, as a part of its quantile; after so many looks, where others run away, a lower one.
-ACCURACY, _SOON, _SLOW = 1e-9, 30, 1e-7
+# After so many looks at an end, where others run away, this accuracy of tau does.
+_SOON, _SLOW = 30, 1e-7
 # What has levelled off rises no more, but where numbers break off: many times as steeply as on the average.
 _STEEP = 10.0
 # The distance may be doubled so often: from a standard error to a million million of them.

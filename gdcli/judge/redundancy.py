@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import exp, isfinite
 
-from gdcli.judge.spectrum import JacobianSpectrum, effective
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.factors import combined
 from gdcli.kernel.vectors import Vector
+from gdcli.solve.algebra.residual_model import JacobianSpectrum, effective
 
 # A component of a null vector below this part of its length is rounding.
 _PART = 1e-5

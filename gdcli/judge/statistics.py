@@ -22,13 +22,13 @@ from math import inf, log, pi, sqrt
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
-from gdcli.judge.spectrum import JacobianSpectrum, effective
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Entry, Matrix, congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular, triangle
 from gdcli.kernel.numerics import NULL_EIGENVALUE
 from gdcli.kernel.vectors import Vec, np
 from gdcli.objective.protocol import QRSystem
+from gdcli.solve.algebra.residual_model import JacobianSpectrum, effective
 
 if TYPE_CHECKING:
     from gdcli.judge.redundancy import Redundancy, Value

@@ -20,7 +20,7 @@ from gdcli.solve.scaling import value_scale
 from gdcli.solve.settings import DEFAULT_TOL
 
 if TYPE_CHECKING:
-    from gdcli.judge.stability import Trend
+    from gdcli.judge.learning_rates import Trend
 
 # What `auto` demands of its own claims, as part of the tolerance: 1e-10 for the default 1e-8.
 STRICT_FACTOR = 1e-2

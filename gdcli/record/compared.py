@@ -35,7 +35,7 @@ Course = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvatureRecord(Record):
-    """The curvature along the way; see `judge.path_curvature.Curvature`. None where it is not known."""
+    """The curvature along the way; see `judge.rate_trials.Curvature`. None where it is not known."""
 
     largest: float | None
     smallest: float | None

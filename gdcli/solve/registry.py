@@ -113,17 +113,17 @@ METHODS: Mapping[str, MethodEntry] = {
         _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
                "registry:make_bfgs", bounds=False, polishes=True),
         _entry("cg", "nonlinear conjugate gradients (Polak-Ribiere)", "gradient",
-               "many variables and little memory", "first_order:make_cg", bounds=False, polishes=True),
+               "many variables and little memory", "methods.descent:make_cg", bounds=False, polishes=True),
         _entry("bb", "gradient descent with Barzilai-Borwein step sizes", "gradient",
-               "many variables, cheap steps", "first_order:make_bb", polishes=True),
+               "many variables, cheap steps", "methods.descent:make_bb", polishes=True),
         _entry("gd", "gradient descent with a step rule", "gradient",
-               "to learn, and to see what a step size does", "first_order:make_gd", "lr step_rule step_sizes"),
+               "to learn, and to see what a step size does", "methods.descent:make_gd", "lr step_rule step_sizes"),
         _entry("penalty", "gradient descent on a quadratic penalty for what is broken, which is raised",
                "gradient, constraints", "to learn, and to see what multipliers are good for",
-               "first_order:make_penalty", "lr step_rule step_sizes", own_rule=True, default_tol=1e-6,
+               "constrained.penalty:make_penalty", "lr step_rule step_sizes", own_rule=True, default_tol=1e-6,
                constraints=True, free=False),
         _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",
-               "to follow the book", "first_order:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
+               "to follow the book", "methods.descent:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
         _rule("momentum", "gradient descent with momentum 0.9", 0.001, "to learn; long valleys",
         "methods.directions:Momentum"),
         _rule("nesterov", "Nesterov's accelerated gradient, momentum 0.9", 0.001, "to learn; long valleys",
@@ -196,7 +196,7 @@ def choose(
     if entry.lr is None:
         method = make(**settings)
     else:
-        from gdcli.solve.first_order import at_a_rate
+        from gdcli.solve.methods.descent import at_a_rate
 
         method = at_a_rate(name, direction(name), entry.lr if lr is None else lr, step_rule)
     if entry.needs == "gradient":

@@ -400,7 +400,7 @@ def _checked(
     """Return the boxes that are left, proved where that can be checked, and with ``keep`` the cover that shows it
     all.
     """
-    from gdcli.judge.global_cover import Told
+    from gdcli.judge.covers import Told
     from gdcli.solve.global_search.minimiser_boxes import proved
 
     low, high, one = proved(search, left) if prove else (left.low, left.high, np.zeros(len(left), bool))

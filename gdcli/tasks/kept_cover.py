@@ -2,7 +2,7 @@
 searching again.
 
 It is no record of the search: the whole box is cut anew until each part can be judged by itself
-(:mod:`gdcli.judge.global_cover`), from nothing but the answer.
+(:mod:`gdcli.judge.covers`), from nothing but the answer.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from gdcli.tasks.proved import box_program
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
     from gdcli.compile.propagation import Propagation
-    from gdcli.judge.global_cover import GlobalCover, Told
-    from gdcli.judge.roots_cover import RootsCover
+    from gdcli.judge.covers import GlobalCover, RootsCover, Told
     from gdcli.language.constraints import ConstraintRow
     from gdcli.tasks.problem import Problem
 
@@ -96,7 +95,7 @@ def bounded(
 
 def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = False) -> GlobalCover:
     """Return what judges a cover of the bounds; with constraints ``point`` is where their multipliers are found."""
-    from gdcli.judge.global_cover import Demand, GlobalCover
+    from gdcli.judge.covers import Demand, GlobalCover
     from gdcli.objective.interval_constraints import lagrangian_of
 
     sides = problem.sides_at(point)

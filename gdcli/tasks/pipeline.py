@@ -20,8 +20,8 @@ from gdcli.tasks.problem import Bounds, Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
+    from gdcli.judge.learning_rates import Trend
     from gdcli.judge.level_set import Ranges
-    from gdcli.judge.stability import Trend
     from gdcli.judge.verdict import Verdict
     from gdcli.objective.build import ScalarTier
     from gdcli.objective.protocol import Box, Objective
@@ -219,7 +219,7 @@ def trend_in_time(ready: Ready, run: RunResult, certificate: Certificate) -> Tre
     fixed = ready.choice.fixed
     if fixed is None:
         return None
-    from gdcli.judge.stability import trend
+    from gdcli.judge.learning_rates import trend
 
     return if_in_time(lambda: trend(ready.objective, ready.choice.method, fixed, run, certificate), None)
 

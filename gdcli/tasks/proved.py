@@ -251,7 +251,7 @@ class _Search:
 
     def _without_kink(self, reach: float) -> Certificate:
         """Return the certificate of what is at no kink, and so at no minimum: there its slope is not 0."""
-        from gdcli.judge.kinks import AT_A_KINK
+        from gdcli.judge.nonsmooth import AT_A_KINK
 
         kept = tuple(note for note in self.certificate.notes if AT_A_KINK not in note)
         note = f"it is proved that there is no kink within {reach:.2g} of the answer"

@@ -22,7 +22,7 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import IntervalProgram
     from gdcli.compile.propagation import Propagation
-    from gdcli.judge.roots_cover import RootsCover
+    from gdcli.judge.covers import RootsCover
     from gdcli.language.syntax import Tree
     from gdcli.solve.global_search.root_search import RootSearch, RootState
 
@@ -142,7 +142,7 @@ def cover_of_roots(
     rows: Sequence[IntervalProgram], holds: Propagation, boxes: Sequence[FoundBox]
 ) -> RootsCover:
     """Return what judges a cover of the bounds by the boxes that are told of the roots of ``rows``."""
-    from gdcli.judge.roots_cover import RootsCover
+    from gdcli.judge.covers import RootsCover
 
     return RootsCover(rows, holds, *box_arrays(boxes, len(rows[0].keys)))
 

@@ -26,8 +26,8 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import By, RowPasses, Visits
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.epochs import Epoch, EpochObserver, ProgressHook, run_epochs
-from gdcli.solve.first_order import DEFAULT_LR
 from gdcli.solve.iteration import RunResult
+from gdcli.solve.methods.descent import DEFAULT_LR
 from gdcli.solve.registry import BY_EPOCHS, METHODS, direction
 from gdcli.solve.run import RunOptions
 from gdcli.solve.settings import EpochSettings, Rule

@@ -20,7 +20,7 @@ from gdcli.tasks.outcome import FoundBox, GlobalEvidence, box_arrays
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
-    from gdcli.judge.global_cover import GlobalCover, Told
+    from gdcli.judge.covers import GlobalCover, Told
     from gdcli.tasks.root_finding import Roots
 
 NO_COVER = (
@@ -89,7 +89,7 @@ def _is_within(box: FoundBox, within: Bounded) -> bool:
 
 
 def _told(boxes: Sequence[FoundBox], lower: float, upper: float, within: Bounded) -> Told:
-    from gdcli.judge.global_cover import Told
+    from gdcli.judge.covers import Told
 
     return Told(lower, upper, *box_arrays(boxes, len(within.low)))
 

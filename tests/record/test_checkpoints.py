@@ -18,8 +18,8 @@ from gdcli.kernel.vectors import Vec
 from gdcli.objective.row_objective import RowObjective
 from gdcli.record.codec import Decoder, Encoder
 from gdcli.solve.checkpointing import Checkpointer
-from gdcli.solve.first_order import STEP_RULES
 from gdcli.solve.iteration import RunResult
+from gdcli.solve.methods.descent import STEP_RULES
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.registry import METHODS
 from gdcli.solve.run import RunOptions, run

@@ -17,9 +17,8 @@ from gdcli.kernel.errors import DomainError, Terminated, UsageError
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.protocol import Evaluation
-from gdcli.solve.first_order import STEP_RULES
 from gdcli.solve.iteration import Iterate, RunResult
-from gdcli.solve.methods.descent import Batch, Descent, Steepest
+from gdcli.solve.methods.descent import STEP_RULES, Batch, Descent, Steepest
 from gdcli.solve.methods.elementwise import DecayRule, Fixed
 from gdcli.solve.methods.hybrid_large import WINDOW, LargeState
 from gdcli.solve.methods.newton_cg import CgState

@@ -3,7 +3,8 @@
 Near a point the residuals are ``r + J d``. Length is measured as ``|D d|``, D the diagonal of the scales of the
 parameters, so that it makes no difference in which unit a parameter is written (Moré, The Levenberg-Marquardt
 algorithm, Lecture Notes in Mathematics 630, 1978). All is done by singular values of the triangle of J, with each
-column divided by its scale: never by ``J'J``, whose rounding would cost half of the digits.
+column divided by its scale: never by ``J'J``, whose rounding would cost half of the digits. The singular values of J
+with columns of length 1 tell which combinations of the parameters the data tell (`JacobianSpectrum`).
 
 What may be rounding is told here too, by one bound. A sum computed in floating point is the exact sum of terms each of
 which is off by a part of itself, at most the unit roundoff for each operation that it goes through (backward error
@@ -16,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot, inf, sqrt
+from operator import mul
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, Reader, Writer, stored
 from gdcli.kernel.dense import Entry, matvec
 from gdcli.kernel.factors import column_lengths, combined, independent, singular
-from gdcli.kernel.numerics import EPS
+from gdcli.kernel.numerics import EPS, REDUNDANT
 from gdcli.kernel.vectors import Vec, Vector, along, dot, norm, times
 from gdcli.objective.protocol import QRSystem
 from gdcli.solve.algebra.trust_region import secular_step
@@ -218,3 +220,27 @@ def rounding_shows(model: ResidualModel, x: Sequence[float], rows: int) -> bool:
         return True
     errors = errors_of_rounding(model, each)
     return errors is None or any(error > SHOWN * abs(a) for error, a in zip(errors, x, strict=True))
+
+
+class JacobianSpectrum(NamedTuple):
+    """The parameters' columns of a Jacobian J: their lengths (p), the singular values (r) of J with columns of length
+    1, and its right singular vectors V (r x p) in rows. A column without effect has no part in V.
+    """
+
+    columns: Vec
+    S: Sequence[float]
+    V: Sequence[Vec]
+
+    @property
+    def kept(self) -> list[bool]:
+        """Which singular values are not zero."""
+        least = REDUNDANT * max(self.S, default=0.0)
+        return [least < s for s in self.S]
+
+
+def effective(columns: Vec, x: Sequence[float]) -> list[bool]:
+    """Tell of each parameter whether the fit depends on it by more than its rounding."""
+    sizes = [abs(float(a)) for a in x]
+    most = max(map(mul, columns, sizes), default=0.0) or 1.0
+    # A parameter that is zero itself counts as one of size 1: nothing tells its unit.
+    return [length * max(size, 1.0) > REDUNDANT * most for length, size in zip(columns, sizes, strict=True)]

@@ -18,8 +18,8 @@ from gdcli.kernel.vectors import max_abs, norm, np
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective, Vector, free_part
-from gdcli.solve.iteration import Step
-from gdcli.solve.methods.descent import Descent
+from gdcli.solve.iteration import Method, Step
+from gdcli.solve.methods.descent import Descent, Steepest, make_step_rule
 
 # The first factor, by what it grows, and how far it may go.
 _FIRST, _GROW, _MOST = 1.0, 10.0, 1e10
@@ -110,6 +110,15 @@ class QuadraticPenalty:
         if slope > max(self.tol, min(_NEAR, 1.0 / factor)) * unit:
             return False
         return slope <= self.tol * unit or problem.violation(x, problem.values(x)[1]) > self.tol
+
+
+def make_penalty(
+    lr: float | None = None,
+    step_rule: str | None = None,
+    step_sizes: tuple[float, ...] | None = None,
+    tol: float = 1e-6,
+) -> Method:
+    return QuadraticPenalty(Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes)), tol)
 
 
 def _is_least_breach(problem: Constrained, at: Evaluation) -> bool:

@@ -13,7 +13,7 @@ from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import joint_quantile
-from gdcli.judge.level_contour import Plane, contour
+from gdcli.judge.level_curve import Plane, contour
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.numerics import EPS
@@ -24,7 +24,7 @@ from gdcli.tasks.fit.request import WALD
 if TYPE_CHECKING:
     from gdcli.tasks.fit.prepare import Prepared
 
-# Why a curve does not close, by the reasons of :mod:`gdcli.judge.level_contour`.
+# Why a curve does not close, by the reasons of :mod:`gdcli.judge.level_curve`.
 _WHY = {
     "": "",
     "far": "the curve goes on far beyond the ellipse by standard errors",
