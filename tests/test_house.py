@@ -221,7 +221,7 @@ def test_heavy_libraries_stay_in_their_rooms() -> None:
         used = libraries(imports(module, running=False))
         loaded = imports(module, inside_functions=False)
         away = {"click"}
-        away |= set() if module in ("calculus.symbolic", "calculus.sympy_text") else {"sympy"}
+        away |= set() if module == "calculus.symbolic" else {"sympy"}
         away |= set() if room in ("render", "cli") else {"rich"}
         away |= set() if room == "cli" else {"typer"}
         assert not away & used, module

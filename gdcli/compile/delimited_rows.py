@@ -1,6 +1,5 @@
 """Machine code that reads rows of delimited text: bytes in, columns of numbers out.
 
-
 It reads what is plain: rows that end with a line feed (or carriage return and line feed) and have one number of cells,
 none of them in quotes. A wanted cell with a decimal of up to 19 digits becomes the nearest double, as float() makes it.
 A row with any other wanted cell is *doubtful*: its number is told, and what it means is for others to say. At the first
@@ -19,14 +18,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from gdcli.compile import machine_code
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import np
-
-if TYPE_CHECKING:
-    from numpy import ndarray
+from gdcli.kernel.vectors import Array, np
 
 # The exponents of ten for which the bits of the power of five are there: outside, 19 digits are 0 or inf.
 _LOWEST, _HIGHEST = -342, 308
@@ -211,8 +206,8 @@ TEXT = _DIGITS + _NEAREST + _NUMBER + _ROWS
 class Read(NamedTuple):
     """What was read: float64 of shape (columns, rows), and the numbers of the doubtful rows (int64, sorted)."""
 
-    columns: ndarray
-    doubtful: ndarray
+    columns: Array
+    doubtful: Array
 
 
 class RowsReader:

@@ -14,18 +14,14 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from gdcli.compile import machine_code
 from gdcli.compile.per_sample import DescentWriter, ParameterBox, RowGradient
 from gdcli.compile.scalar_text import functions_of
-from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements
+from gdcli.compile.simd import WIDTH, flags, helpers, row_writer, scalar_statements
 from gdcli.compile.update_rules import UpdateRule
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vector, np
-
-if TYPE_CHECKING:
-    from numpy import ndarray
+from gdcli.kernel.vectors import Array, Vector, np
 
 # Operations in the first call, about a millisecond; later ones take some 10 ms, so that an interrupt is heard.
 FIRST = 1 << 20
@@ -47,9 +43,9 @@ _NEXT_RUN = (
 class Runs(NamedTuple):
     """Rows in the order of an epoch: whole columns in memory, and the runs of neighbours, int64 arrays."""
 
-    columns: Sequence[ndarray]
-    starts: Sequence[int] | ndarray
-    ends: Sequence[int] | ndarray
+    columns: Sequence[Array]
+    starts: Sequence[int] | Array
+    ends: Sequence[int] | Array
 
 
 def epoch_text(gradient: RowGradient, rule: UpdateRule, box: ParameterBox | None, batches: bool) -> str:
@@ -110,13 +106,7 @@ def _batch(gradient: RowGradient, descent: DescentWriter) -> list[str]:
     before, scalars = scalar_statements(graph, roots, varying, names)
 
     def rows(width: int) -> list[str]:
-        writer = LaneWriter(
-            graph,
-            varying,
-            scalars,
-            lambda i: piece(columns[graph.keys[i]], "i", width),
-            "" if width > 1 else "_1",
-        )
+        writer = row_writer(graph, varying, scalars, columns, width)
         writer.write(roots)
         s = "s" if width > 1 else "r"
         by = "" if gradient.factor is None else f" * {writer.name(gradient.factor)}"
@@ -200,7 +190,7 @@ class EpochKernel:
                 self._most = 2 * most
             told(done)
 
-    def _place(self, starts: ndarray, ends: ndarray, skip: int) -> tuple[int, int]:
+    def _place(self, starts: Array, ends: Array, skip: int) -> tuple[int, int]:
         """Return (run, row): where the rows begin that come after the first ``skip``."""
         if not skip:
             return 0, int(starts[0])

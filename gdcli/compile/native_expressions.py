@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdcli.compile.native_calls import WIDEST, Calls, NotRestrictedError, Type, Value
+from gdcli.language.syntax import COMPARE
 
-_COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _FLOAT_OPS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul"}
 _INT_OPS = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast.RShift: "ashr", ast.BitAnd: "and_",
@@ -80,9 +80,9 @@ class Expressions(Calls):
         return rest if isinstance(op, ast.Mod) else self.b.sdiv(self.b.sub(left, rest), right)
 
     def of_compare(self, node: ast.Compare) -> Value:
-        if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARE:
+        if len(node.ops) != 1 or type(node.ops[0]) not in COMPARE:
             raise NotRestrictedError("one comparison at a time: <, <=, >, >=, ==, !=", node)
-        relation = _COMPARE[type(node.ops[0])]
+        relation = COMPARE[type(node.ops[0])]
         left, right = self.paired(self.of(node.left), self.of(node.comparators[0]), node)
         if self.element(left) == self.m.int:
             return self.b.icmp_signed(relation, left, right)

@@ -29,7 +29,7 @@ MAX_DEPTH = 20
 # Python reads at most 100 levels of indentation. Deeper choices compute both sides and pick one.
 MAX_INDENT = 80
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 # A leaf of the graph -> the text that reads it.
 Reader = Callable[[Key], str]
@@ -126,8 +126,8 @@ class ScalarWriter:
 def operation_text(op: str, args: Sequence[str], safe: bool) -> str:
     if op == "neg":
         return f"(-{args[0]})"
-    if op in _INFIX and not (safe and op == "div"):
-        return f"({args[0]} {_INFIX[op]} {args[1]})"
+    if op in INFIX and not (safe and op == "div"):
+        return f"({args[0]} {INFIX[op]} {args[1]})"
     if op == "pow":
         return f"power({args[0]}, {args[1]})"
     name = op if safe or op == "div" else FUNCTIONS[op].python

@@ -174,7 +174,7 @@ class TreeReader:
             self.fail(node, "this is not part of the language", hint)
         tree: Node = method(node)
         for chained in reversed(spine):
-            op = _BINARY.get(type(chained.op))
+            op = BINARY.get(type(chained.op))
             if op is None:
                 self.fail(chained, "this operator is not part of the language")
             tree = Node(op, None, (tree, self.read(chained.right)), *self.place(chained))
@@ -232,7 +232,7 @@ class TreeReader:
         terms = [self.read(condition.left), *(self.read(c) for c in condition.comparators)]
         tree, otherwise = self.read(yes), self.read(no)
         for op, left, right in reversed(list(zip(condition.ops, terms, terms[1:], strict=False))):
-            symbol = _COMPARE.get(type(op))
+            symbol = COMPARE.get(type(op))
             if symbol is None:
                 self.fail(condition, "this comparison is not part of the language")
             tree = Node("where", symbol, (left, right, tree, otherwise), *self.place(node))
@@ -294,7 +294,7 @@ class TreeReader:
         self.fail(node, "a list of values has no place here", "give one value")
 
 
-_BINARY: dict[type[_ast.operator], str] = {
+BINARY: dict[type[_ast.operator], str] = {
     _ast.Add: "add",
     _ast.Sub: "sub",
     _ast.Mult: "mul",
@@ -302,7 +302,7 @@ _BINARY: dict[type[_ast.operator], str] = {
     _ast.Pow: "pow",
     _ast.MatMult: "matmul",
 }
-_COMPARE: dict[type[_ast.cmpop], str] = {
+COMPARE: dict[type[_ast.cmpop], str] = {
     _ast.Lt: "<",
     _ast.LtE: "<=",
     _ast.Gt: ">",

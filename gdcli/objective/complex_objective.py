@@ -160,8 +160,7 @@ def _formulas(
     objective: ScalarObjective, constants: Mapping[str, Any], with_latex: bool
 ) -> tuple[list[int], GradientFormulas]:
     """The formulas as nodes of the objective's graph, and as text."""
-    from gdcli.calculus.formula_gradient import gradient
-    from gdcli.calculus.formula_text import Nodes, latex, text
+    from gdcli.calculus.formula_text import Nodes, gradient, latex, text
 
     try:
         derivatives = gradient(objective.form.tree, objective.space.lengths, constants)

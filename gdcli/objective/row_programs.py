@@ -208,14 +208,15 @@ class RowPrograms:
         """Return the machine code of the sums under ``names``, None for a graph that is too large for it."""
         key = names, use_cache
         if key not in self._kernels:
-            from gdcli.compile.array_kernels import rows_kernel
+            from gdcli.compile import machine_code
+            from gdcli.compile.array_kernels import RowsKernel
 
             row = self.row
             roots = tuple(node for name in names for node in self.nodes(name))
             given: dict[Key, str] = {**row.parameter_leaves}
             given.update({leaf: f"d{i}" for i, leaf in enumerate(self.direction_keys())})
-            small = len(row.graph.reach(roots)) <= MOST_NODES
-            made = rows_kernel(row.graph, roots, given, row.column_leaves, use_cache) if small else None
+            fits = len(row.graph.reach(roots)) <= MOST_NODES and machine_code.is_available()
+            made = RowsKernel(row.graph, roots, given, row.column_leaves, use_cache) if fits else None
             self._kernels[key] = made
         return self._kernels[key]
 

@@ -14,8 +14,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.record.schema import SCHEMA, Constants, Record, Values, plain
 
 if TYPE_CHECKING:
-    from gdcli.calculus.gradient_audit import Component, Way
-    from gdcli.calculus.step_errors import ErrorRow
+    from gdcli.calculus.gradient_audit import Component, ErrorRow, Way
     from gdcli.calculus.trace import TraceStep
     from gdcli.tasks.gradient_check import Examination
 

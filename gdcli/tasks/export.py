@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli import __version__
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.elements import components
-from gdcli.calculus.formula_gradient import formula
-from gdcli.calculus.formula_text import latex, latex_of
+from gdcli.calculus.formula_text import formula, latex, latex_of
 from gdcli.compile import export_text
 from gdcli.compile.scalar_text import leaves_of
 from gdcli.kernel.dataclass import NamedTuple

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gdcli.calculus.gradient_audit import Auditor, border, worst
-from gdcli.calculus.step_errors import best_step, error_rows
+from gdcli.calculus.gradient_audit import Auditor, best_step, border, error_rows, worst
 from gdcli.calculus.trace import trace
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import eigen
@@ -17,8 +16,7 @@ from gdcli.objective.expression import ScalarObjective
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
-    from gdcli.calculus.gradient_audit import Component
-    from gdcli.calculus.step_errors import BestStep, ErrorRow
+    from gdcli.calculus.gradient_audit import BestStep, Component, ErrorRow
     from gdcli.calculus.trace import Trace
     from gdcli.objective.complex_objective import GradientFormulas
 

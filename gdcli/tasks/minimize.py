@@ -370,8 +370,7 @@ def _crossed(exact: Exact, result: RunResult) -> list[str]:
 
 
 def _formulas(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> dict[str, str]:
-    from gdcli.calculus.formula_gradient import gradient
-    from gdcli.calculus.formula_text import text
+    from gdcli.calculus.formula_text import gradient, text
 
     return {name: text(slope) for name, slope in gradient(tree, lengths, constants).items()}
 

@@ -58,7 +58,7 @@ def text_of(expression: str | Formula) -> str:
         return expression
     if not hasattr(expression, "free_symbols"):
         raise UsageError(f"an expression is text or one of sympy, not {type(expression).__name__}")
-    from gdcli.calculus.sympy_text import text
+    from gdcli.calculus.symbolic import text
 
     return text(expression)
 

@@ -11,8 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from symbolic_inputs import SYMBOLIC
 
-from gdcli.calculus.formula_gradient import gradient
-from gdcli.calculus.formula_text import Nodes, latex, text
+from gdcli.calculus.formula_text import Nodes, gradient, latex, text
 from gdcli.calculus.symbolic import SympyExpression
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Space, Vec

@@ -11,7 +11,7 @@ import pytest
 import sympy as sp
 
 from gdcli import api
-from gdcli.calculus.sympy_text import text
+from gdcli.calculus.symbolic import text
 from gdcli.kernel.errors import UsageError
 
 PROBLEMS = json.loads((Path(__file__).parent.parent / "data" / "problems.json").read_text())["problems"]

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from gdcli.compile import machine_code, vector_functions
+from gdcli.compile import machine_code, simd
 
 WIDTH = 8
 INF, NAN = math.inf, math.nan
@@ -47,8 +47,8 @@ def library() -> machine_code.Library:
         f"    for i in range(0, n, {WIDTH}):\n        y[i : i + {WIDTH}] = v_{name}(x[i : i + {WIDTH}])\n"
         for name in CASES
     )
-    text = vector_functions.text_of(CASES) + entries
-    return machine_code.load(text, vector_functions.flags(), use_cache=False)
+    text = simd.text_of(CASES) + entries
+    return machine_code.load(text, simd.flags(), use_cache=False)
 
 
 def values(library: machine_code.Library, name: str, x: np.ndarray) -> np.ndarray:
@@ -103,12 +103,12 @@ def at_infinity(name: str, x: float) -> float:
 
 
 def test_the_width_of_the_vectors_does_not_matter(library: machine_code.Library) -> None:
-    text = vector_functions.text_of(CASES) + "".join(
+    text = simd.text_of(CASES) + "".join(
         f'def run_{name}(x: "float*", y: "float*", n: "int") -> None:\n'
         f"    for i in range(n):\n        y[i] = v_{name}(x[i])\n"
         for name in CASES
     )
-    single = machine_code.load(text, vector_functions.flags(), use_cache=False)
+    single = machine_code.load(text, simd.flags(), use_cache=False)
     x = np.random.default_rng(1).normal(size=4000) * 20
     for name in CASES:
         assert np.array_equal(values(library, name, x), values(single, name, x), equal_nan=True)
