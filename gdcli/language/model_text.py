@@ -233,6 +233,8 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
             place_of(model, name),
         )
     _check_products(model, columns, given)
+    if not {"e", "E"}.intersection((*columns, *given)):  # else it has been asked which is meant
+        _check_factor_e(model)
     measured = () if model.left is None else model.left.names
     unknown = [name for name in measured if name not in given and name not in CONSTANTS]
     if unknown and not any(name in columns or name in given for name in measured):
@@ -267,6 +269,20 @@ def _check_near_columns(
         elsewhere = name in CONSTANTS and close in model.names  # the column stands there as it is called
         if close is not None and name not in columns and name not in given and not elsewhere:
             raise meant_for_column(model, name, close, f"the number write {number}" if number else "")
+
+
+def _check_factor_e(model: Model) -> None:
+    """Raise UsageError for the number e but as the base of a power: it may be the parameter that follows a, b, c, d."""
+    for tree in model.texts:
+        nodes = tree_names.all_nodes(tree.root)
+        bases = {node.args[0].start for node in nodes if node.op == "pow"}
+        for node in nodes:
+            if node.op == "name" and node.value == "e" and node.start not in bases:
+                raise tree.error(
+                    node,
+                    "e is the number 2.71828, and no parameter",
+                    "give the parameter another name; for the number write exp(1)",
+                )
 
 
 def meant_for_column(model: Model, name: str, column: str, otherwise: str = "") -> UsageError:

@@ -230,3 +230,15 @@ def test_a_constant_that_differs_from_a_column_by_case_alone_is_asked_about() ->
     assert caught.value.hint == "write E for the column; for the number write exp(1)"
     assert api.fit("y ~ a*e*E + b", data).point["a"] > 0.0  # who names the column too means the number
     assert api.fit("y ~ a*exp(1)**x + b", {**data, "x": [0.0, 1, 2, 3]}).point["a"] > 0.0
+
+
+@pytest.mark.parametrize("side", ["a + b*x + c*x**2 + d*x**3 + e*x**4", "a*x + e", "e/(1 + b*x)"])
+def test_e_beside_parameters_is_asked_about(side: str) -> None:
+    data = {"x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "y": [2.0, 4.2, 6.1, 8.3, 9.0, 12.0]}
+    with pytest.raises(UsageError) as caught:
+        api.fit(f"y ~ {side}", data)
+    assert caught.value.message == "e is the number 2.71828, and no parameter"
+    assert caught.value.hint == "give the parameter another name; for the number write exp(1)"
+    assert caught.value.span is not None
+    assert caught.value.span.start == 4 + side.index("e")
+    assert set(api.fit("y ~ a*e**(-b*x) + c", data).point) == {"a", "b", "c"}
