@@ -304,7 +304,7 @@ def predict(
     Of several responses the names begin with the left side, ``y1_fitted``. Raises UsageError for a column that is
     missing and for a band that there is not, DataError for the data.
     """
-    from gdcli.tasks.fit.group_predictions import predictions
+    from gdcli.tasks.fit.prediction import predictions
 
     return predictions(found, data, interval, level)
 
@@ -380,7 +380,7 @@ def compare_models(
     """
     from gdcli.tasks.cluster.worker_chunks import each_on
     from gdcli.tasks.fit.compare_models import compare_models as compared
-    from gdcli.tasks.fit.prepare_models import prepared_models
+    from gdcli.tasks.fit.compare_models import prepared_models
     from gdcli.tasks.fit.request import FitSettings, request_from
     from gdcli.tasks.python_problem import text_of
 

@@ -59,7 +59,7 @@ ONLY = {
     ("api", "solve"): {"solve.settings"},
     # The command line asks the api and the tasks. Of the rooms below: lists of what there is, and the digests of files.
     ("cli", "language"): {"language.listing", "language.values"},
-    ("cli", "table"): {"table.file_digest", "table.source"},
+    ("cli", "table"): {"table.source"},
     ("cli", "solve"): {"solve.registry", "solve.methods.descent", "solve.checkpointing", "solve.run"},
 }
 MODULES = sorted(

@@ -57,9 +57,9 @@ class KeptSession(Session):
         self.checkpoint.watch(observers)
 
     def check_data(self, ready: Prepared) -> None:
-        from gdcli.tasks.fit.fit_digest import digest
+        from gdcli.tasks.fit.data_checks import digest
 
-        now = digest(ready)
+        now = digest(ready.problem, ready.row, ready.data)
         if self.checkpoint.mark("data", now) != now:
             raise DataError(
                 "the data, or the start, are not those that the run began with",

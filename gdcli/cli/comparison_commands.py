@@ -192,8 +192,7 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
     from gdcli.render import models_page
     from gdcli.render.progress import Progress
     from gdcli.tasks.cluster.worker_chunks import each_on
-    from gdcli.tasks.fit.compare_models import compare_models, samples_of
-    from gdcli.tasks.fit.prepare_models import prepared_models
+    from gdcli.tasks.fit.compare_models import compare_models, prepared_models, samples_of
 
     settings = FitSettings(**options.given(*SOLVER, StoppingOptions))
     pairs = _nested_pairs(list(options.nested))

@@ -14,8 +14,7 @@ from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.number_format import label
 from gdcli.render.formats import Format, Shape
 from gdcli.tasks.fit.annotated_output import annotated
-from gdcli.tasks.fit.group_predictions import FittedGroups, wanted_of
-from gdcli.tasks.fit.prediction import CONFIDENCE, check
+from gdcli.tasks.fit.prediction import CONFIDENCE, FittedGroups, check, wanted_of
 from gdcli.tasks.fit.prepare import opened
 from gdcli.tasks.fit.request import FitRequest
 

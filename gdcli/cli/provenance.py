@@ -95,7 +95,6 @@ def data_of(files: Sequence[str] | None) -> dict[str, str | None]:
     """Return the digests of the files of a fit, as named or found by a pattern."""
     if files is None:
         return {}
-    from gdcli.table.file_digest import digest
-    from gdcli.table.source import expand
+    from gdcli.table.source import digest, expand
 
     return {path: digest(path) for path in expand(list(files) or ["-"])}

@@ -68,7 +68,7 @@ def _ends(result: Record) -> Record:
 
 def changed_data(first: Stored) -> list[tuple[str, str]]:
     """Return what is known to have changed in the data. Raises DataError where they came through a pipe."""
-    from gdcli.table.file_digest import digest
+    from gdcli.table.source import digest
 
     found = []
     for path, (place, before) in first.data.items():

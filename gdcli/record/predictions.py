@@ -12,8 +12,7 @@ from gdcli.record.fits import FitRecord
 from gdcli.record.groups import Group
 from gdcli.record.schema import SCHEMA, Record
 from gdcli.tasks.fit.fit_outcome import ResponsePart
-from gdcli.tasks.fit.group_predictions import FittedGroups, key_of
-from gdcli.tasks.fit.prediction import FittedAnswer
+from gdcli.tasks.fit.prediction import FittedAnswer, FittedGroups, key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

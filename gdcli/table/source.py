@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gdcli.table.derived_columns import Derived, DerivedRows
     from gdcli.table.row_groups import Groups
 
+
 MISSING = ("error", "skip")
 _FILE = "file://"
 _LONGEST_PATTERN = 1000  # characters
@@ -439,3 +440,19 @@ def _check_same(first: Source, other: Source) -> None:
         f"{other.name} has {len(other.titles)} columns, {first.name} {len(first.titles)}",
         "several files must have the same columns in the same order",
     )
+
+
+def digest(path: str) -> str | None:
+    """Return the SHA-256 of a file, by which a later run can tell that it is the same, in hexadecimal digits.
+
+    None for standard input, a pipe, or no file.
+    """
+    import hashlib
+
+    if path == "-" or not os.path.isfile(path):
+        return None
+    try:
+        with open(path, "rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError:
+        return None

@@ -102,7 +102,7 @@ def conclude(
 
 
 def _corrected(judging: RowObjective, x: Vector) -> CorrectedPoints | None:
-    from gdcli.tasks.fit.corrected_points import corrected_points
+    from gdcli.tasks.fit.input_errors import corrected_points
 
     return if_in_time(lambda: corrected_points(judging, x), None)
 
@@ -153,7 +153,7 @@ def _judged_on_face(
 ) -> tuple[Judged, Errors]:
     """Return the same of a run within constraints; the errors are those on the face of the active ones."""
     from gdcli.tasks.constrained_problem import judged_constrained, within_constraints
-    from gdcli.tasks.fit.constrained_errors import face_of, listed_of
+    from gdcli.tasks.fit.jacobian_errors import face_of, listed_of
 
     problem = prepared.problem
     rows = problem.rows()[0]

@@ -1,10 +1,14 @@
-"""Do the data fit the loss? Labels, counts, weights and standard deviations are looked at before anything is solved."""
+"""Do the data fit the loss? Labels, counts, weights and standard deviations are looked at before anything is solved.
+
+The digest of a fit are the numbers that its answer follows from, as they were read: by it a later run knows them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from operator import concat
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, DomainError
@@ -283,3 +287,38 @@ def _cells(data: Rows, index: int) -> dict[str, float]:
         if index < first + len(arrays[0]):
             return {name: float(a[index - first]) for name, a in zip(data.names, arrays, strict=True)}
     raise IndexError(index)
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
+def digest(problem: FitProblem, row: RowModel, data: Rows) -> str:
+    """Return the SHA-256 of the columns and of the start, as ``sha256:...``; it takes one pass over the data.
+
+    Of partitions it is the SHA-256 of theirs.
+    """
+    import hashlib
+
+    found = hashlib.sha256(repr((data.names, data.rows)).encode())
+    found.update(np.array(row.space.flatten(problem.start), dtype=float).tobytes())
+    if data.parts is None:
+        _put(found, data)
+    else:
+        for part in RowObjective(row, data).over(_digest_here, concat):
+            found.update(part)
+    return f"sha256:{found.hexdigest()}"
+
+
+def _put(found: _Hash, data: Rows) -> None:
+    for _, arrays in data.chunks(PIECE):
+        for array in arrays:
+            found.update(np.ascontiguousarray(array).tobytes())
+
+
+def _digest_here(objective: RowObjective) -> list[bytes]:
+    import hashlib
+
+    found = hashlib.sha256()
+    _put(found, objective.data)
+    return [found.digest()]

@@ -25,7 +25,7 @@ from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.data_checks import read_by_formula
 from gdcli.tasks.fit.fit_outcome import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
-from gdcli.tasks.fit.likelihoods import Seen, column
+from gdcli.tasks.fit.loss_statistics import Seen, column
 from gdcli.tasks.fit.nesting import whole_test
 from gdcli.tasks.fit.profile_intervals import profile_of
 from gdcli.tasks.fit.row_sample import over_of
@@ -35,8 +35,8 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
     from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.nesting import Solve
     from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.some_rows import Solve
 
 # Rows that are told of, those that move an answer most first.
 MOST = 5

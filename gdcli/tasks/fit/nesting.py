@@ -10,7 +10,7 @@ So a model as a whole is tested: against a constant where that is within it, els
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.model_choice import GainTest, gain_test
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
-
-    Solve = Callable[[Prepared, FitSettings], FitOutcome]
+    from gdcli.tasks.fit.some_rows import Solve
 
 Point = Mapping[str, Any]
 

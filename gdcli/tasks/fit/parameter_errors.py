@@ -29,7 +29,7 @@ from gdcli.tasks.outcome import ActiveBound
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
-    from gdcli.tasks.fit.constrained_errors import Face
+    from gdcli.tasks.fit.jacobian_errors import Face
     from gdcli.tasks.fit.prepare import Plan, Prepared
     from gdcli.tasks.fit.request import FitProblem
 
@@ -102,7 +102,7 @@ def estimate_errors(
     elif face is not None:
         return Errors(reason="with active constraints errors are those of sums of squares alone")
     else:
-        from gdcli.tasks.fit.loss_errors import errors_of_loss
+        from gdcli.tasks.fit.loss_statistics import errors_of_loss
 
         found = errors_of_loss(prepared, sums, x, names)
         squares = _as_squares(prepared, x, names, held) if prepared.problem.loss in _NEAR_SQUARES else None
@@ -150,7 +150,7 @@ def _of_squares(
     if model is None:
         return None, None
     if face is not None:
-        from gdcli.tasks.fit.constrained_errors import on_face
+        from gdcli.tasks.fit.jacobian_errors import on_face
 
         model = model.with_triangle(on_face(model.triangle, face))
     spread = _spread(sums, x)
@@ -166,7 +166,7 @@ def _of_squares(
         prepared.problem.told_level,
     )
     if found.errors.weakest < _WEAK and face is None and all(model.free) and prepared.row.errors is None:
-        from gdcli.tasks.fit.refined_errors import refined
+        from gdcli.tasks.fit.jacobian_errors import refined
 
         found = refined(found, sums, x, model.triangle.factor)
     if compares_with_zero(prepared):
@@ -236,7 +236,7 @@ def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
     """Have the Jacobian tell which parameters the data tell: second derivatives of kinks tell nothing of it."""
     errors = found.errors
     if squares.rank > errors.rank and (errors.redundant or not errors.reason):
-        from gdcli.tasks.fit.loss_errors import LOST
+        from gdcli.tasks.fit.loss_statistics import LOST
 
         errors = errors.without(LOST)
     reason = "; ".join(squares.redundant) or errors.reason

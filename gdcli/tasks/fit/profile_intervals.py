@@ -75,7 +75,7 @@ def _unit(prepared: Prepared, x: Vec, sd: float | None) -> float | None:
         return 1.0 / (sd * sd) if sd else None
     if prepared.problem.loss != "gamma":
         return 2.0
-    from gdcli.tasks.fit.loss_errors import dispersion
+    from gdcli.tasks.fit.loss_statistics import dispersion
 
     found = dispersion(prepared, x)
     return 2.0 / found if found else None

@@ -95,11 +95,11 @@ def _with_numbers(prepared: Prepared, asked: FitSettings) -> Prepared:
     """Return the fit with the numbers that are to be found from the data: a penalty's strength, one of the loss."""
     settings = FitSettings(engine=asked.engine, no_cache=asked.no_cache)
     if prepared.problem.folds is not None and prepared.problem.l2 is None:
-        from gdcli.tasks.fit.penalty_path import with_strength
+        from gdcli.tasks.fit.hyperparameters import with_strength
 
         return with_strength(prepared, settings, solve)
     if prepared.problem.estimated and prepared.problem.found is None:
-        from gdcli.tasks.fit.nuisance import settled
+        from gdcli.tasks.fit.hyperparameters import settled
 
         return settled(prepared, settings, solve)
     return prepared
@@ -216,7 +216,7 @@ def _with_diagnostics(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
 def _with_region(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     if not prepared.problem.contour:
         return outcome
-    from gdcli.tasks.fit.joint_region import with_region
+    from gdcli.tasks.fit.further_intervals import with_region
 
     return with_region(prepared, outcome)
 
@@ -274,7 +274,7 @@ def _may_move(
 def _check(prepared: Prepared, settings: FitSettings) -> None:
     problem = prepared.problem
     if problem.contour:
-        from gdcli.tasks.fit.joint_region import numbers_of
+        from gdcli.tasks.fit.further_intervals import numbers_of
 
         numbers_of(prepared)
         _check_minimum(settings, "--contour")

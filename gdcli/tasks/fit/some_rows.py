@@ -7,7 +7,7 @@ Regression, 1982). It is a row of ``J R^-1`` squared, with R the triangle of J.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ from gdcli.table.blocks import Columns
 if TYPE_CHECKING:
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitSettings
+
+    Solve = Callable[[Prepared, FitSettings], FitOutcome]
 
 # A column that holds what another model says; no column of a file that a model can name is called so.
 TARGET = "what another model says"
