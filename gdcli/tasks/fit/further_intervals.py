@@ -19,8 +19,7 @@ from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import joint_quantile, student_t_quantile
-from gdcli.judge.level_curve import Plane, contour
-from gdcli.judge.level_curve import Curve
+from gdcli.judge.level_curve import Curve, Plane, contour
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.numerics import EPS
