@@ -392,7 +392,7 @@ def test_intervals_that_did_not_come_are_told(monkeypatch: pytest.MonkeyPatch) -
             "further_intervals.profile_of",
             "there is no interval by profile, only Wald's",
         ),
-        ({"contour": ("a", "b")}, "further_intervals.profile_of", "there is no region"),
+        ({"contour": ("a", "b")}, "further_intervals.joint_quantile", "there is no region"),
         ({"diagnostics": True}, "diagnostics.whole_test", "there are no diagnostics"),
     ],
 )
