@@ -276,7 +276,7 @@ def fit(
 def solve_fit(request: FitRequest, settings: FitSettings, observers: Sequence[Observer] = ()) -> FitOutcome:
     """Return the answer to a fit that is asked for; it raises what `fit` does."""
     from gdcli.tasks.fit.prepare import prepared
-    from gdcli.tasks.fit.solve_fit import answer
+    from gdcli.tasks.fit.solve_fit import solve as solved
 
     with budget.limited(settings):
         if request.models:
@@ -291,7 +291,7 @@ def solve_fit(request: FitRequest, settings: FitSettings, observers: Sequence[Ob
             with prepared_shared(request, settings) as shared:
                 return solve_shared(shared, settings, observers)
         with prepared(request, settings) as ready:
-            return answer(ready, settings, observers)
+            return solved(ready, settings, observers, whole=True)
 
 
 def predict(

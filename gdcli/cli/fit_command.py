@@ -141,9 +141,9 @@ def _write_covariance(stream: TextIO, found: FitRecord) -> None:
 def _solver(options: FitOptions, env: Environment) -> Callable[..., FitOutcome]:
     if options.global_:
         return partial(_solve_globally, options, env)
-    from gdcli.tasks.fit.solve_fit import answer
+    from gdcli.tasks.fit.solve_fit import solve
 
-    return answer
+    return partial(solve, whole=True)
 
 
 def _solve_globally(
@@ -155,7 +155,7 @@ def _solve_globally(
     progress: object,
     checkpointer: Checkpointer,
 ) -> FitOutcome:
-    """Solve as `solve_fit.answer` does, by boxes: there is no path to be seen."""
+    """Solve as `solve_fit.solve` does, by boxes: there is no path to be seen."""
     from gdcli.cli import search_option
     from gdcli.render.progress import Progress
 

@@ -34,7 +34,7 @@ from gdcli.tasks.cluster.crew import Crew
 from gdcli.tasks.cluster.worker_chunks import each_by
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
-from gdcli.tasks.fit.solve_fit import answer
+from gdcli.tasks.fit.solve_fit import solve
 from gdcli.tasks.global_minimum import examining, solve_globally
 from gdcli.tasks.multi_start import solve_from_many, solve_from_many_on
 
@@ -313,7 +313,7 @@ def answers_that_there_are_stay_where_the_workers_are_lost(
 def run(rows: str, address: str, observer: Any) -> Any:
     request, settings = request_from(MODEL, rows, START, {"partitions": 5, "cluster": address})
     with prepared(request, settings) as ready:
-        return answer(ready, settings, [observer])
+        return solve(ready, settings, [observer], whole=True)
 
 
 def many_starts_have_the_answer_of_one_machine(client: Any, address: str) -> None:

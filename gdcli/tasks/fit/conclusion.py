@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gdcli.judge.evidence import Certificate
 from gdcli.judge.verdict import Verdict
@@ -26,7 +26,7 @@ from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.run import quiet
 from gdcli.solve.scaling import inward, rescaled, units_at
-from gdcli.tasks.fit.fit_outcome import CorrectedPoints, FitOutcome
+from gdcli.tasks.fit.fit_outcome import CorrectedPoints, FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
 from gdcli.tasks.pipeline import (
@@ -43,6 +43,7 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.statistics import FitStatistics
+    from gdcli.objective.row_model import RowModel
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem
 
@@ -69,16 +70,39 @@ def conclude(
         found, errors = _judged_on_face(prepared, ready, judging, box, run)
     else:
         found, errors = _judged(prepared, ready, judging, within(box, judging), run)
-    sums, verdict = 1.0 / judging.factor, found.verdict
+    ready.notes.extend(_unused(prepared.row))
+    outcome = told(ready, (objective, judging), judging.factor, found, errors, prepared.count)
+    x, verdict = found.run.best.at.x, found.verdict
+    doubts = if_in_time(lambda: doubts_about(prepared, judging, x, outcome.statistics), NO_DOUBTS)
+    return replace(
+        outcome,
+        advice=verdict.advice or doubts.advice,
+        engine=_engine(prepared.problem, objective),
+        warnings=(*outcome.warnings, *doubts.warnings),
+        corrected=None if prepared.row.errors is None else _corrected(judging, x),
+    )
+
+
+def told(
+    ready: Ready,
+    objectives: tuple[Objective, Objective],
+    unit: float,
+    found: Judged,
+    errors: Errors,
+    rows: RowCount,
+) -> FitOutcome:
+    """Return the outcome of what was ``found`` about a run, in sums over rows; errors are told of a minimum alone.
+
+    ``objectives`` are that of the run and that which judged it, where a value of 1 of the user's is ``unit``.
+    """
+    (taken, judging), sums, status = objectives, 1.0 / unit, found.verdict.status
     statistics, reason = errors.found, errors.reason
-    if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
+    if status not in (Status.CONVERGED, Status.WRONG_KIND):
         reason = "the fit did not end at a minimum"
         statistics = without_errors(statistics, reason)
-    x = found.run.best.at.x
-    doubts = if_in_time(lambda: doubts_about(prepared, judging, x, statistics), NO_DOUBTS)
-    run = _with_value(found.run.times(sums), errors, judging.has_wide)
-    choice, settings, counts = ready.choice, ready.settings, objective.counts.copy()
+    choice, settings, counts = ready.choice, ready.settings, taken.counts.copy()
     counts.add(judging.counts)
+    run = _with_value(found.run.times(sums), errors, judging.has_wide)
     return FitOutcome.of(
         ready.problem,
         settings,
@@ -86,18 +110,16 @@ def conclude(
         found._replace(
             run=replace(run, counts=counts),
             certificate=replace(found.certificate.times(sums), errors=_unknown_digits(errors)),
-            verdict=verdict._replace(advice=verdict.advice or doubts.advice),
             active=tuple(held._replace(multiplier=held.multiplier * sums) for held in found.active),
         ),
         method=settings.method if settings.method == "auto" else choice.entry.name,
         used=choice.name,
         why=choice.why,
-        engine=_engine(prepared.problem, objective),
-        warnings=(*ready.notes, *_warnings(prepared), *found.certificate.notes, *doubts.warnings),
-        rows=prepared.count,
+        engine="numpy",
+        warnings=(*ready.notes, *((rows.told,) if rows.skipped else ()), *found.certificate.notes),
+        rows=rows,
         statistics=statistics,
         unknown_errors=reason,
-        corrected=None if prepared.row.errors is None else _corrected(judging, x),
     )
 
 
@@ -111,7 +133,7 @@ def _judged(
     prepared: Prepared, ready: Ready, judging: RowObjective, seen: Objective, taken: RunResult
 ) -> tuple[Judged, Errors]:
     """Return what is found out about the run that was ``taken``, by an objective of another scale, and the errors."""
-    problem, rate = prepared.problem, ready.unit / judging.factor
+    problem = prepared.problem
     run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
     active = active_bounds(seen, run, ready.space)
     errors = errors_in_time(prepared, run.best.at.x, active)
@@ -128,24 +150,34 @@ def _judged(
             ranges = proof.ranges if _are_inside(proof.ranges or (), seen) else None
     if ranges is None:
         ranges = level_in_time(seen, run, certificate)
-    largest = certificate.eigenvalue_max
-    of_rate = replace(certificate, eigenvalue_max=None if largest is None else largest * rate)
     elsewhere = SEARCH if can_be_searched(prepared) else ""
-    verdict = verdict_on(
-        ready,
-        run,
-        of_rate,
-        trend_in_time(ready, taken, of_rate),
-        ranges,
-        "sum",
-        unit=1.0 / judging.factor,
-        searched=problem.searched is not None,
-        elsewhere=elsewhere,
-    )
+    verdict = verdict_in_sums(ready, judging.factor, (taken, run), certificate, ranges, errors, elsewhere)
     if verdict.status is Status.DIVERGED and not problem.loss and problem.sign > 0:
         verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
-    verdict = with_redundancy(verdict, errors, elsewhere)
     return Judged(run, certificate, verdict, active, ranges), errors
+
+
+def verdict_in_sums(
+    ready: Ready,
+    unit: float,
+    runs: tuple[RunResult, RunResult],
+    certificate: Certificate,
+    ranges: Ranges | None,
+    errors: Errors,
+    elsewhere: str = "",
+) -> Verdict:
+    """Return the verdict on a run as it was taken and as it is judged, where a value of 1 of the user's is ``unit``.
+
+    ``elsewhere`` says how to come to another start.
+    """
+    (taken, run), problem = runs, cast("FitProblem", ready.problem)
+    largest, rate = certificate.eigenvalue_max, ready.unit / unit
+    of_rate = replace(certificate, eigenvalue_max=None if largest is None else largest * rate)
+    trend, searched = trend_in_time(ready, taken, of_rate), problem.searched is not None
+    verdict = verdict_on(
+        ready, run, of_rate, trend, ranges, "sum", unit=1.0 / unit, searched=searched, elsewhere=elsewhere
+    )
+    return _with_redundancy(verdict, errors, elsewhere)
 
 
 def _judged_on_face(
@@ -210,7 +242,12 @@ def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> fl
     if prepared.row.residual is not None:
         measured = if_in_time(lambda: _mean_square(prepared, result.best.at.x), 0.0)
         mean = max(mean, _ROUNDING * measured)
-    return 1.0 / mean if mean > 0.0 and math.isfinite(1.0 / mean) else 1.0
+    return scale_of(mean)
+
+
+def scale_of(size: float) -> float:
+    """Return the scale that makes a size 1; 1 of what is none, or too small for it."""
+    return 1.0 / size if 0.0 < size < math.inf and math.isfinite(1.0 / size) else 1.0
 
 
 def _mean_square(prepared: Prepared, x: Vector) -> float:
@@ -268,7 +305,7 @@ def _by_floor(found: Certificate, errors: Errors, seen: Objective, run: RunResul
     return found if sides.rises else replace(found, kind=PointKind.UNKNOWN, estimated_gap=None)
 
 
-def with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
+def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
     """A minimum whose parameters cannot be told apart is no answer; where they nearly cannot, that is what to mend."""
     weakest = 1.0 if errors.found is None else errors.found.errors.weakest
     if not errors.redundant and verdict.status in (Status.LIMIT, Status.STALLED) and weakest < _WEAK:
@@ -293,19 +330,10 @@ def _are_inside(ranges: Ranges, seen: Objective) -> bool:
     return all(lower <= low and high <= upper for (low, high), lower, upper in ends)
 
 
-def _warnings(prepared: Prepared) -> list[str]:
-    row, found = prepared.row, []
+def _unused(row: RowModel) -> list[str]:
     used = {row.graph.keys[i] for i in row.graph.reach([row.loss])}
-    unused = [name for key, name in _labels(row).items() if key not in used]
-    if unused:
-        found.append(f"the loss does not depend on {listed(unused)}")
-    if prepared.count.skipped:
-        found.append(prepared.count.told)
-    return found
-
-
-def _labels(row: Any) -> dict[Any, str]:
-    return {key: row.space.label(i) for i, key in enumerate(row.parameter_leaves)}
+    unused = [row.space.label(i) for i, key in enumerate(row.parameter_leaves) if key not in used]
+    return [f"the loss does not depend on {listed(unused)}"] if unused else []
 
 
 # A sum of squares that is larger than another one by no more than this part of it may be so by rounding.

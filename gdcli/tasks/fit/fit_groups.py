@@ -26,7 +26,7 @@ from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.prepare_groups import Grouped
 from gdcli.tasks.fit.request import WALD, FitSettings
-from gdcli.tasks.fit.solve_fit import LAST_DIGITS, answer, solve
+from gdcli.tasks.fit.solve_fit import LAST_DIGITS, solve
 
 if TYPE_CHECKING:
     from gdcli.table.blocks import Label
@@ -149,7 +149,7 @@ def fit_alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
         with limited(settings):
             own = found.prepared(group)
             if _asks_more(found):
-                return known._replace(alone=answer(own, settings))
+                return known._replace(alone=solve(own, settings, whole=True))
             return known._replace(alone=replace(solve(own, settings), ranges=ranges_of(own.row, own.data)))
     except GdError as fault:
         if fault.exit_code == 2:  # the same for all

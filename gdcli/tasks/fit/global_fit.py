@@ -19,7 +19,7 @@ from gdcli.solve.checkpointing import Checkpointer
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitProblem, FitSettings
-from gdcli.tasks.fit.solve_fit import answer, solve
+from gdcli.tasks.fit.solve_fit import solve
 from gdcli.tasks.global_minimum import (
     DEFAULT_TOL,
     Teller,
@@ -120,7 +120,7 @@ def solve_globally(
         reason = run_search(search, np.clip(start, within.low, within.high), settings, tell, checkpointer)
         if search.state.point is None:
             raise budget.no_answer((reason or StopReason.MAX_EVALUATIONS).value)
-        found = answer(_from(prepared, search.state.point), FitSettings())
+        found = solve(_from(prepared, search.state.point), FitSettings(), whole=True)
         search.offer(np.clip(np.array(found.run.best.at.x), within.low, within.high)[:, None])
         typed = replace(found, problem=prepared.problem, settings=settings)
         return told(typed, search, reason, within, keep, "least sum of squares")

@@ -24,7 +24,7 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import Observer
 from gdcli.solve.registry import Chosen
-from gdcli.tasks.fit.conclusion import conclude
+from gdcli.tasks.fit.conclusion import conclude, scale_of
 from gdcli.tasks.fit.data_checks import ranges_of, read_by_formula
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.prepare import Prepared, learned
@@ -50,22 +50,39 @@ def solve(
     observers: Sequence[Observer] = (),
     progress: ProgressHook | None = None,
     checkpointer: Checkpointer | None = None,
+    whole: bool = False,
 ) -> FitOutcome:
     """Solve a fit, by epochs or in one of the ways that look at all rows at a time.
 
     ``observers`` see every iterate, or the point after every epoch, with sums over rows as values.
 
     ``progress`` is told from time to time how far an epoch has come. A ``checkpointer`` may end the run, and lets it go
-    on later. Raises UsageError for a contradictory or unknown setting.
+    on later. The ``whole`` answer has the intervals and the derived quantities that were asked for, and what is to be
+    said of residuals. Raises UsageError for a contradictory or unknown setting, and for intervals that such a fit does
+    not have.
     """
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
+    if whole:
+        _check(prepared, settings)
     if settings.is_stochastic:
         _refuse_epochs(prepared)
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
-        return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
-    prepared = _with_numbers(prepared, settings)
+        outcome = solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
+    else:
+        prepared = _with_numbers(prepared, settings)
+        outcome = _solved(prepared, settings, observers, checkpointer)
+    return _completed(prepared, settings, outcome) if whole else outcome
+
+
+def _solved(
+    prepared: Prepared,
+    settings: FitSettings,
+    observers: Sequence[Observer],
+    checkpointer: Checkpointer | None,
+) -> FitOutcome:
+    """Return the outcome of a run that looks at all rows at a time."""
     problem, scale = prepared.problem, 1.0 if settings.lr is not None else _scale_at_start(prepared)
     objective = RowObjective(prepared.row, prepared.data, scale)
     box, x0, notes = box_and_start(problem, objective)
@@ -138,8 +155,7 @@ def _scale_at_start(prepared: Prepared) -> float:
     """The scale that makes the mean loss at the start 1, where it is a size."""
     plain = RowObjective(prepared.row, prepared.data)
     value = plain.evaluate(plain.vector(plain.space.flatten(prepared.problem.start))).value
-    sized = prepared.problem.loss and 0.0 < value < math.inf
-    return 1.0 / value if sized and math.isfinite(1.0 / value) else 1.0
+    return scale_of(value) if prepared.problem.loss else 1.0
 
 
 def choose_method(prepared: Prepared, settings: FitSettings, objective: Objective) -> Chosen:
@@ -147,12 +163,9 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Objectiv
     squares = prepared.row.residual is not None
     if settings.method == "lm" and not squares:
         raise UsageError("the method lm is for sums of squares", "use --method auto")
-    if settings.method != "auto" or settings.lr is not None or settings.step_rule is not None:
-        return choose_by(settings, objective)
-    tol = LAST_DIGITS if settings.tol is None else None
-    if squares:
-        return choose_by(settings, objective, "lm", tol)._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
-    choice = choose_by(settings, objective, tol=tol)
+    if squares or not _is_open(settings):
+        return choose_for_squares(settings, objective)
+    choice = choose_by(settings, objective, tol=_last_digits(settings))
     if prepared.problem.bounds or prepared.row.deviation is None:
         return choice
     from gdcli.tasks.fit.l1_vertex import polyhedron_of
@@ -165,26 +178,26 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Objectiv
     return choice._replace(method=EdgeDescent(polyhedron), name=BY_EDGES[0], why=BY_EDGES[1])
 
 
+def choose_for_squares(settings: FitSettings, objective: Objective) -> Chosen:
+    """Return the method for a sum of squares: Levenberg-Marquardt for ``auto``."""
+    if not _is_open(settings):
+        return choose_by(settings, objective)
+    choice = choose_by(settings, objective, "lm", _last_digits(settings))
+    return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
+
+
+def _is_open(settings: FitSettings) -> bool:
+    return settings.method == "auto" and settings.lr is None and settings.step_rule is None
+
+
+def _last_digits(settings: FitSettings) -> float | None:
+    return LAST_DIGITS if settings.tol is None else None
+
+
 # -- the whole answer ----------------------------------------------------------------------------------------------
 
 
-def answer(
-    prepared: Prepared,
-    settings: FitSettings | None = None,
-    observers: Sequence[Observer] = (),
-    progress: ProgressHook | None = None,
-    checkpointer: Checkpointer | None = None,
-) -> FitOutcome:
-    """Solve a fit and return the whole answer; as `gdcli.tasks.fit.solve_fit.solve`.
-
-    Raises UsageError for intervals that such a fit does not have.
-    """
-    settings = settings or FitSettings()
-    prepared = with_engine(prepared, settings)
-    _check(prepared, settings)
-    if not settings.is_stochastic:
-        prepared = _with_numbers(prepared, settings)
-    outcome = solve(prepared, settings, observers, progress, checkpointer)
+def _completed(prepared: Prepared, settings: FitSettings, outcome: FitOutcome) -> FitOutcome:
     rows: Any = learned(prepared.data, settings.validate, prepared.problem.seed)
     by = replace(prepared, data=rows)
     outcome = replace(outcome, ranges=if_in_time(lambda: ranges_of(prepared.row, prepared.data), {}))

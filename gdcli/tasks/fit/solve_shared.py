@@ -7,7 +7,6 @@ ones at one of what is left.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,25 +21,22 @@ from gdcli.kernel.vectors import Array, dot, np
 from gdcli.objective.protocol import Box, QRSystem
 from gdcli.solve.algebra.residual_model import residual_floor
 from gdcli.solve.iteration import Observer, RunResult
-from gdcli.tasks.fit.conclusion import by_residuals, with_redundancy
+from gdcli.tasks.fit.conclusion import by_residuals, scale_of, told, verdict_in_sums
 from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.eliminated_groups import Ends, SharedObjective
 from gdcli.tasks.fit.fit_outcome import FitOutcome, GroupPart
 from gdcli.tasks.fit.parameter_errors import Errors, Left, error_kind, without_errors
 from gdcli.tasks.fit.prepare_shared import SharedFit
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.fit.solve_fit import BY_SQUARES, LAST_DIGITS
+from gdcli.tasks.fit.solve_fit import choose_for_squares
 from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import (
     Ready,
     active_bounds,
     box_and_start,
     certified,
-    choose_by,
     in_sums,
     level_in_time,
-    trend_in_time,
-    verdict_on,
     within,
 )
 from gdcli.tasks.problem import listed
@@ -69,15 +65,11 @@ def solve_shared(
     value = SharedObjective(fit.groups, rows)
     x0 = fit.groups.space.flatten(fit.problem.start)
     first = value.evaluate(value.vector(x0)).value
-    scale = 1.0 / first if 0.0 < first < math.inf and settings.lr is None else 1.0
+    scale = scale_of(first) if settings.lr is None else 1.0
     objective = SharedObjective(fit.groups, rows, scale)
     box, x0, notes = box_and_start(fit.problem, objective)
     seen = within(box, objective)
-    if settings.method == "auto" and settings.lr is None and settings.step_rule is None:
-        tol = LAST_DIGITS if settings.tol is None else None
-        choice = choose_by(settings, seen, "lm", tol)._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
-    else:
-        choice = choose_by(settings, seen)
+    choice = choose_for_squares(settings, seen)
     ready = Ready(fit.problem, settings, fit.groups.space, seen, x0, choice, notes, objective.factor)
     result = ready.run([in_sums(o, 1.0 / objective.factor) for o in observers])
     for _ in range(_MOST_LOOKS):
@@ -93,49 +85,20 @@ def _concluded(
     fit: SharedFit, ready: Ready, box: Box | None, objective: SharedObjective, taken: RunResult
 ) -> FitOutcome:
     mean = taken.best.at.value / (objective.factor * fit.count.used)
-    judging = SharedObjective(fit.groups, fit.count.used, 1.0 / mean if 0.0 < mean < math.inf else 1.0)
-    seen, sums = within(box, judging), 1.0 / judging.factor
+    judging = SharedObjective(fit.groups, fit.count.used, scale_of(mean))
+    seen = within(box, judging)
     run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
     active = active_bounds(seen, run, ready.space)
     ends = fit.groups.settle(run.best.at.x)
     errors = _errors(fit, ends, active)
     certificate = by_residuals(certificate, errors, False, judging.factor)
-    largest, rate = certificate.eigenvalue_max, ready.unit / judging.factor
-    of_rate = replace(certificate, eigenvalue_max=None if largest is None else largest * rate)
     ranges = level_in_time(seen, run, certificate)
-    verdict = verdict_on(
-        ready, run, of_rate, trend_in_time(ready, taken, of_rate), ranges, "sum",
-        unit=sums, searched=fit.problem.searched is not None,
-    )  # fmt: skip
-    verdict = _at_rest(fit, ends, with_redundancy(verdict, errors, ""))
-    statistics, reason = errors.found, errors.reason
-    if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
-        reason = "the fit did not end at a minimum"
-        statistics = without_errors(statistics, reason)
-    counts = objective.counts.copy()
-    counts.add(judging.counts)
-    settings, choice = ready.settings, ready.choice
-    return FitOutcome.of(
-        ready.problem,
-        settings,
-        ready.space,
-        Judged(
-            replace(run.times(sums), counts=counts),
-            certificate.times(sums),
-            verdict,
-            tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
-            ranges,
-        ),
-        method=settings.method if settings.method == "auto" else choice.entry.name,
-        used=choice.name,
-        why=choice.why,
-        engine="numpy",
-        warnings=(*ready.notes, *((fit.count.told,) if fit.count.skipped else ()), *certificate.notes),
-        rows=fit.count,
-        statistics=statistics,
-        unknown_errors=reason,
-        groups=_parts(fit, ends, statistics, not reason or bool(active)),
-    )
+    verdict = verdict_in_sums(ready, judging.factor, (taken, run), certificate, ranges, errors)
+    verdict = _at_rest(fit, ends, verdict)
+    found = Judged(run, certificate, verdict, active, ranges)
+    outcome = told(ready, (objective, judging), judging.factor, found, errors, fit.count)
+    tells_errors = not outcome.unknown_errors or bool(active)
+    return replace(outcome, groups=_parts(fit, ends, outcome.statistics, tells_errors))
 
 
 def _names(fit: SharedFit, groups: Sequence[int]) -> str:
