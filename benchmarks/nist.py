@@ -30,7 +30,7 @@ import nist  # the problems stand with the tests
 from kernels import kernel_sets
 
 from gdcli import api
-from gdcli.judge.statistics import fit_statistics
+from gdcli.judge.statistics import Spread, fit_statistics
 from gdcli.kernel.status import Status
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
@@ -57,7 +57,7 @@ def by_gd(made: RowObjective, start: Mapping[str, float]) -> Fit:
     spent = made.counts.copy()
     triangle = made.linearise(result.best.at, made.has_wide)
     assert triangle is not None
-    told = fit_statistics(triangle, nist.parameters(made, result.best.at.x), made.data.rows)
+    told = fit_statistics(triangle, nist.parameters(made, result.best.at.x), Spread(made.data.rows))
     errors = {n: e or 0.0 for n, e in zip(made.space.names, told.errors.standard_errors, strict=True)}
     derivatives = spent.gradient + spent.product + spent.hessian
     derivatives -= before.gradient + before.product + before.hessian

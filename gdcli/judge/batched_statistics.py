@@ -1,6 +1,6 @@
 """The evidence about the ends of many small fits at once, and what they tell of their parameters.
 
-The formulas are those of :mod:`gdcli.judge.certificate` and :mod:`gdcli.judge.statistics`, for the case without
+It is that of :mod:`gdcli.judge.certificate`, and the formulas of :mod:`gdcli.judge.statistics`, for the case without
 any doubt: a safely positive Hessian, nothing left to gain beyond rounding, a Jacobian of full rank, and residuals that
 are so much more than rounding that the sum of their squares could judge the last steps. What is not such a case is
 told, and left to be examined alone.
@@ -9,16 +9,13 @@ told, and left to be examined alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 from typing import Any
 
-from gdcli.judge.distributions import chi_square_tail, student_t_quantile
 from gdcli.judge.evidence import Certificate
-from gdcli.judge.statistics import LEVEL, FitStatistics, Uncertainty, normal_log_likelihood
+from gdcli.judge.statistics import FitStatistics, Spread, Uncertainty, of_squares
 from gdcli.kernel.batched_linear import (
     eigen,
     einsum,
-    inverse_upper,
     least_pivots,
     lengths,
     positive_solves,
@@ -99,74 +96,28 @@ def _is_steady(
     return (abs(beside - here) <= UNSTEADY / 1.5 * abs(here)) & (lengths(newton) <= least)
 
 
-def statistics(
-    ends: BatchedFits,
-    rows: Array,
-    about_mean: Array,
-    log_weights: Array,
-    kind: str,
-    about_zero: Array | None = None,
-    level: float = LEVEL,
-) -> tuple[FitStatistics, Array]:
-    """Return the statistics of fits to so many ``rows`` of positive weight (g,), arrays, and which are sound (g,).
+def are_told(ends: BatchedFits, inverse: Array, spread: Spread) -> Array:
+    """Tell which fits say beyond doubt what they say of their parameters (g,).
 
-    ``about_mean`` is the (weighted) sum of squares of what was measured about its mean, ``log_weights`` the sum of the
-    logarithms of the weights; ``kind`` is one of ERROR_KINDS. ``about_zero`` is that sum of squares about zero, where
-    R squared is to be told so too.
+    ``inverse`` (p, p, g) is that of the triangles of the Jacobians with columns of length 1.
     """
-    p, rss, known = len(ends.x), ends.value, kind == "sigma"
-    with np.errstate(all="ignore"):
-        inverse = inverse_upper(ends.R / ends.columns)
-        roots = lengths(inverse.swapaxes(0, 1))
-        condition = np.sqrt(p * (inverse**2).sum(axis=(0, 1)))
-        effect = ends.columns * np.maximum(abs(ends.x), 1.0)
-        effective = (effect > _MARGIN * REDUNDANT * (ends.columns * abs(ends.x)).max(axis=0)).all(axis=0)
-        dof = rows - p
-        sound = ~ends.given_up & (condition <= _CONDITION) & (dof > 0) & effective & (about_mean > 0.0)
-        sd = np.sqrt(rss / dof)
-        factor = (1.0 if known else sd) * inverse / ends.columns[:, None]
-        errors = lengths(factor.swapaxes(0, 1))
-        reach = _quantiles(dof, known, level) * errors
-        own: dict[str, Any] = {
-            "dof": inf if known else dof.astype(float),
-            "standard_errors": errors,
-            "t_values": ends.x / errors,
-            "intervals": np.stack((ends.x - reach, ends.x + reach), axis=1),
-            "correlation": _correlations(inverse, roots),
-            "factor": factor,
-        }
-        numbers: dict[str, Any] = {
-            "rows": rows,
-            "rss": rss,
-            "log_likelihood": normal_log_likelihood(rss, rows, log_weights, known),
-            "residual_sd": sd,
-            "tss": about_mean,
-            "tss_about_zero": about_zero,
-            "chi_square": rss if kind in ("sigma", "scale_sigma") else None,
-            "chi_square_p": _tails(rss, dof, sound) if known else None,
-        }
-    found = FitStatistics(errors=Uncertainty(level, rank=p, **own), estimated=p + (not known), **numbers)
-    return found, sound
-
-
-def _correlations(inverse: Array, roots: Array) -> Array:
-    """The correlations (p, p, g) of the inverse of a triangle, whose rows have the lengths ``roots``."""
-    correlation: Array = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
-    correlation[range(len(roots)), range(len(roots))] = 1.0
-    return correlation
-
-
-def _quantiles(dof: Array, known: bool, level: float) -> Array | float:
-    """The quantile of Student's t for each of the degrees of freedom."""
-    if known:
-        return student_t_quantile(level, inf)
-    distinct, inverse = np.unique(dof, return_inverse=True)
-    found = [student_t_quantile(level, float(d)) if d > 0 else np.nan for d in distinct]
-    return np.array(found)[inverse.reshape(-1)]
-
-
-def _tails(rss: Array, dof: Array, sound: Array) -> Array:
-    found = np.full(len(rss), np.nan)
-    for k in np.flatnonzero(sound).tolist():
-        found[k] = chi_square_tail(float(rss[k]), float(dof[k]))
+    condition = np.sqrt(len(inverse) * (inverse**2).sum(axis=(0, 1)))
+    effect = ends.columns * np.maximum(abs(ends.x), 1.0)
+    effective = (effect > _MARGIN * REDUNDANT * (ends.columns * abs(ends.x)).max(axis=0)).all(axis=0)
+    measured = (spread.rows > len(inverse)) & (spread.about_mean > 0.0)
+    found: Array = ~ends.given_up & (condition <= _CONDITION) & measured & effective
     return found
+
+
+def statistics(ends: BatchedFits, inverse: Array, spread: Spread, kind: str, level: float) -> FitStatistics:
+    """Return the statistics of fits that tell them, see `are_told`; ``kind`` is one of ERROR_KINDS."""
+    roots = lengths(inverse.swapaxes(0, 1))
+    correlation = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
+    correlation[range(len(roots)), range(len(roots))] = 1.0
+
+    def uncertain(scale: Any, dof: Any) -> Uncertainty:
+        factor: Any = scale * inverse / ends.columns[:, None]
+        own: dict[str, Any] = {"estimates": ends.x, "standard_errors": lengths(factor.swapaxes(0, 1))}
+        return Uncertainty(level, dof, len(roots), correlation=correlation, factor=factor, **own)
+
+    return of_squares(ends.value, len(roots), spread, kind, uncertain)

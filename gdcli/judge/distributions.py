@@ -9,6 +9,7 @@ degrees of freedom cost no digits.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import erfc, exp, expm1, inf, isinf, lgamma, log, log1p, pi, sqrt
 
 from gdcli.kernel.numerics import UNIT_ROUNDOFF
@@ -55,6 +56,7 @@ def normal_tail(z: float) -> float:
     return 0.5 * erfc(z / sqrt(2.0))
 
 
+@lru_cache(4096)
 def student_t_quantile(level: float, dof: float) -> float:
     """Return the t that ``|T|`` does not exceed with probability ``level`` (0.95 gives 1.96 for dof inf).
 

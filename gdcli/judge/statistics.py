@@ -17,7 +17,8 @@ take TSS about zero, which compares with no model at all: that is another number
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf, log, pi, sqrt
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Entry, Matrix, congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular, triangle
 from gdcli.kernel.numerics import NULL_EIGENVALUE
-from gdcli.kernel.vectors import Vec, np
+from gdcli.kernel.vectors import Array, Vec, np
 from gdcli.objective.protocol import QRSystem
 from gdcli.solve.algebra.residual_model import JacobianSpectrum, effective
 
@@ -49,26 +50,43 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """The errors of p parameters; an entry is None where there is none, and ``reason`` says why.
+    """The errors of p parameters, ``estimates``; an entry is None where there is none, and ``reason`` says why.
 
-    ``intervals`` are (low, high) at ``level``; ``dof`` is inf where the variance of a row is known. ``correlation`` has
-    p rows. ``redundant`` names what cannot be told apart; ``rank`` is how many combinations of the parameters the data
-    determine, and ``weakest`` the least singular value of the scaled Jacobian as a part of the largest. ``factor`` is
-    the upper triangle U, p x p, of the covariance ``U U'`` (`covariance_factor`): with it the variance of a combination
-    ``g'x``, the square of the length of ``U'g``, keeps the digits that the sum over the covariance cancels.
+    Intervals are (low, high) at ``level``, ``instead`` of Wald's where they are others; ``dof`` is inf where the
+    variance of a row is known. ``correlation`` has p rows. ``redundant`` names what cannot be told apart; ``rank`` is
+    how many combinations of the parameters the data determine, and ``weakest`` the least singular value of the scaled
+    Jacobian as a part of the largest. ``factor`` is the upper triangle U, p x p, of the covariance ``U U'``
+    (`covariance_factor`): with it the variance of a combination ``g'x``, the square of the length of ``U'g``, keeps the
+    digits that the sum over the covariance cancels. Of many fits the numbers are arrays, whose last axis counts them.
     """
 
     level: float
     dof: float
     rank: int
+    estimates: tuple[float, ...]
     standard_errors: tuple[float | None, ...]
-    t_values: tuple[float | None, ...]
-    intervals: tuple[tuple[float, float] | None, ...]
     correlation: tuple[tuple[float | None, ...], ...]
     redundant: tuple[str, ...] = ()
     reason: str = ""
     weakest: float = 1.0
     factor: tuple[tuple[float, ...], ...] | None = None
+    instead: tuple[tuple[float, float] | None, ...] | None = None
+
+    @property
+    def t_values(self) -> tuple[float | None, ...]:
+        """The estimates in units of their errors; None where these are none, or nothing but rounding (0)."""
+        pairs = zip(self.estimates, self.standard_errors, strict=True)
+        return tuple(None if e is None or _is_zero(e) else a / e for a, e in pairs)
+
+    @property
+    def intervals(self) -> tuple[tuple[float, float] | None, ...]:
+        """The ends (low, high) of Wald's intervals at the level, or of those in their place."""
+        if self.instead is not None:
+            return self.instead
+        known = [e is not None for e in self.standard_errors]
+        reach = _each(partial(student_t_quantile, self.level), self.dof) if any(known) else 0.0
+        pairs = zip(self.estimates, self.standard_errors, strict=True)
+        return tuple(None if e is None else (a - reach * e, a + reach * e) for a, e in pairs)
 
     @property
     def p_values(self) -> tuple[float | None, ...]:
@@ -81,12 +99,11 @@ class Uncertainty:
         return replace(
             self,
             standard_errors=none,
-            t_values=none,
-            intervals=none,
             correlation=(none,) * len(none),
             redundant=(),
             reason=reason,
             factor=None,
+            instead=None,
         )
 
     @property
@@ -108,8 +125,8 @@ class FitStatistics:
     ``estimated`` counts what was estimated from the ``rows``, the variance of a row among it. ``rss`` and ``tss`` are
     the (weighted) sums of squares of the residuals, and of the response about its (weighted) mean; ``tss_about_zero``
     is that of the response itself, of linear models without a constant alone. ``exact`` tells that the model says all
-    that was measured, but for rounding. ``deviance`` is known of losses of a mean or a probability. See
-    :mod:`gdcli.judge.batched_statistics` for those of many fits: the same, with arrays for numbers.
+    that was measured, but for rounding. ``deviance`` is known of losses of a mean or a probability. Of
+    many fits the numbers are arrays (g,).
     """
 
     rows: int
@@ -149,6 +166,7 @@ class Parameters(NamedTuple):
     """The parameters at the end of a fit: their numbers ``x`` (p), names, and which of them no bound holds (None: all).
 
     ``constant`` of those held are constants, between equal bounds. ``value`` gives the sum of squares at other numbers.
+    So many others were estimated ``aside``, and are eliminated.
     """
 
     x: Sequence[float]
@@ -156,50 +174,103 @@ class Parameters(NamedTuple):
     free: Sequence[bool]
     constant: int = 0
     value: Value | None = None
+    aside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What was measured: rows of positive weight, two (weighted) sums of squares, the logarithms of the weights added
+    up (of 1/sigma**2 for sigma). One is about the (weighted) mean, one about zero. Of many fits arrays (g,).
+    """
+
+    rows: Entry
+    about_mean: Entry = None
+    about_zero: Entry = None
+    log_weights: Entry = 0.0
+
+
+def spread_of(rows: Entry, measured: Array, weight: Array, total: Callable[[Array], Entry]) -> Spread:
+    """Return what was ``measured``, an array, ``rows`` of it with a positive weight; ``total`` adds up."""
+    mean = total(weight * measured) / total(weight)
+    about, zero = total(weight * (measured - mean) ** 2), total(weight * measured * measured)
+    return Spread(rows, about, zero, total(np.log(np.where(weight > 0.0, weight, 1.0))))
 
 
 def fit_statistics(
     triangle: QRSystem,
     parameters: Parameters,
-    rows: int,
+    spread: Spread,
     errors: str = "unweighted",
-    tss: float | None = None,
-    log_weights: float = 0.0,
     level: float = LEVEL,
 ) -> FitStatistics:
     """Return the statistics of a least-squares fit that ended at some ``parameters``.
 
-    ``triangle`` is that of the (weighted) residuals there, unscaled: its sum of squares is RSS. ``rows`` counts those
-    of positive weight. ``errors`` is one of ERROR_KINDS. ``tss`` is the (weighted) sum of squares of the response about
-    its (weighted) mean, ``log_weights`` the sum of the logarithms of the weights (1/sigma**2 for sigma). Parameters
-    that a bound holds count as estimated, but for constants, have no error, and the others are as if these were fixed.
+    ``triangle`` is that of the (weighted) residuals there, unscaled: its sum of squares is RSS. ``errors`` is one of
+    ERROR_KINDS. Parameters that a bound holds count as estimated, but for constants, have no error, and the others are
+    as if these were fixed.
     """
     if errors not in ERROR_KINDS:
         raise ValueError(f"no such kind of errors: {errors}")
-    rss, free, known = triangle.total, parameters.free, errors == "sigma"
+    free, fewer = parameters.free, parameters.aside - parameters.constant
     spectrum = _of_triangle(triangle, parameters.x, free)
-    rank = sum(spectrum.kept) + list(free).count(False) - parameters.constant
-    dof, searched = rows - rank, len(free) - parameters.constant
-    sd = sqrt(rss / dof) if dof > 0 else None
-    scale = 1.0 if known else sd
-    reason = "" if scale is not None and rows >= searched else _too_few(rows, searched)
-    freedom = inf if known else float(dof)
+    rank = sum(spectrum.kept) + list(free).count(False) + fewer
+
+    def uncertain(scale: float | None, dof: float) -> Uncertainty:
+        has_room = scale is not None and spread.rows >= len(free) + fewer
+        reason = "" if has_room else _too_few(spread.rows, len(free) + fewer)
+        return _uncertainty(spectrum, parameters, scale, _Claim(level, dof, rank, reason))
+
+    return of_squares(triangle.total, rank, spread, errors, uncertain)
+
+
+def of_squares(
+    rss: Entry,
+    rank: int,
+    spread: Spread,
+    kind: str,
+    uncertain: Callable[[Entry | None, Entry], Uncertainty],
+) -> FitStatistics:
+    """Return the statistics of least squares: of one fit, or of many that have degrees of freedom, arrays (g,).
+
+    ``rank`` parameters were estimated. ``uncertain`` gives their errors from the standard deviation of a row of weight
+    1, None where there is none, and the degrees of freedom that it has.
+    """
+    known, dof = kind == "sigma", spread.rows - rank
+    has_dof = not _is_zero(dof)
+    sd = _root(rss / dof) if has_dof else None
     return FitStatistics(
-        rows=rows,
+        rows=spread.rows,
         rss=rss,
-        errors=_uncertainty(spectrum, parameters, scale, _Claim(level, freedom, rank, reason)),
+        errors=uncertain(1.0 if known else sd, inf if known else 1.0 * dof),
         estimated=rank + (not known),
-        log_likelihood=_likelihood(rss, rows, log_weights, known),
+        log_likelihood=_likelihood(rss, spread.rows, spread.log_weights, known),
         residual_sd=sd,
-        tss=tss or None,
-        chi_square=rss if errors in ("sigma", "scale_sigma") else None,
-        chi_square_p=chi_square_tail(rss, dof) if known and dof > 0 else None,
+        tss=None if _is_zero(spread.about_mean) else spread.about_mean,
+        tss_about_zero=None if _is_zero(spread.about_zero) else spread.about_zero,
+        chi_square=rss if kind in ("sigma", "scale_sigma") else None,
+        chi_square_p=_each(chi_square_tail, rss, dof) if known and has_dof else None,
     )
 
 
-def _likelihood(rss: float, rows: int, log_weights: float, known: bool) -> float | None:
+def _is_zero(entry: Entry) -> bool:
+    """Tell whether a number is none or not positive; arrays are of fits of which none is."""
+    return entry is None or (isinstance(entry, int | float) and not entry > 0.0)
+
+
+def _each(f: Callable[..., float], *entries: Entry) -> Entry:
+    """Return f of numbers, or of those of each of many fits."""
+    if all(isinstance(entry, int | float) for entry in entries):
+        return f(*entries)
+    return np.array([f(*one) for one in zip(*(entry.tolist() for entry in entries), strict=True)])
+
+
+def _root(of: Entry) -> Entry:
+    return np.sqrt(of) if hasattr(of, "tolist") else sqrt(of)
+
+
+def _likelihood(rss: Entry, rows: Entry, log_weights: Entry, known: bool) -> Entry | None:
     """The log-likelihood, None of a perfect fit, where there is no end to it."""
-    return float(normal_log_likelihood(rss, rows, log_weights, known)) if known or rss > 0.0 else None
+    return None if _is_zero(rss) and not known else normal_log_likelihood(rss, rows, log_weights, known)
 
 
 def normal_log_likelihood(rss: Entry, rows: Entry, log_weights: Entry, known: bool) -> Entry:
@@ -312,15 +383,12 @@ def _uncertainty(
         parts = zip(known, roots, spectrum.columns, strict=True)
         errors = [scale * root / _safe(length) if has else None for has, root, length in parts]
         correlation = _correlation(covariance, roots, known)
-    reach = student_t_quantile(claim.level, claim.dof) if any(e is not None for e in errors) else 0.0
-    ends = zip(map(float, x), errors, strict=True)
     return Uncertainty(
         level=claim.level,
         dof=claim.dof,
         rank=claim.rank,
+        estimates=tuple(map(float, x)),
         standard_errors=tuple(errors),
-        t_values=tuple(None if not e else float(a) / e for a, e in zip(x, errors, strict=True)),
-        intervals=tuple(None if e is None else (a - reach * e, a + reach * e) for a, e in ends),
         correlation=tuple(correlation),
         redundant=tuple(r.message for r in found),
         reason="; ".join(reasons),

@@ -272,15 +272,11 @@ def numbers_of(solved: SolvedFits) -> dict[str, Any]:
     some = {"chi_square": found.chi_square, "p_value": found.chi_square_p}
     some["r_squared_about_zero"] = found.r_squared_about_zero
     numbers |= {name: value for name, value in some.items() if value is not None}
+    t_values, intervals = errors.t_values, errors.intervals
     for i, name in enumerate(solved.plan.row.space.labels):
         numbers[name] = ends.x[i]
-        interval: Any = errors.intervals[i]
-        own = {
-            "se": errors.standard_errors[i],
-            "t": errors.t_values[i],
-            "low": interval[0],
-            "high": interval[1],
-        }
+        interval: Any = intervals[i]
+        own = {"se": errors.standard_errors[i], "t": t_values[i], "low": interval[0], "high": interval[1]}
         numbers |= {f"{name}.{part}": values for part, values in own.items()}
     return numbers
 

@@ -16,7 +16,7 @@ from noisy_curve import NOISE, X, Y, solved
 from rows_in_memory import Arrays
 
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
-from gdcli.judge.statistics import FitStatistics, fit_statistics, information
+from gdcli.judge.statistics import FitStatistics, Spread, fit_statistics, information
 from gdcli.objective.row_model import Weighting
 from gdcli.objective.row_objective import RowObjective
 
@@ -29,11 +29,11 @@ def tell(made: RowObjective, x: Any, **options: Any) -> FitStatistics:
     triangle = made.linearise(made.evaluate(x))
     assert triangle is not None
     y = made.data.columns[1]  # type: ignore[attr-defined]
-    options = {"tss": float(((y - y.mean()) ** 2).sum())} | options
+    tss, logs = options.pop("tss", float(((y - y.mean()) ** 2).sum())), options.pop("log_weights", 0.0)
     parameters = nist.parameters(
         made, x, options.pop("held", ()), value=lambda p: made.evaluate(made.vector(p)).value
     )
-    return fit_statistics(triangle, parameters, made.data.rows, **options)
+    return fit_statistics(triangle, parameters, Spread(made.data.rows, tss, log_weights=logs), **options)
 
 
 def fitted(
@@ -234,7 +234,7 @@ def test_nothing_is_redundant_in_the_nist_problems(problem: dict[str, Any]) -> N
     triangle = made.linearise(made.evaluate(nist.ordered(made, problem["certified"])))
     assert triangle is not None
     x = nist.ordered(made, problem["certified"])
-    found = fit_statistics(triangle, nist.parameters(made, x), made.data.rows)
+    found = fit_statistics(triangle, nist.parameters(made, x), Spread(made.data.rows))
     assert found.errors.reason == ""
 
 

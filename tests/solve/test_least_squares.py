@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from noisy_curve import NOISE, X, Y, solved
 from rows_in_memory import Arrays
 
-from gdcli.judge.statistics import fit_statistics
+from gdcli.judge.statistics import Spread, fit_statistics
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.factors import column_lengths
 from gdcli.kernel.status import StopReason
@@ -74,7 +74,7 @@ def test_certified_values(problem: dict[str, Any], start: str) -> None:
         assert result.best.at.value == pytest.approx(problem["certified_rss"], rel=1e-9)
     triangle = made.linearise(result.best.at, made.has_wide)
     assert triangle is not None
-    found = fit_statistics(triangle, nist.parameters(made, result.best.at.x), made.data.rows)
+    found = fit_statistics(triangle, nist.parameters(made, result.best.at.x), Spread(made.data.rows))
     errors = [e or 0.0 for e in found.errors.standard_errors]
     wanted = 3.0 if problem["name"] == "Lanczos1" else 9.0
     assert nist.digits(errors, nist.ordered(made, problem["certified_se"])) >= wanted

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from gdcli.judge.batched_statistics import examine, statistics
+from gdcli.judge.batched_statistics import are_told, examine, statistics
 from gdcli.judge.evidence import Certificate
-from gdcli.judge.statistics import FitStatistics
+from gdcli.judge.statistics import FitStatistics, spread_of
 from gdcli.judge.verdict import Terms, judge
+from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Array, Vec, np
@@ -18,7 +19,7 @@ from gdcli.solve.methods.batched_fits import BatchedFits
 from gdcli.solve.registry import METHODS
 from gdcli.tasks.fit.data_checks import group_ranges
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
-from gdcli.tasks.fit.parameter_errors import compares_with_zero, error_kind
+from gdcli.tasks.fit.parameter_errors import error_kind, told_of
 from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.solve_fit import BY_SQUARES
@@ -60,31 +61,26 @@ class SolvedFits:
         """Return what is beyond doubt of a block that started at ``start`` (p, g) and took so many ``seconds``."""
         with np.errstate(all="ignore"):
             measured, weight = residuals.values("weighing", ends.x)
-            square = residuals.total(weight * measured * measured)
-            weights = residuals.total(weight)
-            mean = residuals.total(weight * measured) / weights
-            about = residuals.total(weight * (measured - mean) ** 2)
             counted = residuals.total((weight > 0.0) * 1.0).astype(np.int64)
-            logs = residuals.total(np.log(np.where(weight > 0.0, weight, 1.0)))
-            zero = square if compares_with_zero(plan) else None
-            found, sound = statistics(
-                ends, counted, about, logs, error_kind(plan.problem), zero, plan.problem.told_level
-            )
+            spread = spread_of(counted, measured, weight, residuals.total)
             evidence, certain = examine(
-                ends, start, square, lambda which, x: residuals.take(which).hessians(x)
+                ends, start, spread.about_zero, lambda which, x: residuals.take(which).hessians(x)
             )
-            certain &= sound & (ends.value <= about) & ~residuals.has_pole(ends.x)
+            inverse = inverse_upper(ends.R / ends.columns)
+            certain &= are_told(ends, inverse, spread) & (ends.value <= spread.about_mean)
+            certain &= ~residuals.has_pole(ends.x)
             if plan.problem.sigma is not None:
                 at = plan.row.columns.index(plan.problem.sigma)
                 certain &= (residuals.columns[at] > 0.0).all(axis=0)
         places = np.flatnonzero(certain)
+        kept, told = ends.take(places, type(ends)), _picked(told_of(plan, spread), places)
         return cls(
             plan,
             settings,
             places,
-            ends.take(places, type(ends)),
+            kept,
             _picked(evidence, places),
-            _picked(found, places),
+            statistics(kept, inverse[..., places], told, error_kind(plan.problem), plan.problem.told_level),
             sizes[places],
             seconds / len(sizes),
             {

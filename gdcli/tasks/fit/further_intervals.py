@@ -72,7 +72,7 @@ def by_profile(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     ends = tuple(None if one is None else (one.low, one.high) for one in found)
     return replace(
         outcome,
-        statistics=replace(statistics, errors=replace(errors, intervals=ends)),
+        statistics=replace(statistics, errors=replace(errors, instead=ends)),
         intervals=FitIntervals(PROFILE, tuple(found), better=profile.better()),
         derived=tuple(
             seen if one is None else seen._replace(interval=one)
@@ -175,7 +175,7 @@ def by_bootstrap(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
         tuple(one.error for one in found),
         tuple(one.percentile for one in found),
     )
-    told = replace(errors, intervals=tuple(one.bca for one in found[: len(x)]))
+    told = replace(errors, instead=tuple(one.bca for one in found[: len(x)]))
     return replace(
         outcome,
         statistics=replace(statistics, errors=told),

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.vectors import Array, Vec, Vector, np
@@ -51,12 +50,9 @@ def refined(found: FitStatistics, sums: RowObjective, x: Vector, factor: Sequenc
     unit = inverse / lengths[:, None]
     correlation = (unit @ unit.T).astype(float)
     correlation[range(size), range(size)] = 1.0
-    reach = student_t_quantile(errors.level, errors.dof)
     better = replace(
         errors,
         standard_errors=tuple(told),
-        t_values=tuple(float(a) / e for a, e in zip(x, told, strict=True)),
-        intervals=tuple((float(a) - reach * e, float(a) + reach * e) for a, e in zip(x, told, strict=True)),
         correlation=tuple(map(tuple, correlation.tolist())),
         factor=tuple(map(tuple, (scale * inverse * np.sign(inverse.diagonal())).astype(float).tolist())),
     )

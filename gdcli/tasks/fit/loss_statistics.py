@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from math import fsum, lgamma, log, pi
 from typing import TYPE_CHECKING
 
-from gdcli.judge.statistics import FitStatistics, Uncertainty, information
+from gdcli.judge.statistics import FitStatistics, Uncertainty, information, spread_of
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.vectors import Array, Vec, Vector, dot, np
@@ -284,9 +284,8 @@ def _penalised_squares(
     made = information(half.tolist(), list(x), names, level=problem.told_level, scale=scale, dof=dof)
     if not known and sd is None:
         made = made.without("no degrees of freedom")
-    mean = float((weights * measured).sum() / weights.sum())
-    tss = float((weights * (measured - mean) ** 2).sum())
-    return FitStatistics(rows, rss, made, len(names) + (not known), residual_sd=sd, tss=tss or None)
+    tss = float(spread_of(rows, measured, weights, np.sum).about_mean) or None
+    return FitStatistics(rows, rss, made, len(names) + (not known), residual_sd=sd, tss=tss)
 
 
 def scores(sums: RowObjective, x: Vector) -> list[Vec]:

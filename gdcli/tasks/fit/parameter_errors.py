@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gdcli.judge.statistics import Parameters, fit_statistics
+from gdcli.judge.statistics import Parameters, Spread, fit_statistics
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.factors import column_lengths
@@ -66,18 +66,6 @@ class Errors:
     left: Left | None = None
 
 
-class _Spread(NamedTuple):
-    """What was measured: rows that count, the logarithms of the weights added up, and two sums of squares.
-
-    ``about_mean`` are those about the mean, ``about_zero`` those about zero.
-    """
-
-    rows: int
-    about_mean: float
-    about_zero: float
-    log_weights: float
-
-
 # Losses of y - f(x) alone that are no square: what the data tell is seen by the Jacobian of f all the same.
 _NEAR_SQUARES = ("absolute", "quantile", "huber", "tukey", "cauchy", "student-t")
 # Below this part of the largest singular value of the scaled Jacobian its errors have less than ten digits.
@@ -116,7 +104,7 @@ def estimate_errors(
     if left is not None and left.is_rounding:
         found = replace(found, exact=True)
         if prepared.problem.sigma is None or prepared.problem.scale_sigma:  # else errors are those of sigma
-            found = replace(found, errors=_zero(found.errors, x), log_likelihood=None)
+            found = replace(found, errors=_zero(found.errors), log_likelihood=None)
     errors = found.errors
     rank = errors.rank + constant >= len(names)
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
@@ -159,18 +147,14 @@ def _of_squares(
     found = fit_statistics(
         model.triangle,
         parameters,
-        spread.rows,
+        told_of(prepared, spread),
         error_kind(prepared.problem),
-        spread.about_mean,
-        spread.log_weights,
         prepared.problem.told_level,
     )
     if found.errors.weakest < _WEAK and face is None and all(model.free) and prepared.row.errors is None:
         from gdcli.tasks.fit.jacobian_errors import refined
 
         found = refined(found, sums, x, model.triangle.factor)
-    if compares_with_zero(prepared):
-        found = replace(found, tss_about_zero=spread.about_zero or None)
     if (
         prepared.row.errors is not None
     ):  # corrections are part of the likelihood, as many as rows: no criterion counts
@@ -178,9 +162,10 @@ def _of_squares(
     return found, _left(model, spread, x)
 
 
-def compares_with_zero(fit: Prepared | Plan) -> bool:
-    """Tell whether R squared is also told about zero: of models that are linear and have no constant."""
-    return fit.problem.linear and not has_constant(fit.row)
+def told_of(fit: Prepared | Plan, spread: Spread) -> Spread:
+    """Return what is told of what was measured: about zero of models that are linear and have no constant alone."""
+    compares = fit.problem.linear and not has_constant(fit.row)
+    return spread if compares else replace(spread, about_zero=None)
 
 
 def error_kind(problem: FitProblem) -> str:
@@ -190,7 +175,7 @@ def error_kind(problem: FitProblem) -> str:
     return "weights" if problem.weights else "unweighted"
 
 
-def _left(model: ResidualModel, spread: _Spread, x: Vector) -> Left:
+def _left(model: ResidualModel, spread: Spread, x: Vector) -> Left:
     triangle = model.triangle
     misfit = dot(triangle.target, triangle.target)
     moves = [length * abs(float(a)) for length, a in zip(model.columns, x, strict=True)]
@@ -224,7 +209,7 @@ def _as_squares(
         return None
 
     parameters = Parameters(list(x), names, model.free, value=partial(_sum_of_squares, sums))
-    found = fit_statistics(model.triangle, parameters, prepared.data.rows)
+    found = fit_statistics(model.triangle, parameters, Spread(prepared.data.rows))
     return found.errors, _left(model, _spread(sums, x, weighted=False), x)
 
 
@@ -245,12 +230,12 @@ def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
     )
 
 
-def _spread(sums: RowObjective, x: Vector, weighted: bool = True) -> _Spread:
+def _spread(sums: RowObjective, x: Vector, weighted: bool = True) -> Spread:
     """Two passes: the weighted mean, then what lies about it."""
     rows, logs, all_weights, mean, zero = sums.over(_weighed, added, tuple(x), weighted)
     mean = mean / all_weights if all_weights > 0.0 else 0.0
     (about,) = sums.over(_about, added, tuple(x), mean)
-    return _Spread(rows, about, zero, logs)
+    return Spread(rows, about, zero, logs)
 
 
 def _weighed(sums: RowObjective, x: Sequence[float], weighted: bool) -> list[float]:
@@ -274,14 +259,12 @@ def _about(sums: RowObjective, x: Sequence[float], mean: float) -> list[float]:
     return [about]
 
 
-def _zero(errors: Uncertainty, x: Vector) -> Uncertainty:
+def _zero(errors: Uncertainty) -> Uncertainty:
     """The errors of a model that says all that was measured: those that are known are zero, but for rounding."""
     known = [e is not None for e in errors.standard_errors]
     return replace(
         errors,
         standard_errors=tuple(0.0 if k else None for k in known),
-        t_values=(None,) * len(known),
-        intervals=tuple((float(a), float(a)) if k else None for a, k in zip(x, known, strict=True)),
         reason=errors.reason or _EXACT,
         factor=None if errors.factor is None else ((0.0,) * len(known),) * len(known),
     )

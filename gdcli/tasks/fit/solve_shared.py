@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import student_t_quantile
-from gdcli.judge.statistics import Parameters, fit_statistics, normal_log_likelihood
+from gdcli.judge.statistics import Parameters, fit_statistics, spread_of
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import replace
@@ -138,29 +138,15 @@ def _errors(fit: SharedFit, ends: Ends, active: Sequence[ActiveBound]) -> Errors
         return Errors(reason="the derivatives are not finite at the answer")
     response, weight = fit.groups.values("weighing", ends)
     rows, own = int((weight > 0.0).sum()), fit.own_space.size * fit.groups.count
-    mean = float((weight * response).sum() / weight.sum())
-    about = float((weight * (response - mean) ** 2).sum())
+    spread = replace(spread_of(rows, response, weight, lambda each: float(each.sum())), about_zero=None)
     constant = sum(bound.side == "fixed" for bound in active)
-    parameters = Parameters(list(ends.x), names, [n not in held for n in names], constant)
-    level = fit.problem.told_level
-    found = fit_statistics(triangle, parameters, rows - own, kind, about, level=level)
-    rss = found.rss or 0.0
-    logs = float(np.log(weight[weight > 0.0]).sum())
-    known = kind == "sigma"
-    likelihood = float(normal_log_likelihood(rss, rows, logs, known)) if known or rss > 0.0 else None
-    rank = found.errors.rank
-    found = replace(
-        found,
-        rows=rows,
-        estimated=found.estimated + own,
-        log_likelihood=likelihood,
-        errors=replace(found.errors, rank=rank + own),
-    )
+    parameters = Parameters(list(ends.x), names, [n not in held for n in names], constant, aside=own)
+    found = fit_statistics(triangle, parameters, spread, kind, fit.problem.told_level)
     lost = _redundant(fit, ends)
     redundant = "; ".join((*found.errors.redundant, *lost))
     if lost:
         found = without_errors(found, redundant) or found
-    full = rank + constant >= len(names) and not lost
+    full = found.errors.rank - own + constant >= len(names) and not lost
     return Errors(found, found.errors.reason, full, redundant, _left(ends, triangle))
 
 
