@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gdcli.api import Outcome, Problem, Settings
-    from gdcli.cli.canvas import Canvas
+    from gdcli.cli.answer_files import Canvas, ReportFile
     from gdcli.cli.commands import CompareBatchesOptions, FitOptions, MinimizeOptions
-    from gdcli.cli.option_rows import Options
-    from gdcli.cli.report_option import ReportFile
+    from gdcli.cli.option_types import Options
     from gdcli.record.checkpoint_file import Content
     from gdcli.record.schema import Record
     from gdcli.record.selection import Words
@@ -70,7 +69,7 @@ def session(
     Raises UsageError for a file that cannot be written, or must not be written over.
     """
     if options.checkpoint:
-        from gdcli.cli.checkpoint_option import kept_session
+        from gdcli.cli.resume_command import kept_session
 
         with kept_session(options.checkpoint, options, env, job) as kept:
             yield kept
@@ -131,7 +130,7 @@ def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
 def with_receipt(found: Told, options: OutputOptions) -> Told:
     if not (options.written_as.is_record or options.report):
         return found
-    from gdcli.cli.provenance import stamped
+    from gdcli.cli.record_file import stamped
 
     return stamped(found, options)
 
@@ -148,7 +147,7 @@ def picture_of(
     """Return where the picture of ``--plot`` goes, in text to ``stream``; None where none is asked for."""
     if not options.plot:
         return nullcontext()
-    from gdcli.cli.canvas import Canvas
+    from gdcli.cli.answer_files import Canvas
 
     return Canvas(options.plot, options, env, stream)
 
@@ -168,7 +167,7 @@ class Beside:
         if isinstance(options, PictureOptions):
             self._canvas = self._stack.enter_context(picture_of(options, env, self._stream))
         if isinstance(options, OutputOptions) and options.report:
-            from gdcli.cli.report_option import ReportFile
+            from gdcli.cli.answer_files import ReportFile
 
             self._report = self._stack.enter_context(ReportFile(options.report, env))
         return self
@@ -252,7 +251,7 @@ def begun_job(content: Content | None) -> Any:
     """Return what the run of a checkpoint solves, a problem or a fit; None without one."""
     if content is None:
         return None
-    from gdcli.cli.checkpoint_option import job_of
+    from gdcli.cli.resume_command import job_of
 
     return job_of(content)
 

@@ -1,8 +1,8 @@
 """`gd` itself: a Typer application, and in front of it a shortcut for plain command lines.
 
 ``app`` is the application of :mod:`gdcli.cli.typer_app`, made when it is asked for. Typer costs 45 ms to import,
-three times what else a small problem takes; :mod:`gdcli.cli.argv` reads a command with its options from the same table
-without it. Both end in `gdcli.cli.dispatch.perform`, and a test holds them to the same values.
+three times what else a small problem takes; :mod:`gdcli.cli.command_line` reads a command with its options from the
+same table without it. Both end in its `perform`, and a test holds them to the same values.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli import __version__
-from gdcli.cli import argv, environment
+from gdcli.cli import command_line, environment
+from gdcli.cli.command_line import guarded, perform, unknown_command
 from gdcli.cli.commands import COMMANDS
-from gdcli.cli.dispatch import guarded, perform, unknown_command
 from gdcli.cli.environment import Environment
 
 # What a command makes in its first tenth of a second is modules and programs, which stay. Looking through them for
@@ -43,13 +43,13 @@ def _dispatch(arguments: Sequence[str], env: Environment) -> int:
         env.stdout.write(f"gd {__version__}\n")
         return 0
     command = COMMANDS.get(first)
-    if command is None and first not in argv.HELP:
+    if command is None and first not in command_line.HELP:
         raise unknown_command(first)
-    arranged = ["--help"] if command is None else argv.arrange(rest, command)
+    arranged = ["--help"] if command is None else command_line.arrange(rest, command)
     if command is None or arranged == ["--help"]:
         env.stdout.write(_help(None if command is None else command.name))
         return 0
-    return perform(command, argv.read(arranged, command), env)
+    return perform(command, command_line.read(arranged, command), env)
 
 
 def _help(command: str | None) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gdcli.cli import option_values as read
+from gdcli.cli import option_types as read
 from gdcli.cli import options as groups
 from gdcli.cli.environment import Environment
-from gdcli.cli.option_rows import (
+from gdcli.cli.option_types import (
     Argument,
     Option,
     Options,
@@ -306,25 +306,25 @@ _ROWS = (
         "that there are no others, or none at all, is proved too. What cannot be decided is listed. The exit code "
         "is 5 where something is left undecided, 3 at a cap.",
         "gd solve 'x**2 + y == 11' 'x + y**2 == 7' --bounds all=-5:5",
-        "gd solve 'sin(x) == x/10' --bounds x=-20:20"),
+        "gd solve 'sin(x) == x/10' --bounds x=-20:20", code="proof_commands:solve"),
     Command("compare-lr", CompareRatesOptions, "Compare learning rates of gradient descent.", _RATE_RULES,
-        "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01", code="comparison_commands:rates"),
+        "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01", code="experiment_commands:rates"),
     Command("compare-methods", CompareMethodsOptions, "Compare methods on one problem.",
         "Solve one problem by several methods, and compare how far each came and what it cost. A method that fails is "
         "a row that says so; --lr goes to the methods that read one. Caps are on each.",
-        "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1", code="comparison_commands:methods"),
+        "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1", code="experiment_commands:methods"),
     Command("explore", ExploreOptions, "Play with descent in the browser.",
         "Write a page for a browser and open it: contours (of one variable the curve) with the path of a method, step "
         "by step. Drag the start, move the learning rate, compare methods side by side, add noise; with data see the "
         "rows of each step. The page is one file that needs no network; it shows the command for the same steps here.",
         "gd explore '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1",
-        "gd explore 'y ~ a*x + b' data.csv"),
+        "gd explore 'y ~ a*x + b' data.csv", code="experiment_commands:explore"),
     Command("gradient", GradientOptions, "Compute a gradient in every way and compare them.",
         "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
         "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
         "and truncation explain.",
         "gd gradient 'x**2 + y' --at x=2,y=2",
-        "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace"),
+        "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace", code="experiment_commands:gradient"),
     Command("fit", FitOptions, "Fit a model to data.", _FIT_TEXT,
         "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
         "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
@@ -340,11 +340,11 @@ _ROWS = (
         "gd predict fit.json new.csv --interval prediction --format csv"),
     Command("compare-batch", CompareBatchesOptions,
         "Compare batch, mini-batch and stochastic descent on data.", _BATCH_TEXT,
-        "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all", code="comparison_commands:batches"),
+        "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all", code="experiment_commands:batches"),
     Command("compare-models", CompareModelsOptions, "Compare models of the same data.", _MODELS_TEXT,
         "gd compare-models decay.csv --model 'y ~ a + b*t' --model 'y ~ a*exp(-b*t)'",
         "gd compare-models data.csv --model 'y ~ a*x' --model 'y ~ a*x + b' --folds 10",
-        code="comparison_commands:models"),
+        code="experiment_commands:models"),
     Command("run", RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
         "gd run examples.toml", "gd run examples.toml rosenbrock --format json",
         "gd run problems.jsonl --jobs 2 > answers.jsonl"),
@@ -361,14 +361,15 @@ _ROWS = (
         "Solve again what the receipt of a stored result (--format json or jsonl) says, and compare the answers: "
         "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
         "answer is the same, 9 if not.",
-        "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json", "gd rerun answer.json"),
+        "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json", "gd rerun answer.json",
+        code="diff_command:rerun"),
     Command("verify", FileOptions, "Check the proof of a stored answer anew.",
         "Check what a stored answer (--format json or jsonl) says was proved, from its expression and its numbers "
         "alone, without solving again: that exactly one minimum lies in the box that it names, its distance and its "
         "value; of --global and of gd solve that there is nothing else within the bounds, by the cover of boxes that "
         "the answer keeps. The exit code is 0 if the proof holds, 9 if not.",
         "gd minimize 'x**2 + exp(y) - y' --start x=1,y=2 --format json --output answer.json",
-        "gd verify answer.json"),
+        "gd verify answer.json", code="proof_commands:verify"),
     Command("diff", PairOptions, "Compare two stored answers, or traces.",
         "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
         "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
@@ -376,15 +377,15 @@ _ROWS = (
         "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.03 --format jsonl --output b.jsonl --max-iter 50",
         "gd diff a.jsonl b.jsonl"),
     Command("methods", MethodListOptions, "List the methods: what they need and when to use them.", "",
-        "gd methods", "gd methods adam bfgs", code="listing_command:run"),
+        "gd methods", "gd methods adam bfgs", code="reference_commands:listing"),
     Command("functions", FunctionListOptions, "List the functions: meaning, domain, derivative.",
         "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
         "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
         "separated.",
-        "gd functions", "gd functions gamma lgamma", "gd functions --format plain", code="listing_command:run"),
+        "gd functions", "gd functions gamma lgamma", "gd functions --format plain", code="reference_commands:listing"),
     Command("help", HelpOptions, "Show the help of a command.",
         "Show the help of gd, or of one command, as 'gd COMMAND --help' does.", "gd help", "gd help minimize",
-        code="man_command:help_command"),
+        code="reference_commands:help_command"),
     Command("completion", CompletionOptions, "Print the completion script of a shell.",
         "Print the script that completes commands, options, their values, problems of a file and columns of a "
         "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",
@@ -393,7 +394,7 @@ _ROWS = (
         "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
         "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "
         "descent by example, 'gd man cookbook' has twenty fits.",
-        "gd man", "gd man minimize", "gd man json"),
+        "gd man", "gd man minimize", "gd man json", code="reference_commands:man"),
 )
 # fmt: on
 COMMANDS = {command.name: command for command in _ROWS}

@@ -18,8 +18,7 @@ from typing import Any
 
 from gdcli.cli.commands import COMMANDS, Command, CompletionOptions
 from gdcli.cli.environment import Environment
-from gdcli.cli.option_rows import Option
-from gdcli.cli.option_values import method_by_epochs
+from gdcli.cli.option_types import Option, method_by_epochs
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
 
 _BASH = """_gd() {
@@ -241,7 +240,7 @@ def _functions() -> Iterable[str]:
 
 
 def _pages() -> Iterable[str]:
-    from gdcli.cli.man_command import texts
+    from gdcli.cli.reference_commands import texts
 
     return [*COMMANDS, *texts()]
 

@@ -1,23 +1,33 @@
-"""`gd diff`: two stored answers side by side: what was asked differently, where the paths part, how they ended."""
+"""`gd diff` and `gd rerun`: a stored answer held against another, or against itself repeated now.
+
+Side by side stand what was asked differently, where the paths part, and how they ended.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from io import StringIO
 from typing import TYPE_CHECKING, TextIO, TypeGuard
 
+from gdcli import __version__
 from gdcli.cli import record_file
+from gdcli.cli.app import run as run_gd
+from gdcli.cli.commands import FileOptions
+from gdcli.cli.environment import Environment
 from gdcli.cli.output_file import Destination
-from gdcli.cli.record_file import Record, Stored
+from gdcli.cli.record_file import MODELS, Stored, arguments
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.errors import columns_of, harmless
+from gdcli.kernel.errors import DataError, columns_of, harmless
 from gdcli.kernel.number_format import short
-from gdcli.render.page import Column, cut, fact, laid_out
+from gdcli.record.schema import Json
+from gdcli.render.page import LABEL, Column, cut, fact, laid_out
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import PairOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
+
 
 DIFFERENT = 9
 MOST_ELEMENTS = 8  # of a vector that are told one by one
@@ -80,7 +90,7 @@ def _asked(first: Stored, second: Stored) -> list[Difference]:
     return [d for key in dict.fromkeys((*a, *b)) for d in _apart(key, a.get(key), b.get(key), 0.0)]
 
 
-def _question(one: Stored) -> Record:
+def _question(one: Stored) -> Json:
     result = one.result
     asked = dict(result["problem"]) | {"method": result.get("method"), "gradient": result.get("gradient")}
     receipt = result.get("receipt") or {}
@@ -107,12 +117,12 @@ def _parting(first: Stored, second: Stored) -> tuple[str, list[Difference]]:
     return f"are the same up to iteration {min(ends)}; one ends at {ends[0]}, one at {ends[1]}", []
 
 
-def ends_of(first: Record, second: Record, tolerance: float = 0.0) -> list[Difference]:
+def ends_of(first: Json, second: Json, tolerance: float = 0.0) -> list[Difference]:
     """Return what differs at the ends. With a ``tolerance`` the ways there may differ, and numbers by so much."""
     return _differences(first, second, (*(("status", "value") if tolerance else _ENDS), "point"), tolerance)
 
 
-def _differences(first: Record, second: Record, keys: Sequence[str], tolerance: float) -> list[Difference]:
+def _differences(first: Json, second: Json, keys: Sequence[str], tolerance: float) -> list[Difference]:
     return [
         found
         for key in keys
@@ -199,3 +209,121 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
     return str(value)
+
+
+# -- gd rerun ---------------------------------------------------------------------------------------------------------
+
+
+# Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
+TOLERANCE = 1e-6
+
+
+def rerun(options: FileOptions, env: Environment) -> int:
+    """Run ``gd rerun``: solve again what a receipt says; 0 if the answer is the same, 9 if not."""
+    first = _stored_answer(options.file, env)
+    told = changed_data(first)
+    with Destination(options.output, env.stdout) as stream:
+        second = Stored("now", (), _repeated(first, env))
+        same_bits = _same_ground(first, second)
+        tolerance = 0.0 if same_bits else TOLERANCE
+        found = ends_of(_rerun_ends(first.result), _rerun_ends(second.result), tolerance)
+        within = f"within {TOLERANCE:g}; not known to give the same bits: {_ground(first, second)}"
+        if not found and not told:
+            _say(stream, "same", f"the answer is the same ({'same bits' if same_bits else within})")
+            return 0
+        what = "answer is" if found else "data are"
+        how = "bit by bit" if same_bits else within
+        _say(stream, "different", f"the {what} not the same (compared {how})")
+        for label, text in told:
+            _say(stream, label, text)
+        if found:
+            stream.write("\n")
+            write([side_by_side("answer", ("then", "now"), found, stream)], stream)
+    return DIFFERENT
+
+
+def _stored_answer(path: str, env: Environment) -> Stored:
+    name, records = record_file.all_of(path, env)
+    compared = [record for record in records if record.get("type") == MODELS]
+    return Stored(name, (), compared[0]) if len(compared) == 1 else record_file.one_result(name, records)
+
+
+def _rerun_ends(result: Json) -> Json:
+    """What is held against what was stored: of models compared the point of each, and which is best."""
+    if result["type"] != MODELS:
+        return result
+    models = list(enumerate(result["models"], 1))
+    points = {f"{name} of model {k}": v for k, one in models for name, v in (one["point"] or {}).items()}
+    return {
+        "status": ", ".join(one["status"] for _, one in models),
+        "value": result["best"],
+        "point": points,
+    }
+
+
+def changed_data(first: Stored) -> list[tuple[str, str]]:
+    """Return what is known to have changed in the data. Raises DataError where they came through a pipe."""
+    from gdcli.table.source import digest
+
+    found = []
+    for path, (place, before) in first.data.items():
+        if before is None:
+            raise DataError(
+                f"{path} was read from a pipe and cannot be read again", "give the data as a file"
+            )
+        now = digest(place)
+        if now is None:
+            raise DataError(f"the data {path} are not there any more, nor in {first.folder or 'this folder'}")
+        if now != before:
+            found.append(("data", f"{path} has changed"))
+    return found
+
+
+def _repeated(first: Stored, env: Environment) -> Json:
+    """Return the result of the same command line now. Raises DataError where that is an error."""
+    import json
+
+    command = first.receipt.get("command")
+    if command not in ("minimize", "maximize", "fit", MODELS):
+        raise DataError(f"{first.name}: a receipt of '{command}' cannot be repeated")
+    out = StringIO()
+    run_gd(arguments(first), env.captured(out))
+    found: list[Json] = [{}]
+    if "group" in first.result:  # all groups are fitted again, one of them was meant
+        lines = map(json.loads, out.getvalue().splitlines())
+        found = [record for record in lines if record.get("group", None) in (first.result["group"], None)]
+        if not found:
+            raise DataError(f"{first.name} cannot be repeated: the data have no such group any more")
+    elif out.getvalue():
+        found = [json.loads(out.getvalue())]
+    result = found[-1]
+    if result.get("type") not in ("result", MODELS):
+        raise DataError(f"{first.name} cannot be repeated: {result.get('message', 'no answer')}")
+    return result
+
+
+def _ground(first: Stored, second: Stored) -> str:
+    """What decides over bits and differs, in words."""
+    parts = []
+    then, now = _deciding(first), _deciding(second)
+    for what in dict.fromkeys((*then, *now)):
+        a, b = then.get(what), now.get(what)
+        if a != b:
+            parts.append(f"{what} {a} then, {b} now")
+    if first.result.get("version") != __version__:
+        parts.append(f"gd {first.result.get('version')} then, {__version__} now")
+    return ", ".join(parts)
+
+
+def _deciding(one: Stored) -> Json:
+    found = {what: one.receipt.get(what) for what in ("python", "numpy", "machine")}
+    kernels = one.receipt.get("kernels")
+    return found | {f"kernels of {k}": v for k, v in (kernels if isinstance(kernels, dict) else {}).items()}
+
+
+def _same_ground(first: Stored, second: Stored) -> bool:
+    return not _ground(first, second)
+
+
+def _say(stream: TextIO, label: str, text: str) -> None:
+    stream.write(f"{label:<{LABEL}}{harmless(text)}\n")

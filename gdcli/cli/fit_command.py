@@ -29,10 +29,10 @@ from gdcli.kernel.errors import DataError, UsageError
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
-    from gdcli.cli.annotated_files import Files
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.plot_option import FitPlot
+    from gdcli.cli.predict_command import Files
     from gdcli.record.fits import FitRecord
     from gdcli.record.selection import Words
     from gdcli.render.plot_data import Chart
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 def run(options: FitOptions, env: Environment) -> int:
     check_output(options, is_fit=True)
     if options.global_:
-        from gdcli.cli import search_option
+        from gdcli.cli import proof_commands
 
-        search_option.check_fit(options)
+        proof_commands.check_fit(options)
     if options.covariance and (options.by or options.share or options.model):
         raise UsageError("--covariance is of one fit", "leave out --by, or have --format json, which has it")
     if options.share or options.model:
@@ -156,20 +156,22 @@ def _solve_globally(
     checkpointer: Checkpointer,
 ) -> FitOutcome:
     """Solve as `solve_fit.solve` does, by boxes: there is no path to be seen."""
-    from gdcli.cli import search_option
+    from gdcli.cli import proof_commands
     from gdcli.render.progress import Progress
 
     stream = env.free_terminal(options.written_as, options.output)
     with Progress(stream, env.clock, 1, caps_of(settings)) as waiting:
         keep = options.written_as.is_record
-        return search_option.solve_fit(ready, settings, waiting, keep, checkpointer, options.cluster)
+        return proof_commands.solve_fit_by_boxes(
+            ready, settings, waiting, keep, checkpointer, options.cluster
+        )
 
 
 def _copies(options: FitOptions, env: Environment, model: str) -> AbstractContextManager[Files | None]:
     """What writes copies of the rows with what the fit says of each; None where none are asked for."""
     if not options.predict and not options.residuals:
         return nullcontext()
-    from gdcli.cli.annotated_files import Files
+    from gdcli.cli.predict_command import Files
 
     return Files(options, env, model)
 

@@ -40,7 +40,7 @@ def run(options: FitOptions, env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
     refuse(options, _REFUSED, "--by", "choose one group's rows, and leave out --by")
     from gdcli.api import fits_of_groups
-    from gdcli.cli.provenance import receipt_of
+    from gdcli.cli.record_file import receipt_of
     from gdcli.record.groups import GroupRecorder
     from gdcli.render.group_table import GroupLines
     from gdcli.render.progress import Progress

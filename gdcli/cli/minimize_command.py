@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 def _check(options: MinimizeOptions) -> None:
     check_output(options, is_fit=False)
     if options.global_ or options.all or options.cluster:
-        from gdcli.cli import search_option
+        from gdcli.cli import proof_commands
 
-        check = search_option.check if options.global_ or options.all else search_option.check_cluster
+        check = proof_commands.check if options.global_ or options.all else proof_commands.check_cluster
         check(options)
 
 
@@ -101,7 +101,7 @@ def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot | None:
     if not (options.plot or options.plane or options.report):
         return None
     if options.global_:
-        from gdcli.cli.search_option import check_plot
+        from gdcli.cli.proof_commands import check_plot
 
         check_plot(options, Space(problem.lengths).size)
     from gdcli.cli.plot_option import RunPlot
@@ -140,16 +140,16 @@ def _solve(
     waiting: Progress | None,
 ) -> Outcome:
     if options.global_:
-        from gdcli.cli import search_option
+        from gdcli.cli import proof_commands
 
         keep = options.written_as.is_record or bool(options.plot or options.report)
-        return search_option.solve(problem, settings, waiting, options, keep, checkpointer)
+        return proof_commands.solve_by_boxes(problem, settings, waiting, options, keep, checkpointer)
     if options.multi_start is None:
         told = [] if waiting is None else [waiting]
         return solve(problem, settings, [*observers, *told], options.show_gradient, checkpointer=checkpointer)
-    from gdcli.cli import search_option
+    from gdcli.cli import proof_commands
 
-    return search_option.solve_many(options, problem, settings, observers, checkpointer, waiting)
+    return proof_commands.solve_many(options, problem, settings, observers, checkpointer, waiting)
 
 
 def _waiting(

@@ -1,8 +1,8 @@
 """The options of the command line, in one table.
 
-Every option is one row: its metavar, how its text becomes a value (:mod:`gdcli.cli.option_values`), what happens
+Every option is one row: its metavar, how its text becomes a value (:mod:`gdcli.cli.option_types`), what happens
 without it, and what it means; its name is that of the attribute. All else is derived from these rows: the types of what
-commands are given, the reader of the command line (:mod:`gdcli.cli.argv`), the Typer commands with their help
+commands are given, the reader of the command line (:mod:`gdcli.cli.command_line`), the Typer commands with their help
 (:mod:`gdcli.cli.typer_app`), manual and completion, the keys of a problem file (:mod:`gdcli.cli.run_command`).
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gdcli.cli import option_values as read
-from gdcli.cli.option_rows import Option, Options, argument, arguments, flag, option, repeated
+from gdcli.cli import option_types as read
+from gdcli.cli.option_types import Option, Options, argument, arguments, flag, option, repeated
 from gdcli.render.formats import FORMATS, Format, Shape
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.option_rows import Options, options_of
+from gdcli.cli.option_types import Options, options_of
 from gdcli.kernel.errors import GdError, Span, UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.canvas import Canvas
+from gdcli.cli.answer_files import Canvas
 from gdcli.cli.options import OutputOptions, PlanePictureOptions
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean

@@ -1,27 +1,40 @@
-"""Stored answers: results and traces as `gd` wrote them, read back.
+"""Stored answers: results and traces as `gd` wrote them, read back, and the receipts in them.
 
 A file is one JSON object (``--format json``), or many: lines (``jsonl``: the points of the path, then the result), or
 answers put one after the other. What is no result of `gd` is refused with the reason.
+
+A receipt is what is needed to repeat an answer. The problem, the method and the version of `gd` stand in every result;
+the receipt adds the options as they were typed and what else decides over bits: Python, numpy, the machine and its
+kernels, the digests of the data.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.cli.commands import COMMANDS
+from gdcli.cli.option_types import Options, options_of
+from gdcli.cli.options import OWN_GROUPS, DataOptions, OutputOptions
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean_file
+from gdcli.record.runs import Receipt
+from gdcli.record.schema import SCHEMA, Json
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
+    from gdcli.record.runs import ProblemRecord
+    from gdcli.record.schema import Record
     from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
+    from gdcli.tasks.problem import Problem
 
-Record = dict[str, Any]
-SCHEMA = "gd.result/1"
+
 _ARCHIVE = b"PK\x03\x04"
 
 
@@ -29,11 +42,11 @@ class Stored(NamedTuple):
     """A stored answer: where it came from, the points of the path (empty without a trace), the result."""
 
     name: str
-    path: tuple[Record, ...]
-    result: Record
+    path: tuple[Json, ...]
+    result: Json
 
     @property
-    def receipt(self) -> Record:
+    def receipt(self) -> Json:
         """Its receipt. Raises DataError where there is none."""
         found = self.result.get("receipt")
         if not isinstance(found, dict) or not isinstance(found.get("options"), dict):
@@ -77,13 +90,13 @@ def read(path: str, env: Environment, roots: bool = False) -> Stored:
     return one_result(name, records)
 
 
-def all_of(path: str, env: Environment) -> tuple[str, list[Record]]:
+def all_of(path: str, env: Environment) -> tuple[str, list[Json]]:
     """Return what a file is called and all its records. Raises as `read`."""
     name = "standard input" if path == "-" else path
     return name, _records(_text(path, name, env), name)
 
 
-def one_result(name: str, records: Sequence[Record]) -> Stored:
+def one_result(name: str, records: Sequence[Json]) -> Stored:
     """Return the one result among records, with the points of its path. Raises DataError where there is not one."""
     results = [record for record in records if record.get("type") == "result"]
     if not results:
@@ -100,7 +113,7 @@ def one_result(name: str, records: Sequence[Record]) -> Stored:
     return Stored(name, tuple(r for r in records if r.get("type") == "iterate"), result)
 
 
-def no_result(name: str, records: Sequence[Record]) -> DataError:
+def no_result(name: str, records: Sequence[Json]) -> DataError:
     kinds = sorted({str(record["type"]) for record in records if "type" in record})
     if kinds == ["iterate"]:
         hint = "its run was ended before it could write one, or --trace wrote it: --format jsonl has both"
@@ -132,7 +145,7 @@ def is_kept_run(path: str) -> bool:
         return False
 
 
-def _is_whole(result: Record) -> bool:
+def _is_whole(result: Json) -> bool:
     kinds: dict[str, type] = {"problem": dict, "point": dict, "certificate": dict, "evaluations": dict}
     kinds |= {"status": str, "reason": str, "message": str, "iterations": int, "warnings": list}
     problem = result.get("problem")
@@ -170,7 +183,7 @@ def _in_page(text: str) -> str:
     return after.partition("</script>")[0]
 
 
-def _records(text: str, name: str) -> list[Record]:
+def _records(text: str, name: str) -> list[Json]:
     """The objects of a text, one after the other, each on a line or on many."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while at < len(text):
@@ -204,3 +217,167 @@ class StoredPage(NamedTuple):
     path: bool = False
     planes: bool = False
     timed: bool = False
+
+
+# -- what was asked --------------------------------------------------------------------------------------------------
+
+
+def problem_of(asked: ProblemRecord, seed: int) -> Problem:
+    from gdcli.tasks.problem import Problem
+
+    return Problem(
+        asked.expression,
+        asked.sense,
+        asked.start,
+        asked.constants,
+        seed,
+        asked.drawn,
+        bounds=bounds_as_given(asked.bounds),
+        fixed=asked.fixed,
+        subject_to=tuple((text, "") for text in asked.subject_to),
+        let=asked.let,
+    )
+
+
+def bounds_as_given(told: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the bounds of a record as a problem has them: infinite where there is none."""
+    return {
+        name: (_ends(low, -math.inf), _ends(high, math.inf)) for name, (low, high) in (told or {}).items()
+    }
+
+
+def _ends(end: Any, none: float) -> Any:
+    if isinstance(end, list | tuple):
+        return [none if v is None else float(v) for v in end]
+    return none if end is None else float(end)
+
+
+# -- the command line that gives a stored answer again ----------------------------------------------------
+
+# The one comparison that can be repeated.
+MODELS = "compare-models"
+
+
+def arguments(first: Stored) -> list[str]:
+    receipt = first.receipt
+    words = [str(receipt.get("command"))]
+    options = dict(receipt["options"])
+    places = [place for place, _ in first.data.values()]
+    known = {o.name[2:] for o in COMMANDS[words[0]].options if o.group not in OWN_GROUPS}
+    for name in options:
+        if name not in known:
+            raise DataError(f"{first.name}: a receipt has no option {name}")
+    if words[0] == MODELS:
+        options["model"] = [one["problem"]["expression"] for one in first.result["models"]]
+        words += option_words(options)
+        return [*words, "--format=json", "--", *places]
+    problem = first.result["problem"]
+    if problem["expression"].startswith("@") or problem["expression"] == "-":
+        raise DataError(f"{first.name}: '{problem['expression'][:40]}' is no expression")
+    if "start" not in options:
+        words.append(f"--start={assignments(problem['start'] | problem.get('own_start', {}))}")
+    if problem.get("constants"):
+        words.append(f"--set={assignments(problem['constants'])}")
+    words += [word for name, text in options.items() for word in _words(name, text)]
+    form = "jsonl" if "by" in options and "share" not in options else "json"
+    return [*words, f"--format={form}", "--", problem["expression"], *places]
+
+
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    return [word for name, text in options.items() for word in _words(name, text)]
+
+
+def _words(name: str, text: str | bool | list[str]) -> list[str]:
+    texts = text if isinstance(text, list) else [text]
+    return [f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"]
+
+
+def assignments(values: Mapping[str, Any]) -> str:
+    return ",".join(
+        f"{name}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{name}={v!r}"
+        for name, v in values.items()
+    )
+
+
+# -- receipts ---------------------------------------------------------------------------------------------------------
+
+
+Answer = TypeVar("Answer", bound="Record")
+
+# Up to this many variables plain floats are enough; above it numpy has its part in the bits.
+_PLAIN = 32
+# In the record of the problem as numbers; what was typed may have named a file.
+_IN_PROBLEM = ("start", "set")
+
+
+def asked_of(options: Options, searched: bool = False) -> dict[str, Any]:
+    """Return the options of the problem and its solution as they were typed, by long name.
+
+    Of a start that was ``searched`` for also what was typed of it, and that it is to be searched for.
+    """
+    found: dict[str, Any] = {}
+    for option in options_of(type(options)):
+        text = options.typed[option.field]
+        if text and option.group not in OWN_GROUPS and option.field not in _IN_PROBLEM:
+            found[option.name[2:]] = text
+    if searched:
+        found["start"] = [*(text for text in options.typed["start"] or () if text != "auto"), "auto"]
+    if options.command == "compare-models":  # each model has some of them
+        found |= {name: options.typed[name] for name in _IN_PROBLEM if options.typed[name]}
+    return found
+
+
+def stamped(found: Answer, options: OutputOptions) -> Answer:
+    whole: Any = found
+    engine = getattr(found, "engine", None)  # a comparison has one for each of its runs
+    searched = getattr(whole.problem, "search", None) is not None
+    made: Answer = replace(whole, receipt=receipt_of(options, whole.problem.space.size, engine, searched))
+    return made
+
+
+def receipt_of(
+    options: OutputOptions, size: int, engine: str | None = None, searched: bool = False
+) -> Receipt | None:
+    """Return the receipt of an answer with ``size`` variables by an ``engine``, None in formats that are not stored."""
+    if not (options.written_as.is_record or options.report) or not options.typed:
+        return None
+    files = options.files if isinstance(options, DataOptions) else None
+    return receipt(options.command, asked_of(options, searched), size, data_of(files), engine)
+
+
+def receipt(
+    command: str,
+    options: Mapping[str, str | Sequence[str] | bool],
+    size: int,
+    data: Mapping[str, str | None],
+    engine: str | None = None,
+) -> Receipt:
+    """Return the receipt of an answer of ``command`` with ``size`` variables; ``data`` has digests by file.
+
+    Over rows of data numpy has taken part, but for those that the ``engine`` python was enough for.
+    """
+    from gdcli.record.processor import kernels
+
+    with_numpy, version = (bool(data) and engine != "python") or size > _PLAIN, None
+    if with_numpy:
+        import numpy
+
+        version = numpy.__version__
+    return Receipt(
+        command=command,
+        options={k: v for k, v in options.items() if v},
+        python=".".join(map(str, sys.version_info[:3])),
+        numpy=version,
+        machine=os.uname().machine if hasattr(os, "uname") else sys.platform,
+        kernels=kernels(with_numpy),
+        data=dict(data) or None,
+    )
+
+
+def data_of(files: Sequence[str] | None) -> dict[str, str | None]:
+    """Return the digests of the files of a fit, as named or found by a pattern."""
+    if files is None:
+        return {}
+    from gdcli.table.source import digest, expand
+
+    return {path: digest(path) for path in expand(list(files) or ["-"])}

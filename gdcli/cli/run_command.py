@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.answer import Beside
 from gdcli.cli.output_file import Destination
-from gdcli.cli.run_input import ProblemLines, open_problems
-from gdcli.cli.run_solver import Answer, Solver
+from gdcli.cli.run_problems import Answer, ProblemLines, Solver, open_problems
 from gdcli.kernel.errors import Terminated, UsageError
 from gdcli.kernel.status import Status
 from gdcli.render.formats import FORMATS, Format
@@ -20,7 +19,7 @@ from gdcli.render.verdicts import Shown, Tally, Whole
 if TYPE_CHECKING:
     from gdcli.cli.commands import RunOptions
     from gdcli.cli.environment import Environment
-    from gdcli.cli.run_input import Tables
+    from gdcli.cli.run_problems import Tables
     from gdcli.render.progress import Progress
 
 
@@ -74,12 +73,12 @@ def _answers(
     """Give the answers of this process, or of several at work, which must not outlive it."""
     ordered = not options.unordered
     if options.cluster is not None:
-        from gdcli.cli.run_cluster import workers_on
+        from gdcli.cli.run_workers import workers_on
 
         with workers_on(options.cluster, file, shown) as on_cluster:
             yield on_cluster.answers(source, ordered)
     elif (options.jobs or 1) > 1:
-        from gdcli.cli.run_jobs import Workers
+        from gdcli.cli.run_workers import Workers
 
         with Workers(options.jobs or 1, file, shown) as workers:
             yield workers.answers(source, ordered)

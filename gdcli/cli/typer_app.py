@@ -2,9 +2,9 @@
 
 It runs every command, by itself, under Typer's test runner, and mounted into another application. Two things are
 Typer's alone to do: help, and being a part of something larger. The arguments of a command are first brought into an
-order without doubts by `gdcli.cli.argv.arrange`, so that ``-x**2`` is an expression here too. The functions that Typer
-inspects are made from the table, and hand back the values they were called with; these are what
-`gdcli.cli.dispatch.perform` runs.
+order without doubts by `arrange` of :mod:`gdcli.cli.command_line`, so that ``-x**2`` is an expression here too. The
+functions that Typer inspects are made from the table, and hand back the values they were called with; these are what
+its `perform` runs.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from gdcli import __version__
-from gdcli.cli import argv
+from gdcli.cli import command_line
+from gdcli.cli.command_line import guarded, perform, unknown_command
 from gdcli.cli.commands import COMMANDS, FIRST, Command
-from gdcli.cli.dispatch import guarded, perform, unknown_command
 from gdcli.cli.environment import Environment
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
 _VERSION = "--version"
-_CONTEXT = {"help_option_names": list(argv.HELP), "max_content_width": 80}
+_CONTEXT = {"help_option_names": list(command_line.HELP), "max_content_width": 80}
 _TYPED = "gdcli.typed"  # in the notes of a context: the arguments as they were typed
 
 
@@ -54,7 +54,7 @@ class _Grouped(_Plain, TyperCommand):
         arranged: list[str] = []
 
         def arrange(env: Environment) -> int:
-            arranged.extend(argv.arrange(args, self._row))
+            arranged.extend(command_line.arrange(args, self._row))
             return 0
 
         if code := guarded(args, arrange):
@@ -63,7 +63,7 @@ class _Grouped(_Plain, TyperCommand):
         return super().parse_args(ctx, arranged)
 
     def values(self, ctx: Context) -> dict[str, Any]:
-        """Return the text of every option and argument, as `gdcli.cli.argv.read` does."""
+        """Return the text of every option and argument, as `gdcli.cli.command_line.read` does."""
         found: dict[str, Any] = super().invoke(ctx)
         many = [a.field for a in self._row.arguments if a.many] + [
             o.field for o in self._row.options if o.many
@@ -102,7 +102,9 @@ class _Overview(_Plain, TyperGroup):
     """`gd` without a command: its help ends with examples line by line."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        if not ctx.resilient_parsing and (not args or args[0] not in (*COMMANDS, *argv.HELP, _VERSION)):
+        if not ctx.resilient_parsing and (
+            not args or args[0] not in (*COMMANDS, *command_line.HELP, _VERSION)
+        ):
             raise typer.Exit(guarded(args, lambda env: self._refuse(ctx, args, env)))
         return super().parse_args(ctx, args)
 
@@ -207,7 +209,7 @@ def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
 
 def help_of(name: str | None) -> str:
     gd = _gd()
-    context = gd.make_context("gd", list(argv.HELP[:1]), resilient_parsing=True)
+    context = gd.make_context("gd", list(command_line.HELP[:1]), resilient_parsing=True)
     if name is None:
         return gd.get_help(context) + "\n"
     found = gd.commands[name]

@@ -7,8 +7,7 @@ that the radius and the value. Statements that are true and far weaker than what
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from gdcli.compile.interval_program import IntervalProgram
 from gdcli.judge.degenerate_proof import check_along, check_near
@@ -108,16 +107,3 @@ def _follows(told: float, found: float) -> bool:
 def _is_as_strong(told: Ends, found: Ends) -> bool:
     width, size = found[1] - found[0], max(abs(found[0]), abs(found[1]))
     return told[1] - told[0] <= _AS_STRONG * (width + math.ulp(size))
-
-
-def bounds_as_given(told: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the bounds of a record as a problem has them: infinite where there is none."""
-    return {
-        name: (_ends(low, -math.inf), _ends(high, math.inf)) for name, (low, high) in (told or {}).items()
-    }
-
-
-def _ends(end: Any, none: float) -> Any:
-    if isinstance(end, list | tuple):
-        return [none if v is None else float(v) for v in end]
-    return none if end is None else float(end)

@@ -10,9 +10,9 @@ from effort import examples
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from gdcli.cli import option_rows as rows
+from gdcli.cli import option_types as rows
 from gdcli.cli import typer_app as by_typer
-from gdcli.cli.argv import arrange, convert, read
+from gdcli.cli.command_line import arrange, convert, read
 from gdcli.cli.commands import COMMANDS, Command, MinimizeOptions
 from gdcli.cli.options import MethodOptions
 from gdcli.kernel.errors import UsageError, nearest

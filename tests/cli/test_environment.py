@@ -17,7 +17,7 @@ from gdcli.cli.environment import Environment
 
 CLI = ROOT / "gdcli" / "cli"
 # The environment itself and what makes the streams of a process; a worker process has no standard input.
-OF_THE_PROCESS = {"environment", "run_jobs"}
+OF_THE_PROCESS = {"environment", "run_workers"}
 
 
 def test_commands_know_no_streams_of_the_process() -> None:

@@ -15,11 +15,11 @@ import fakes
 import pytest
 from keep import kept
 
-from gdcli.cli import argv
+from gdcli.cli import command_line
 from gdcli.cli.answer import fit_asked
 from gdcli.cli.commands import COMMANDS
-from gdcli.cli.option_rows import Option
-from gdcli.cli.run_solver import OPTIONS, fit_of, options_for
+from gdcli.cli.option_types import Option
+from gdcli.cli.run_problems import OPTIONS, fit_of, options_for
 from gdcli.kernel.errors import DomainError, GdError, Span, UsageError
 from gdcli.record.faults import Checked
 from gdcli.record.runs import run_record
@@ -189,8 +189,8 @@ def test_every_option_of_a_fit_is_a_key_that_says_the_same(name: str) -> None:
     words = [
         w for key, v in {name[2:]: value, **others}.items() for w in [f"--{key}", *([] if v is True else [v])]
     ]
-    typed = argv.read(argv.arrange(["y ~ a*x", "d.csv", *words], command), command)
-    options = argv.convert(typed, command)
+    typed = command_line.read(command_line.arrange(["y ~ a*x", "d.csv", *words], command), command)
+    options = command_line.convert(typed, command)
     request, settings = fit_of(entry, options_for(entry))
     typed_request, typed_settings = fit_asked(options, None)  # type: ignore[arg-type]
     assert {f: v for f, v in plainly(request).items() if v != plainly(typed_request)[f]} == {}

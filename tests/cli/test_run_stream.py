@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 from processes import ROOT, command, environment, gd
 
-from gdcli.cli.run_input import ProblemLines
-from gdcli.cli.run_solver import MAX_LINE
+from gdcli.cli.run_problems import MAX_LINE, ProblemLines
 from gdcli.render.verdicts import Tally
 
 SLOW = {

@@ -18,7 +18,7 @@ from processes import MAIN, ROOT, environment, gd
 
 from gdcli.cli.commands import COMMANDS, FIRST
 from gdcli.cli.completion_command import NOTHING, SCRIPTS, offered, offered_in_bash
-from gdcli.cli.man_command import page
+from gdcli.cli.reference_commands import man_page
 from gdcli.kernel import errors
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.status import Status
@@ -268,7 +268,7 @@ def test_the_manual_page_has_everything() -> None:
         for example in command.examples:
             assert example in plain
     assert gd("man", "minimise").stderr.endswith("hint: did you mean minimize?\n")
-    assert gd("man", "fit").stdout == page(COMMANDS["fit"])
+    assert gd("man", "fit").stdout == man_page(COMMANDS["fit"])
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="no groff")
@@ -279,13 +279,13 @@ def test_the_manual_page_and_the_readme_have_every_exit_code() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, GdError)
     }
-    for text in (page(None), (ROOT / "README.md").read_text(encoding="utf-8")):
+    for text in (man_page(None), (ROOT / "README.md").read_text(encoding="utf-8")):
         told = text[text.lower().rindex("exit status" if text.startswith(".TH") else "## exit codes") :]
         assert codes <= set(map(int, re.findall(r"\b\d+\b", told)))
 
 
 def test_the_manual_page_is_good_roff() -> None:
-    for text in (page(), *(page(command) for command in COMMANDS.values())):
+    for text in (man_page(), *(man_page(command) for command in COMMANDS.values())):
         done = subprocess.run(
             ["groff", "-man", "-ww", "-Tutf8", "-K", "utf8"],
             input=text,

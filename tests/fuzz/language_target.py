@@ -19,7 +19,7 @@ from zlib import crc32
 from fuzz.inputs import Bytes, as_typed, check_error, in_time, words
 from texts import shown
 
-from gdcli.cli import argv
+from gdcli.cli import command_line
 from gdcli.cli.commands import COMMANDS
 from gdcli.compile import export_text, machine_code
 from gdcli.compile.scalar_text import functions_of, program_text
@@ -299,7 +299,9 @@ def option_texts(text: str) -> None:
         _only_errors(values.read_values, [f"@{file.name}"], "--start")
     typed = text.split("\n")
     for command in COMMANDS.values():
-        _only_errors(lambda c=command: argv.convert(argv.read(argv.arrange(typed, c), c), c))
+        _only_errors(
+            lambda c=command: command_line.convert(command_line.read(command_line.arrange(typed, c), c), c)
+        )
 
 
 def _memory() -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fuzz.inputs import check_error
 
-from gdcli.cli.run_solver import OPTIONS, options_for
+from gdcli.cli.run_problems import OPTIONS, options_for
 from gdcli.kernel.errors import GdError
 from gdcli.tasks import problem_file
 from gdcli.tasks.problem_file import FileProblem

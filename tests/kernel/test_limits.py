@@ -15,7 +15,7 @@ import pytest
 from processes import command, environment, gd
 
 from gdcli import api
-from gdcli.cli.option_values import memory
+from gdcli.cli.option_types import memory
 from gdcli.kernel import budget
 from gdcli.kernel.budget import Budget, Spent
 from gdcli.kernel.errors import LimitError, UsageError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gdcli.cli import man_command
+from gdcli.cli import reference_commands
 from gdcli.cli.app import run
 from gdcli.cli.commands import COMMANDS
 from gdcli.language import form, ieee, tree_names
@@ -171,10 +171,12 @@ def test_what_the_program_refers_to_is_in_the_package() -> None:
     for path in (ROOT / "gdcli").rglob("*.py"):
         named |= set(re.findall(r"docs/\w+\.md", path.read_text(encoding="utf-8")))
     told = " ".join(command.text for command in COMMANDS.values())
-    named |= {f"docs/{name}.md" for name in re.findall(r"gd man (\w+)", told) if name in man_command.texts()}
+    named |= {
+        f"docs/{name}.md" for name in re.findall(r"gd man (\w+)", told) if name in reference_commands.texts()
+    }
     assert {"docs/fit.md", "docs/json.md", "docs/lessons.md"} <= named
     assert named <= set(included)
-    assert {f"docs/{name}.md" for name in man_command.texts()} == set(included)
+    assert {f"docs/{name}.md" for name in reference_commands.texts()} == set(included)
 
 
 def test_a_wheel_has_the_texts(tmp_path: Path) -> None:
@@ -183,5 +185,5 @@ def test_a_wheel_has_the_texts(tmp_path: Path) -> None:
     )
     (wheel,) = builder.build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as archive:
-        for name in man_command.texts():
+        for name in reference_commands.texts():
             assert archive.read(f"gdcli/docs/{name}.md") == (ROOT / "docs" / f"{name}.md").read_bytes()

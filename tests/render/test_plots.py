@@ -16,7 +16,7 @@ import pytest
 from effort import examples
 
 from gdcli import api
-from gdcli.cli import option_values, plot_option
+from gdcli.cli import option_types, plot_option
 from gdcli.cli.app import run
 from gdcli.cli.options import PlanePictureOptions
 from gdcli.kernel import installing
@@ -618,7 +618,7 @@ def test_a_logarithmic_plane_is_sampled_as_it_is_drawn() -> None:
     ],
 )
 def test_sizes_have_a_unit(typed: str, size: tuple[float, float]) -> None:
-    assert option_values.plot_size(typed, "--plot-size") == pytest.approx(size)
+    assert option_types.plot_size(typed, "--plot-size") == pytest.approx(size)
 
 
 def test_size_and_dots_of_a_file(tmp_path: Path) -> None:

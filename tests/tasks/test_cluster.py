@@ -20,9 +20,8 @@ from effort import WHOLE
 from visits import regression
 
 from gdcli import api
-from gdcli.cli.run_cluster import workers_on
-from gdcli.cli.run_input import ProblemLines
-from gdcli.cli.run_solver import Solver
+from gdcli.cli.run_problems import ProblemLines, Solver
+from gdcli.cli.run_workers import workers_on
 from gdcli.kernel.errors import DataError, DomainError, LimitError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.render.formats import FORMATS

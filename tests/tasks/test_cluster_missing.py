@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gdcli import api
-from gdcli.cli.run_cluster import workers_on
+from gdcli.cli.run_workers import workers_on
 from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown

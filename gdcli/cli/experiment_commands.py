@@ -1,12 +1,18 @@
-"""`gd compare-lr`, `compare-methods`, `compare-batch` (the book's experiments, on any function and any data) and
-`compare-models`: each makes a comparison, which is shown and written in one way."""
+"""What one learns with: `gd compare-lr`, `compare-methods`, `compare-batch` (the book's experiments, on any
+function and any data) and `compare-models`; `gd gradient`, a gradient in every way; `gd explore`, a page to play with.
+
+Each comparison is shown and written in one way.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from shlex import quote
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from gdcli import __version__
 from gdcli.cli.answer import Beside, expression_text, fit_request, typed_problem, with_receipt
 from gdcli.cli.commands import (
     CompareBatchesOptions,
@@ -14,22 +20,28 @@ from gdcli.cli.commands import (
     CompareModelsOptions,
     CompareRatesOptions,
 )
-from gdcli.cli.environment import Environment
-from gdcli.cli.option_values import ALL_ROWS
+from gdcli.cli.environment import Environment, interrupted
+from gdcli.cli.option_types import ALL_ROWS
 from gdcli.cli.options import SOLVER, DataOptions, EpochsOptions, StoppingOptions
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import LimitError, Span, UsageError
-from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 if TYPE_CHECKING:
+    from gdcli.cli.commands import ExploreOptions, GradientOptions
+    from gdcli.cli.environment import Environment
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
+    from gdcli.record.gradients import GradientRecord, TraceRecord
     from gdcli.record.model_records import ModelsRecord
     from gdcli.render.comparison_pages import Kind
+    from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
     from gdcli.tasks.compare import RateComparison
+    from gdcli.tasks.exploration import Exploration
+    from gdcli.tasks.fit.request import FitRequest
     from gdcli.tasks.problem import Problem
+
 
 _EXAMPLE = "gd compare-models data.csv --model 'y ~ a + b*x' --model 'y ~ a*exp(b*x)'"
 
@@ -131,6 +143,7 @@ def _batches(options: CompareBatchesOptions, env: Environment, request: FitReque
     from gdcli.render.progress import Progress
     from gdcli.tasks.batch_sizes import compare_batches
     from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.request import FitSettings
 
     asked = options.given(*SOLVER, EpochsOptions) | {"batch_size": 1}  # each run has its own
     settings = FitSettings(**asked)
@@ -156,6 +169,8 @@ def models(options: CompareModelsOptions, env: Environment) -> int:
 
 
 def _requests_of(options: CompareModelsOptions, env: Environment) -> list[FitRequest]:
+    from gdcli.tasks.fit.request import FitRequest
+
     if len(options.model) < 2:
         raise UsageError("a comparison takes two models or more, each after --model", _EXAMPLE)
     if not options.files and not env.has_input:
@@ -193,6 +208,7 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
     from gdcli.render.progress import Progress
     from gdcli.tasks.cluster.worker_chunks import each_on
     from gdcli.tasks.fit.compare_models import compare_models, prepared_models, samples_of
+    from gdcli.tasks.fit.request import FitSettings
 
     settings = FitSettings(**options.given(*SOLVER, StoppingOptions))
     pairs = _nested_pairs(list(options.nested))
@@ -209,3 +225,163 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
         made = compare_models(models, settings, number, pairs, each=each)
         found = models_record(made, samples_of(made))
     return Comparison(found, models_page.KIND, made.warnings, 0, False)
+
+
+# -- gradients --------------------------------------------------------------------------------------------------------
+
+
+_PARTS = ("hessian", "errors", "latex", "trace")
+
+
+def gradient(options: GradientOptions, env: Environment) -> int:
+    """Run ``gd gradient``; 9 where the ways disagree."""
+    _check_gradient(options)
+    text, source = expression_text(options.expression, env)
+    from gdcli import api
+    from gdcli.cli.plot_option import errors_picture, estimate
+    from gdcli.record.gradients import GradientRecord, gradient_record
+    from gdcli.tasks.gradient_check import Wanted
+
+    caps = api.Settings(max_time=options.max_time, max_memory=options.max_memory)
+    if options.plot_estimate:
+        with interrupted(caps):
+            estimate(options.plot_estimate, options, env, text, source)
+        return 0
+    with limited(caps):
+        problem = _point_problem(options, text, source)
+    with Beside(options, env, env.text_stream(options)) as beside:
+        with Destination(options.output, env.stdout) as stream:
+            env.on_sigterm()
+            wanted = Wanted(options.h, options.hessian, options.errors, options.latex, options.trace)
+            with interrupted(caps):
+                found = api.examine(problem, wanted)
+            record = gradient_record(found)
+            write_gradient(record, options.written_as, stream)
+        beside.write(lambda page, format: write_gradient(record, format, page))
+        drawn = isinstance(record, GradientRecord) and record.errors
+        beside.finish(record, partial(errors_picture, cast("GradientRecord", record)) if drawn else None)
+    return int(found.exit_code)
+
+
+def _check_gradient(options: GradientOptions) -> None:
+    if options.plot_estimate:
+        others = [
+            f"--{name}"
+            for name in ("at", *_PARTS, "plot", "format", "output", "report")
+            if getattr(options, name)
+        ]
+        if others:
+            raise UsageError(
+                f"--plot-estimate draws a range of points, nothing else, and does not read {others[0]}",
+                f"leave out --plot-estimate or {others[0]}",
+            )
+        return
+    if options.range:
+        raise UsageError("--range belongs to --plot-estimate", "for example --plot-estimate estimate.png")
+    if options.plot and not options.errors:
+        raise UsageError("--plot draws what --errors finds", "add --errors")
+    if not options.at:
+        raise UsageError("--at is missing: a gradient is computed at a point", "for example --at x=1,y=2")
+    if options.trace:
+        others = [f"--{name}" for name in ("h", "hessian", "errors", "latex") if getattr(options, name)]
+        if others:
+            raise UsageError(
+                f"--trace shows the steps alone and does not read {others[0]}",
+                f"leave out --trace or {others[0]}",
+            )
+
+
+def _point_problem(options: GradientOptions, text: str, source: str) -> Problem:
+    """The point as a problem; what is wrong with it is said of --at."""
+    from gdcli import api
+
+    try:
+        typed = api.TypedTexts(let=options.let)
+        return api.read_problem(text, "minimize", options.at, options.set, options.seed or 0, source, typed)
+    except UsageError as error:
+        message, hint = (part.replace("--start", "--at") for part in (error.message, error.hint))
+        span = error.span
+        if span is not None and span.source == "--start":
+            span = span._replace(source="--at")
+        raise UsageError(message, hint, span) from None
+
+
+def write_gradient(found: GradientRecord | TraceRecord, format: Format, stream: TextIO) -> None:
+    from gdcli.record.gradients import TraceRecord, table
+    from gdcli.render.gradient_page import page, trace_page
+    from gdcli.render.tables import write_answer
+
+    laid_out: Any = trace_page if isinstance(found, TraceRecord) else page
+    write_answer(stream, format, found, partial(laid_out, found), table)
+
+
+# -- the page of gd explore -------------------------------------------------------------------------------------------
+
+
+USUAL = "explore.html"
+
+
+def explore(options: ExploreOptions, env: Environment) -> int:
+    """Write the page, and open it where a person sits before the terminal."""
+    from gdcli.cli.answer_files import mathml
+    from gdcli.render.html_page import ExplorePage, explore_page
+    from gdcli.render.tables import is_terminal
+
+    path = options.output or USUAL
+    with Destination(path, env.stdout) as stream:
+        made = _of_data(options, env) if options.files else _of_expression(options, env)
+        given = made.given | {"command": " ".join(_command(options, made.given["expression"]))}
+        asked = ExplorePage(given["expression"], made.program, given, __version__, mathml(env))
+        stream.write(explore_page(asked))
+    env.stdout.write(f"{path}: a page for any browser; it needs no network\n")
+    if is_terminal(env.stdout) and not options.no_open:
+        import webbrowser
+
+        webbrowser.open(f"file://{os.path.realpath(path)}")
+    return 0
+
+
+def _of_expression(options: ExploreOptions, env: Environment) -> Exploration:
+    for name in ("loss", "columns"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} is for a model with data", "gd explore 'y ~ a*x + b' data.csv")
+    if "~" in options.expression:
+        raise UsageError("a model needs data", "name a file after it: gd explore 'y ~ a*x + b' data.csv")
+    from gdcli.tasks.exploration import of_problem
+
+    return of_problem(typed_problem(options, env), options.lr)
+
+
+def _of_data(options: ExploreOptions, env: Environment) -> Exploration:
+    if options.subject_to:
+        raise UsageError(
+            "--subject-to is for an expression without data", "gd fit takes it; --bounds is shown here"
+        )
+    text, source = expression_text(options.expression, env)
+    from gdcli.tasks.exploration import of_rows
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
+
+    asked: dict[str, Any] = {
+        name: given
+        for name in ("start", "let", "bounds", "loss", "columns", "seed", "maximize")
+        if (given := getattr(options, name))
+    }
+    request = FitRequest(text, tuple(options.files), source=source, constants=tuple(options.set), **asked)
+    descent = FitSettings(method="sgd")  # where a start leads is what is looked at: none is searched for
+    with prepared(request, descent, env.stdin_for(request.files)) as ready:
+        return of_rows(ready, options.lr)
+
+
+def _command(options: ExploreOptions, expression: str) -> list[str]:
+    """The words of the command that repeats a run in the terminal, as far as the page does not change them."""
+    fitted = bool(options.files)
+    name = "fit" if fitted else "maximize" if options.maximize else "minimize"
+    words = ["gd", name, quote(expression), *map(quote, options.files)]
+    for option, texts in (("set", options.set), ("let", options.let), ("bounds", options.bounds)):
+        words += [f"--{option} {quote(text)}" for text in texts]
+    if fitted:
+        words += ["--maximize"] if options.maximize else []
+        words += [f"--loss {options.loss}"] if options.loss else []
+        words += [f"--columns {quote(text)}" for text in options.columns or ()]
+    return words

@@ -1,22 +1,152 @@
-"""`gd man` and `gd help`: the manual page, written from the same table as the help.
+"""What can be looked up: `gd methods`, `gd functions`, `gd man` and `gd help`.
 
-It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local/share/man/man1/gd.1``. On a
-terminal it is text.
+The manual page is written from the same table as the help. It is roff for the ``man`` macros: ``gd man | man -l -``, or
+``gd man > ~/.local/share/man/man1/gd.1``. On a terminal it is text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
-from gdcli.cli.commands import COMMANDS, FIRST, Command, HelpOptions, ManOptions
-from gdcli.cli.dispatch import unknown_command
+from gdcli.cli.command_line import unknown_command
+from gdcli.cli.commands import (
+    COMMANDS,
+    FIRST,
+    Command,
+    FunctionListOptions,
+    HelpOptions,
+    ManOptions,
+    MethodListOptions,
+)
 from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.record.schema import SCHEMA
 from gdcli.render import tables
-from gdcli.render.page import wrap
+from gdcli.render.page import LABEL, fact, wrap
+from gdcli.render.tables import show, width_of
+
+if TYPE_CHECKING:
+    from gdcli.render.page import Line
+
+
+def listing(options: MethodListOptions | FunctionListOptions, env: Environment) -> int:
+    told = (methods if options.command == "methods" else functions)(options.names)
+    if options.format == "json":
+        from gdcli.record.serialization import json_block
+
+        env.stdout.write(json_block(told))
+    elif options.format == "plain":
+        for row in told["functions"]:
+            print(row["call"], row["meaning"], row["domain"], row["derivative"], sep="\t", file=env.stdout)
+    else:
+        show(page(told, width_of(env.stdout)), env.stdout)
+    return 0
+
+
+def page(told: Mapping[str, Any], width: int) -> list[Line]:
+    return (_methods if told["type"] == "methods" else _functions)(told, width)
+
+
+# -- methods ---------------------------------------------------------------------------------------------------------
+
+
+def methods(names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the methods and the step rules as a record, or of it the methods named.
+
+    Raises UsageError for one that there is not.
+    """
+    from gdcli.solve.methods.descent import STEP_RULES
+    from gdcli.solve.registry import METHODS, find
+
+    chosen = [find(name.lower()) for name in dict.fromkeys(names)] or METHODS.values()
+    rules = {} if names else dict(STEP_RULES)
+    methods = [
+        {
+            "name": m.name,
+            "help": m.help,
+            "needs": m.needs,
+            "use": m.use,
+            "options": _option_names(m.reads),
+            "epochs": m.lr is not None,
+        }
+        for m in chosen
+    ]
+    return {"schema": SCHEMA, "type": "methods", "methods": methods, "step_rules": rules}
+
+
+def _option_names(fields: Iterable[str]) -> list[str]:
+    return ["--" + field.replace("_", "-") for field in sorted(fields)]
+
+
+def _methods(told: Mapping[str, Any], width: int) -> list[Line]:
+    lines: list[Line] = []
+    for method in told["methods"]:
+        lines += fact(method["name"], method["help"], width, label_role="title")
+        lines += fact("", f"needs: {method['needs']}", width)
+        lines += fact("", f"use: {method['use']}", width)
+        if method["options"]:
+            lines += fact("", f"reads: {', '.join(method['options'])}", width)
+        if method["epochs"]:
+            lines += fact("", "goes by epochs, too: gd fit --epochs", width)
+    if not told["step_rules"]:
+        return lines
+    lines += [[], [("step rules (--step-rule)", "title")]]
+    for name, what in told["step_rules"].items():
+        lines += fact(f"  {name}", what, width)
+    return lines
+
+
+# -- functions -------------------------------------------------------------------------------------------------------
+
+
+def functions(names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the language as a record, or of it the functions named. Raises UsageError for one that there is not."""
+    from gdcli.language.listing import functions, language, meant
+
+    head = {"schema": SCHEMA, "type": "functions"}
+    if not names:
+        return head | language()
+    rows = {row["name"]: row for row in functions()}
+    for name in names:
+        if name not in rows:
+            raise UsageError(f"there is no function '{name[:40]}'", meant(name))
+    chosen = [rows[name] for name in dict.fromkeys(names)]
+    return head | {"functions": chosen, "constants": [], "operators": []}
+
+
+def _functions(told: Mapping[str, Any], width: int) -> list[Line]:
+    lines: list[Line] = []
+    if told["operators"]:
+        lines.append([("functions (x a number or, element by element, a vector)", "title")])
+    for row in told["functions"]:
+        notes = [note for note in (row["domain"], "not smooth" if row["kink"] else "") if note]
+        text = row["meaning"] + f" ({'; '.join(notes)})" * bool(notes)
+        lines += _labelled(row["call"], text, width)
+        lines += fact("", f"derivative {row['derivative']}", width)
+    if not told["operators"]:
+        return lines
+    lines += [[], [("constants", "title")]]
+    for row in told["constants"]:
+        lines += fact(row["name"], f"{row['value']:.16g}", width)
+    lines += [[], [("what else stands in an expression", "title")]]
+    for row in told["operators"]:
+        lines += _labelled(row["text"], row["meaning"], width)
+    return lines
+
+
+def _labelled(label: str, text: str, width: int) -> list[Line]:
+    """A fact whose label has a line of its own where it is long."""
+    if len(label) < LABEL:
+        return fact(label, text, width, label_role="title")
+    return [[(label, "title")], *fact("", text, width)]
+
+
+# -- gd man, gd help --------------------------------------------------------------------------------------------------
+
 
 _CODES = (
     ("0", "converged, or completed"),
@@ -48,10 +178,10 @@ ended. With --format json or jsonl the answer is one for programs, and can be sh
 _SAME = {"maximize": "minimize"}
 
 
-def run(options: ManOptions, env: Environment) -> int:
+def man(options: ManOptions, env: Environment) -> int:
     name = options.command_name
     if name is None or name in COMMANDS:
-        text = page(None if name is None else COMMANDS[name])
+        text = man_page(None if name is None else COMMANDS[name])
         if tables.is_terminal(env.stdout):
             text = readable(text, tables.width_of(env.stdout))
         env.stdout.write(text)
@@ -85,7 +215,7 @@ def texts() -> dict[str, Path]:
     return {}
 
 
-def page(command: Command | None = None) -> str:
+def man_page(command: Command | None = None) -> str:
     title = "gd" if command is None else f"gd-{command.name}"
     summary = (
         "type mathematics, get the optimum and the evidence for it" if command is None else command.summary
@@ -132,7 +262,7 @@ def _body(command: Command, same: str = "") -> list[str]:
     lines += [".PP", f"Usage: {_text(command.usage)}"]
     for argument in command.arguments:
         lines += [".TP", f".I {_text(argument.metavar)}", _text(argument.help)]
-    lines += [".PP", f"Its options are those of {same}."] if same else _options(command)
+    lines += [".PP", f"Its options are those of {same}."] if same else _option_lines(command)
     if command.examples:
         lines += [".PP", "Examples:", ".PP", ".nf"]
         lines += [f"    {_text(example)}" for example in command.examples]
@@ -140,7 +270,7 @@ def _body(command: Command, same: str = "") -> list[str]:
     return lines
 
 
-def _options(command: Command) -> list[str]:
+def _option_lines(command: Command) -> list[str]:
     lines: list[str] = []
     group = ""
     for option in sorted(command.options, key=lambda o: [p.group for p in command.options].index(o.group)):
