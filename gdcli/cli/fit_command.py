@@ -229,7 +229,7 @@ def words_of(settings: FitSettings, problem: FitProblem) -> Words:
 
 # What there is for one formula with its numbers alone, and why not here.
 _REFUSED = {
-    "predict": "a copy of the rows has what one formula says",
+    "predict": "a copy of the rows has what one formula says; gd predict says it of a stored answer",
     "residuals": "a copy of the rows has what one formula says",
     "emit": "a program has the numbers of one formula",
     "checkpoint": "a checkpoint keeps a run of one fit alone",

@@ -227,7 +227,7 @@ def group_parts(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
         return []
     if count > MOST_GROUPS:
         parts = [*parts[:_FIRST], *parts[-_LAST:]]
-    columns = _columns(parts, "±" if glyphs.rule == "─" else "+-")
+    columns = _columns(parts, glyphs.plus_minus)
     kept, left_out = chosen(columns, width)
     lines = laid_out(kept, width, glyphs, [_FIRST] if len(parts) < count else [])
     notes = [f"{len(parts)} of {amount(count, 'group')}"] if len(parts) < count else []
@@ -273,7 +273,8 @@ def predictions_page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> li
         return Column(harmless(name), column(values, 6), spare=4)
 
     columns = [cells(name) for name in found.columns]
-    columns += [each for side in models for each in _said(shown, side)]
+    for side in models:
+        columns += _of_response(shown, side, glyphs.plus_minus) if side else _said(shown)
     beyond = ["extrapolated" if row["extrapolated"] else "" for row in shown]
     if any(beyond):
         columns.append(Column("", beyond, left=True, roles=["warn"] * len(beyond)))
@@ -288,15 +289,31 @@ def predictions_page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> li
     return lines
 
 
-def _said(shown: Sequence[Mapping[str, Any]], side: str) -> list[Column]:
-    """The columns of a response, whose left side the names begin with; one alone has no name."""
-    before = f"{side}_" if side else ""
-
+def _said(shown: Sequence[Mapping[str, Any]]) -> list[Column]:
     def numbers(name: str, digits: int) -> list[str]:
-        return column([row[before + name] for row in shown], digits)
+        return column([row[name] for row in shown], digits)
 
-    found = [Column(harmless(side) or "fitted", numbers("fitted", 7))]
-    if any(row[f"{before}standard_error"] is not None for row in shown):
-        found.append(Column("std. error", numbers("standard_error", 4), spare=6 if side else 2))
+    found = [Column("fitted", numbers("fitted", 7))]
+    if any(row["standard_error"] is not None for row in shown):
+        found.append(Column("std. error", numbers("standard_error", 4), spare=2))
         found += [Column(end, numbers(end, 6)) for end in ("low", "high")]
+    return found
+
+
+def _of_response(shown: Sequence[Mapping[str, Any]], side: str, plus: str) -> list[Column]:
+    """The columns of one of several responses, with as many decimals as its errors need."""
+    values, errors, *ends = (
+        [row[f"{side}_{name}"] for row in shown] for name in ("fitted", "standard_error", "low", "high")
+    )
+    if not any(error is not None for error in errors):
+        return [Column(harmless(side), column(values, 7))]
+    decimals = usual_decimals(errors)
+    texts = error_cells(values, errors, [None] * len(shown), decimals, plus)
+    sizes = [abs(end) for end in (*ends[0], *ends[1])]
+    is_plain = 0 <= decimals <= 6 and max(sizes, default=0.0) < 1e6
+    found = [Column(f"{harmless(side)} {plus} error", texts)]
+    for name, numbers in zip(("low", "high"), ends, strict=True):
+        found.append(
+            Column(name, [f"{n + 0.0:.{decimals}f}" for n in numbers] if is_plain else column(numbers, 6))
+        )
     return found

@@ -65,7 +65,7 @@ class GroupTable:
         self._recorder, self._words = recorder, words
         self._began = perf_counter() if timing else None
         self._names = [*asked.space.labels, *asked.derived]
-        self._plus = "±" if look.glyphs.rule == "─" else "+-"
+        self._plus = look.glyphs.plus_minus
         self._kept: list[str] = []
         self._left_out: list[str] = []
         self._widths: list[int] = []

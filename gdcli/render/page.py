@@ -39,9 +39,10 @@ _ROUNDING = 1e10 * TINY  # the sides of a box around 0 are as long only because 
 class Glyphs(NamedTuple):
     rule: str
     omitted: str
+    plus_minus: str = "+-"
 
 
-UNICODE = Glyphs("─", "⋮")
+UNICODE = Glyphs("─", "⋮", "±")
 ASCII = Glyphs("-", ":")
 PLAIN = Glyphs("", ":")
 

@@ -189,6 +189,9 @@ def test_new_rows_are_predicted_from_the_stored_answer(
     assert run(["predict", "fit.json", "new.csv", "--interval", "prediction"]) == 0
     page = capsys.readouterr().out
     assert "and           y2 ~ B" in page
+    assert page.count("± error") == 2
+    assert "not shown" not in page
+    assert max(map(len, page.splitlines())) <= 80
     assert "1 row lies beyond the rows" in page
     Path("told.json").write_text(text)
     assert run(["show", "told.json"]) == 0
