@@ -68,11 +68,18 @@ def certify(
     found = _as_typed(found, seen, there)
     if found.kind.told and start is not None:
         found = replace(found, errors=_errors_at_zero(seen, there, start, at.x, found))
+    if _is_level(found.kind, reason, objective):
+        return found
     if reason in WITHOUT_END and found.kind not in (PointKind.NOT_STATIONARY, PointKind.KINK):
         found = replace(found, kind=WITHOUT_END[reason])
     if reason is StopReason.NON_FINITE or reason in WITHOUT_END:
         return replace(found, estimated_gap=None, distance=None, errors=None)
     return found
+
+
+def _is_level(kind: PointKind, reason: StopReason | None, objective: Objective) -> bool:
+    """Tell whether a run ended on a level piece that ends at a kink: with kinks rounded off it falls for ever."""
+    return kind == PointKind.DEGENERATE and reason is StopReason.AT_INFINITY and not objective.is_smooth
 
 
 def _falls_without_end(
@@ -263,7 +270,9 @@ def _nonsmooth(
     is_doubtful = at.estimated or plain.kind in (PointKind.FLAT, PointKind.NOT_STATIONARY)
     if smooth is None and not is_doubtful and not objective.has_jumps:
         return plain
-    from gdcli.judge.nonsmooth import at_a_kink, beside_a_jump
+    from gdcli.judge.nonsmooth import at_a_kink, beside_a_jump, fades
 
     found = at_a_kink(objective, at, plain, start, tol, smooth)
+    if found.kind.told and start is not None and fades(objective, at, start):
+        return replace(found, kind=PointKind.AT_INFINITY, estimated_gap=None)
     return found if at.hessian is None else beside_a_jump(objective, at, found, tol)

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 # Up to so many variables are looked along.
 _MOST = 50
-# So many doublings are thirty orders of magnitude: what is level up to there is level without end.
-_DOUBLINGS = 100
+# So many doublings are fifteen orders of magnitude: what is level up to there is level without end, and the rounding of
+# a difference, as in ``abs(x)-abs(x-1)``, begins farther out.
+_DOUBLINGS = 50
 # Where rounding alone makes a corner level, the value rises over the width of that by two times as much as between.
 _BY_FAR = 8.0
 # A smaller part of a direction is not told.

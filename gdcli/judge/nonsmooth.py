@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from math import exp, isfinite, log
+from math import exp, inf, isfinite, log
 from random import Random
 
 from gdcli.judge.evidence import LEVEL_NOTE, Certificate, allowed_gap
 from gdcli.kernel.dataclass import NamedTuple, replace
-from gdcli.kernel.dense import largest_entry, positive_solve
+from gdcli.kernel.dense import eigen, largest_entry, matrix_is_finite, positive_solve
 from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, GAP_TOL, TINY
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Vec, along, alternating, as_like, dot, max_abs, norm, ones_like, unit_like
@@ -243,6 +243,9 @@ _SHARPER = 3.0
 # Over the shorter of two lengths a kink rises as steeply as over the longer, by this part of it at least.
 _LENGTHS, _AS_STEEP = (1e-6, 1e-3), 0.3
 
+# The radius of the rounding that shows the directions of kinks; heights, as parts of the fall so far.
+_COARSE, _HEIGHTS, _HALVINGS, _EVENLY = 1e-3, (1e-8, 1e-6, 1e-4), 40, 0.65
+
 AT_A_KINK = "is at a kink, where the"
 
 
@@ -355,6 +358,39 @@ def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
         return at, 0.0 if spectrum is None else spectrum.high
     at = with_hessian(smooth, smooth.evaluate(x, 0), source)
     return at, 0.0 if at.hessian is None else largest_entry(at.hessian)
+
+
+def fades(objective: Objective, at: Evaluation, start: Evaluation) -> bool:
+    """Tell whether the value falls without end along the direction in which it is bent least, as ``abs(x)+exp(-y)``.
+
+    Back on the way it rises evenly with the logarithm of the height; up from a level piece that ends at a kink, and up
+    from a minimum, each part of the height takes a smaller part of the way.
+    """
+    smooth, fall = objective.smoothed(_COARSE), start.value - at.value
+    if smooth is None or not 0.0 < fall < inf or hessian_source(smooth) is CurvatureSource.NONE:
+        return False
+    bent = with_hessian(smooth, smooth.evaluate(at.x, 0), hessian_source(smooth))
+    if bent.hessian is None or not matrix_is_finite(bent.hessian):
+        return False
+    way = eigen(bent.hessian)[1][0]
+    return any(_falls_evenly(objective, at, side, fall) for side in (way, -way))
+
+
+def _falls_evenly(objective: Objective, at: Evaluation, way: Vector, fall: float) -> bool:
+    def rise(length: float) -> float:
+        return objective.evaluate(along(at.x, length, way), 0).value - at.value
+
+    lengths = []
+    for part in _HEIGHTS:
+        low, high = 0.0, max(1.0, max_abs(at.x))
+        if not rise(-high) >= part * fall:
+            return False
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            low, high = (low, middle) if rise(-middle) >= part * fall else (middle, high)
+        lengths.append(high)
+    least, less, most = lengths
+    return less - least > _EVENLY * (most - less) and rise(most) <= _HEIGHTS[0] * fall
 
 
 def beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol: float) -> Certificate:

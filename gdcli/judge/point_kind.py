@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, log
 
 from gdcli.judge.evidence import Signs, allowed_gap
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen, eigenvalues, matrix_is_finite
-from gdcli.kernel.numerics import CLEARLY, NEWS
+from gdcli.kernel.numerics import CLEARLY, EPS, NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
-from gdcli.kernel.vectors import distance, is_zero, norm, same
+from gdcli.kernel.vectors import distance, dot, is_zero, norm, same, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.quadratic_model import NOISE, LocalModel, hessian_source, local_model, with_hessian
 from gdcli.solve.iteration import Iterate
@@ -49,6 +49,9 @@ _MINIMA = (PointKind.MINIMUM, PointKind.DEGENERATE)
 _WALKED_DIRECTIONS = 4
 # Newton steps on from a degenerate point; a minimum is no farther off than so many times the longest of the first.
 _FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
+# A step shorter than this part of the first ones leads to a minimum; one that shrinks as towards a minimum of a higher
+# order leads to none.
+_AS_LONG, _HIGHEST_ORDER = 0.3, 150.0
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
@@ -106,8 +109,11 @@ class DensePoint(NamedTuple):
             gap = gap if model.flat or kind in _MINIMA else None
         if kind in _MINIMA:
             kind = self._from_afar(kind)
-        further = kind == PointKind.DEGENERATE and not level_all
-        return self._further_on() if further else kind, gap
+        if kind == PointKind.DEGENERATE and not level_all:
+            kind = self._further_on()
+        if kind == PointKind.DEGENERATE and self._recedes():
+            return PointKind.AT_INFINITY, None
+        return kind, gap
 
     @property
     def news(self) -> float:
@@ -241,6 +247,32 @@ class DensePoint(NamedTuple):
             return PointKind.AT_INFINITY
         doubtful = not sides.rises if has_fled else kind == PointKind.DEGENERATE and sides.lost
         return PointKind.UNKNOWN if doubtful else kind
+
+    def _recedes(self) -> bool:
+        """Tell whether Newton's steps from here shrink as little as down ``log(1+exp(-x))``, by derivatives alone: they
+        are numbers with all their digits where the value, beside a constant, is lost in rounding.
+
+        Towards a minimum of order p the curvature is like the power p - 2 of the length of the step.
+        """
+        objective, at, seen = self.objective, self.at, []
+        highest = at.value + CLEARLY * rounding_of(objective, at)
+        for _ in range(_FURTHER_LOOK):
+            values, ways = eigen(at.hessian)
+            if not values[0] > EPS * values[-1]:
+                break
+            step = sum(
+                [-dot(v, at.gradient) / w * v for w, v in zip(values, ways, strict=True)], zeros_like(at.x)
+            )
+            seen.append((norm(step), values[0]))
+            if not seen[-1][0] > _AS_LONG * seen[0][0]:
+                return False
+            at = with_hessian(objective, objective.evaluate(at.x + step, 0), self.source)
+            if at.hessian is None or not matrix_is_finite(at.hessian) or not at.value <= highest:
+                return False
+        if len(seen) <= _FIRST_STEPS:
+            return False
+        (first, bend), (last, faded) = seen[1], seen[-1]
+        return faded < bend and (last >= first or log(faded / bend) < _HIGHEST_ORDER * log(last / first))
 
     def _further_on(self) -> PointKind:
         """Return the kind of a point without much curvature, by going on to where Newton's method gets from there.

@@ -206,7 +206,8 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
             f"There is no {w.minimum}: the value {w.falls} without end{', ever more slowly' if slowly else ''}.",
             f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
         )
-    if run.reason is StopReason.AT_INFINITY or certificate.kind == PointKind.AT_INFINITY:
+    is_level = certificate.kind == PointKind.DEGENERATE
+    if certificate.kind == PointKind.AT_INFINITY or (run.reason is StopReason.AT_INFINITY and not is_level):
         return Verdict(
             Status.DIVERGED,
             f"There is no {w.minimum} this way: the value keeps {w.falling} as the variables grow in size, with its"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import Reader, Writer, dataclass, stored
 from gdcli.kernel.dense import diagonal
-from gdcli.kernel.numerics import FLOOR
+from gdcli.kernel.numerics import EPS, FLOOR
 from gdcli.kernel.status import CurvatureSource, StopReason
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times, unit_like
 from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper
@@ -370,12 +370,15 @@ def units_away(objective: Objective, at: Evaluation, start: Evaluation) -> float
 def _sizes_at_start(objective: Objective, at: Evaluation, start: Evaluation) -> list[float] | float:
     """Return the sizes of the variables at ``start``. One that was 0 there has the length over which its curvature at
     the end, ``at``, makes a change as large as the fall of the value was; without any it has the size 1.
+    So has one that was 0 but for the rounding of the others, and over whose size that curvature makes no change.
     """
     if hessian_source(objective) is CurvatureSource.NONE:
         return _sizes(objective, start)
     sizes = [abs(float(a)) for a in start.x]
-    if 0.0 not in sizes or at.hessian is None:
+    if at.hessian is None:
         return [s or 1.0 for s in sizes]
     fall = max(0.0, start.value - at.value)
-    rows = zip(sizes, diagonal(at.hessian), strict=True)
-    return [s or _length(0.0, abs(float(h)), fall) for s, h in rows]
+    rows = [(s, abs(float(h))) for s, h in zip(sizes, diagonal(at.hessian), strict=True)]
+    least, lost = EPS * max(sizes), EPS * EPS * fall
+    is_zero = [s == 0.0 or (s < least and 0.0 < h * s * s < lost) for s, h in rows]
+    return [_length(0.0, h, fall) if zero else s for zero, (s, h) in zip(is_zero, rows, strict=True)]

@@ -378,3 +378,41 @@ def test_digits_lost_in_rounding_are_told(
     with mpmath.workdps(60):
         assert low <= value(mpmath.mpf(outcome.point["x"])) <= high
     assert not api.minimize(expression, start={"x": 1.0}, max_iter=0).warnings
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("log(1+log(1+exp(0.81*x+0.14*y+0.1))+(-1.53*y-0.1)**4)", {"x": 2.694, "y": -0.869}),
+        (
+            "exp((log(1+exp(0.5*x-1.5*y))+(1.3*z-1.2*y)**4+(1.6*x+0.7*y+0.5*z)**4)/2)",
+            {"x": 2.1, "y": -2.0, "z": -3.5},
+        ),
+        ("abs(x)+exp(-y)+z**4", {"x": 2.4, "y": 0.25, "z": 1.0}),
+        ("3.7*(abs(0.94*x-1.2)+exp(-(0.79*y-0.95*x+1.4)))+0.2", {"x": 3.265, "y": 1.445}),
+        ("2*hypot(1.7,y)+min(y,hypot(y,y))+y", {"y": 0.0}),
+    ],
+)
+def test_a_fall_without_end_that_rounding_hides_is_no_minimum(
+    expression: str, start: dict[str, float]
+) -> None:
+    outcome = api.minimize(expression, start)
+    assert outcome.status is Status.DIVERGED
+    assert outcome.certificate.kind == "at-infinity"
+
+
+def test_a_start_that_is_zero_but_for_rounding_hides_no_fall() -> None:
+    start = {"x": -0.341, "y": -2.6e-17, "z": -0.165}
+    outcome = api.minimize("(1.3*x+0.4*y-0.6)**2-(0.45*y)**4+(1.4*z-1.4*x-1.6*y+0.4)**2+1.9", start)
+    assert outcome.status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("where(2*y<z**2,x/x,y+x)+x**2+y**2+z**2", {"x": 1.0, "y": -2.99, "z": 1.0}),
+        ("cos(2*x-ceil(y))+sign(x**0.5+sin(y))", {"x": 0.0, "y": 0.0}),
+    ],
+)
+def test_a_trust_radius_that_vanishes_at_zero_ends_the_run(expression: str, start: dict[str, float]) -> None:
+    assert api.minimize(expression, start).status is not Status.CONVERGED

@@ -35,6 +35,23 @@ def test_the_ends_of_a_level_piece(
     assert "x may lie anywhere" in outcome.message
 
 
+@pytest.mark.parametrize(
+    ("expression", "start", "told"),
+    [
+        ("abs(x)-abs(x-1)", {"x": 5.0}, "x may lie anywhere up to 0,"),
+        ("ceil(x)**2", {"x": 3.0}, "x may lie anywhere from -1 to 0,"),
+        ("floor(x)**2+floor(y)**2", {"x": 3.0, "y": 2.0}, "x from 0 to 1, y from 0 to 1"),
+        ("abs(x)+relu(-y)**2", {"x": 2.0, "y": -4.0}, "y may lie anywhere from 0 on,"),
+    ],
+)
+def test_a_level_piece_is_told_where_the_value_jumps_and_where_kinks_are_rounded_off(
+    expression: str, start: dict[str, float], told: str
+) -> None:
+    outcome = api.minimize(expression, start)
+    assert outcome.status is Status.CONVERGED
+    assert told in outcome.message
+
+
 def test_a_range_without_an_end_is_told_and_written() -> None:
     outcome = api.maximize("-relu(x)", {"x": 5.0})
     assert outcome.message == (

@@ -33,7 +33,7 @@ RULES = {
     "curvature met in passing": (
         point_kind, "passing_direction", lambda *_: None, ("x**3", {"x": 1.0}, {"method": "lbfgs"}), "diverged"),
     "a level value fades": (
-        point_kind, "fades", lambda *_: False, ("1-tanh(x/100)", {"x": 1.0}, {}), "diverged"),
+        point_kind, "fades", lambda *_: False, ("1-erf(x)", {"x": 0.3}, {}), "diverged"),
     "sides of a floor": (
         valley, "sides_of_floor", lambda *_: valley.FloorSides(),
         ("(x*y-1)**2+exp(-x)", {"x": 1.0, "y": 1.0}, {}), "diverged"),

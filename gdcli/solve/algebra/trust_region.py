@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot, inf, sqrt
-from operator import mul
 
 from gdcli.kernel.dense import Matrix, diagonal, inverse_form, positive_solve, quadratic_form
 from gdcli.kernel.numerics import EQUAL_EIGENVALUES
@@ -92,11 +91,12 @@ def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple
         # Along a level direction any slope counts that is more than the rounding of the gradient.
         if in_lowest <= (HARD * top * radius if w[0] < 0.0 else _LEVEL * hypot(*q)):
             y = [0.0 if b <= cut else -a / (b + low) for a, b in zip(q, w, strict=True)]
-            room = radius * radius - sum(map(mul, y, y))
-            if room > 0.0 and w[0] == 0.0:
+            rest = hypot(*y)
+            if rest < radius and w[0] == 0.0:
                 return y, False, False
-            if room > 0.0:
-                y[0] = -sqrt(room) if q[0] > 0.0 else sqrt(room)
+            if rest < radius:
+                room = sqrt(radius - rest) * sqrt(radius + rest)  # the square of a short radius is no number
+                y[0] = -room if q[0] > 0.0 else room
                 return y, True, True
     return _solve_secular(w, q, radius, low), True, False
 

@@ -208,7 +208,7 @@ class TrustRegionNewton:
                 step = _accept(arrival, state, model, proposal, taken, kind, left_domain)
                 at_pole = step.reason is StopReason.EDGE and _is_beside_pole(objective, step.at)
                 return step._replace(reason=StopReason.UNBOUNDED) if at_pole else step
-            if state.radius < SMALLEST_RADIUS * norm(quotient(x, state.axes)):
+            if state.radius < max(SMALLEST_RADIUS * norm(quotient(x, state.axes)), TINY):
                 break
         if _is_beside_pole(objective, at):
             return _stay(at, state, StopReason.UNBOUNDED)

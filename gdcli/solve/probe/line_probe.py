@@ -40,6 +40,8 @@ _LEVEL_POINTS = 11
 # Variables moved so far, as part of themselves, all the same way or every second one the other way, show the rounding
 # of the value (in steps, where terms cancel: so not by one unit alone).
 _TOGETHER, _APART = (EPS, -3.0 * EPS, 2e3 * EPS), (EPS, -1e3 * EPS)
+# On one side of a jump, and on the other.
+_UP, _DOWN = (EPS, 2e3 * EPS), (-3.0 * EPS, -1e3 * EPS)
 # First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
 # for anything up to a fifth power, yet near.
 PROBE_LENGTH = 1e-3
@@ -89,12 +91,18 @@ def is_rounding(objective: Objective, at: Evaluation, rise: float) -> bool:
 
 
 def rounding_of(objective: Objective, at: Evaluation) -> float:
-    """Return what the value at ``at`` changes by when the variables move by some units of their rounding."""
-    moved = [along(at.x, size, at.x) for size in _TOGETHER]
-    if len(at.x) > 1:
-        turned = alternating(at.x)
-        moved += [along(at.x, size, turned) for size in _APART]
-    return max([abs(objective.evaluate(x, 0).value - at.value) for x in moved])
+    """Return what the value at ``at`` changes by when the variables move by some units of their rounding.
+
+    Where the value has jumps, and the point is right beside one, it stands still but for rounding on one side.
+    """
+
+    def most(sizes: Sequence[float], way: Vector) -> float:
+        return max([abs(objective.evaluate(along(at.x, size, way), 0).value - at.value) for size in sizes])
+
+    ways = [at.x] if len(at.x) == 1 else [at.x, alternating(at.x)]
+    if objective.has_jumps:
+        return min([most(sizes, way) for sizes in (_UP, _DOWN) for way in ways])
+    return max([most(sizes, way) for sizes, way in zip((_TOGETHER, _APART), ways, strict=False)])
 
 
 class _BoundsMet:
