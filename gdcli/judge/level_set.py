@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, NEWS
+from gdcli.kernel.numerics import CLEARLY, FLOOR, NEWS
 from gdcli.kernel.status import CurvatureSource, Status
 from gdcli.kernel.vectors import Vector, alternating, as_like, is_finite, ones_like, times, to_list, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
@@ -34,7 +34,7 @@ _DOUBLINGS = 50
 _BY_FAR = 8.0
 # A smaller part of a direction is not told.
 _SEEN_PART = 1e-6
-# Eight digits of the ends of a range are told.
+# Eight digits of the ends of a range are told, and of the way from the answer to one.
 _WIDTH_TOLD = 1e-8
 # So many halvings leave nothing between two numbers.
 _HALVINGS = 60
@@ -130,7 +130,7 @@ def _end(objective: Objective, at: Evaluation, index: int, step: float, level: b
             (middle, outer) if _is_level(objective, at, index, middle, allowed) else (inner, middle)
         )
     end = here + inner
-    return 0.0 if abs(end) <= EPS * abs(here) else end
+    return 0.0 if abs(end) <= _WIDTH_TOLD * abs(inner) else end
 
 
 def valley_directions(objective: Objective, at: Evaluation, start: Evaluation) -> list[Vector]:

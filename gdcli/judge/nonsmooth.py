@@ -243,8 +243,9 @@ _SHARPER = 3.0
 # Over the shorter of two lengths a kink rises as steeply as over the longer, by this part of it at least.
 _LENGTHS, _AS_STEEP = (1e-6, 1e-3), 0.3
 
-# The radius of the rounding that shows the directions of kinks; heights, as parts of the fall so far.
-_COARSE, _HEIGHTS, _HALVINGS, _EVENLY = 1e-3, (1e-8, 1e-6, 1e-4), 40, 0.65
+# The radius of the rounding that shows the directions of kinks; heights, as parts of the fall so far, and the nearest
+# place, as a part of the size of the point, where one is looked for.
+_COARSE, _HEIGHTS, _EVENLY, _NEAREST_HEIGHT = 1e-3, (1e-8, 1e-6, 1e-4), 0.65, 1e-9
 
 AT_A_KINK = "is at a kink, where the"
 
@@ -377,20 +378,21 @@ def fades(objective: Objective, at: Evaluation, start: Evaluation) -> bool:
 
 
 def _falls_evenly(objective: Objective, at: Evaluation, way: Vector, fall: float) -> bool:
-    def rise(length: float) -> float:
-        return objective.evaluate(along(at.x, length, way), 0).value - at.value
+    def is_high(length: float, part: float) -> bool:
+        return objective.evaluate(along(at.x, length, way), 0).value - at.value >= part * fall
 
+    far = max(1.0, max_abs(at.x))
+    if is_high(far, _HEIGHTS[0]) or not is_high(-far, _HEIGHTS[-1]):
+        return False
     lengths = []
     for part in _HEIGHTS:
-        low, high = 0.0, max(1.0, max_abs(at.x))
-        if not rise(-high) >= part * fall:
-            return False
-        for _ in range(_HALVINGS):
+        low, high = log(_NEAREST_HEIGHT * far), log(far)
+        for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
-            low, high = (low, middle) if rise(-middle) >= part * fall else (middle, high)
-        lengths.append(high)
+            low, high = (low, middle) if is_high(-exp(middle), part) else (middle, high)
+        lengths.append(exp(high))
     least, less, most = lengths
-    return less - least > _EVENLY * (most - less) and rise(most) <= _HEIGHTS[0] * fall
+    return less - least > _EVENLY * (most - less)
 
 
 def beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol: float) -> Certificate:
