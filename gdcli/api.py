@@ -16,7 +16,7 @@ from gdcli.kernel.dataclass import fields, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, slack_sampler, solve
-from gdcli.tasks.outcome import Minimum, Outcome
+from gdcli.tasks.pipeline import Minimum, Outcome
 from gdcli.tasks.problem import Number, Problem, TypedTexts, read_problem
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gdcli.record.codec import Decoder, Encoder
+from gdcli.record.checkpoint_file import Decoder, Encoder
 from gdcli.solve.checkpointing import Checkpointer
 
 

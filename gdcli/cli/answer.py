@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from gdcli.cli.option_types import Options
     from gdcli.record.checkpoint_file import Content
     from gdcli.record.schema import Record
-    from gdcli.record.selection import Words
+    from gdcli.record.serialization import Words
+    from gdcli.render.formats import PageLayout
     from gdcli.render.plot_data import Picture
-    from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate, Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.request import FitRequest, FitSettings
@@ -331,7 +331,7 @@ def writer_for(
     whether times are shown.
     """
     from gdcli.kernel.vectors import Space, lengths_of
-    from gdcli.render.tables import Table
+    from gdcli.render.formats import Table
 
     space = Space(lengths_of(problem.start))
     sign = problem.sign
@@ -339,10 +339,10 @@ def writer_for(
     format = options.written_as
     if format.is_page and not options.print:
         return Table(stream, sign, space.size, every, timing, format, layout)
-    from gdcli.record import selection
+    from gdcli.record import serialization
     from gdcli.render import machine_formats
 
-    named = selection.words_for(problem, selection.WORDS if words is None else words())
+    named = serialization.words_for(problem, serialization.WORDS if words is None else words())
     if options.print:
         return machine_formats.Selected(stream, options.print, problem, named)
     if format.shape is Shape.OBJECT:

@@ -19,14 +19,13 @@ from gdcli.cli.record_file import Stored
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.vectors import Space, lengths_of
 from gdcli.record.schema import Json
-from gdcli.render.tables import Table
+from gdcli.render.formats import Table
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
-    from gdcli.render.appearance import Appearance
+    from gdcli.render.formats import PageLayout
     from gdcli.render.html_report import Collected
-    from gdcli.render.plot_data import Picture
-    from gdcli.render.tables import PageLayout
+    from gdcli.render.plot_data import Appearance, Picture
     from gdcli.tasks.problem import Problem
 
 
@@ -83,7 +82,7 @@ class Canvas:
 
 
 def _appearance(options: PictureOptions) -> Appearance:
-    from gdcli.render.appearance import Appearance
+    from gdcli.render.plot_data import Appearance
 
     return Appearance(
         options.plot_size,
@@ -125,8 +124,8 @@ def check_look(options: PictureOptions) -> None:
 
 def _in_text(picture: Picture, stream: TextIO) -> None:
     from gdcli.render import text_plots
-    from gdcli.render.sparkline import bars_of
-    from gdcli.render.tables import is_terminal, lines_of, width_of
+    from gdcli.render.formats import is_terminal, lines_of, width_of
+    from gdcli.render.text_plots import bars_of
 
     colour = is_terminal(stream) and not os.environ.get("NO_COLOR")
     high = lines_of(stream)

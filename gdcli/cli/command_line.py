@@ -139,10 +139,10 @@ def convert(typed: TypedOptions, command: Command, resumed: Content | None = Non
 
 
 def _unknown(name: str, command: Command, values: Sequence[str] = ()) -> UsageError:
-    from gdcli.cli import option_synonyms  # only an error needs them
+    from gdcli.tasks import option_names  # only an error needs them
 
     names = [option.name for option in command.options] + ["--help"]
-    hint = option_synonyms.option(name, command)
+    hint = option_names.instead_of_option(name, command, COMMANDS)
     value = next(filter(_NUMBER.match, values), "")
     if not hint and value and len(name) <= 4 and "--start" in names:  # --x=1
         hint = f"the start of a variable is given with --start {name[2:]}={value}"
@@ -233,10 +233,12 @@ def _one_more(positional: list[str], command: Command) -> UsageError:
             return UsageError(f"unknown option {word}", f"options have two dashes: -{word}")
     extra = positional[len(command.arguments)]
     if len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
-        from gdcli.cli import option_synonyms  # only an error needs them
+        from gdcli.tasks import option_names  # only an error needs them
 
         listed = f"'gd {command.name} --help' lists them"
-        hint = f"options have long names: {option_synonyms.option(extra, command) or listed}"
+        hint = (
+            f"options have long names: {option_names.instead_of_option(extra, command, COMMANDS) or listed}"
+        )
         return UsageError(f"unknown option {extra}", hint)
     told = f"one {command.arguments[0].metavar} is expected, and '{beginning(extra)}' is one more"
     return UsageError(told, _meant(positional, extra, command))
@@ -313,16 +315,16 @@ def perform(command: Command, typed: TypedOptions, env: Environment) -> int:
 
 def unknown_command(word: str, before: str = "gd") -> UsageError:
     """Return the error for a word that is no command, with what may be meant: another word ``before`` it."""
-    from gdcli.cli import option_synonyms  # only an error needs them
+    from gdcli.tasks import option_names  # only an error needs them
 
     shown = beginning(word)
     if word.startswith("--"):
         options = ["--help", "--version"]
         hint = did_you_mean(word, options, "options come after the command: gd COMMAND ... OPTIONS")
-        if meant := option_synonyms.command(word[2:]):
+        if meant := option_names.instead_of_command(word[2:], COMMANDS):
             hint = f"commands have no dashes: gd {meant}"
         return UsageError(f"unknown option {shown}", hint)
-    meant = option_synonyms.command(word)
+    meant = option_names.instead_of_command(word, COMMANDS)
     hint = (
         f"write {before} {meant}" if meant else did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -227,37 +227,28 @@ def _columns(typed: Sequence[str]) -> list[str]:
     return []
 
 
-def _methods() -> Iterable[str]:
-    from gdcli.solve.registry import METHODS
+def _choices(command: str) -> Iterable[str]:
+    """What the arguments of a command are chosen from; nothing for one that has other arguments."""
+    if command == "completion":
+        return SCRIPTS
+    if command == "methods":
+        from gdcli.solve.registry import METHODS
 
-    return METHODS
+        return METHODS
+    if command == "functions":
+        from gdcli.language.listing import functions
 
-
-def _functions() -> Iterable[str]:
-    from gdcli.language.listing import functions
-
-    return [row["name"] for row in functions()]
-
-
-def _pages() -> Iterable[str]:
+        return [row["name"] for row in functions()]
+    if command not in ("help", "man"):
+        return ()
     from gdcli.cli.reference_commands import texts
 
-    return [*COMMANDS, *texts()]
-
-
-# What the arguments of a command are chosen from.
-_CHOICES: dict[str, Callable[[], Iterable[str]]] = {
-    "completion": lambda: SCRIPTS,
-    "help": lambda: COMMANDS,
-    "man": _pages,
-    "methods": _methods,
-    "functions": _functions,
-}
+    return [*COMMANDS, *(texts() if command == "man" else ())]
 
 
 def _arguments(command: Command, word: str, typed: Sequence[str]) -> list[str]:
-    if command.name in _CHOICES:
-        return _beginning(word, _CHOICES[command.name]()) or [NOTHING]
+    if choices := _choices(command.name):
+        return _beginning(word, choices) or [NOTHING]
     if command.name == "run" and typed:
         return _beginning(word, _names(typed[0])) or [NOTHING]
     if not command.arguments or (len(typed) >= len(command.arguments) and not command.arguments[-1].many):

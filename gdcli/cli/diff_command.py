@@ -64,8 +64,8 @@ def run(options: PairOptions, env: Environment) -> int:
 
 
 def write(parts: Sequence[list[Line]], stream: TextIO) -> None:
+    from gdcli.render.formats import show
     from gdcli.render.summary import apart
-    from gdcli.render.tables import show
 
     show(apart(*parts), stream)
 
@@ -77,7 +77,7 @@ def _names(one: str, other: str) -> tuple[str, str]:
 
 
 def _width(stream: TextIO) -> int:
-    from gdcli.render.tables import width_of
+    from gdcli.render.formats import width_of
 
     return width_of(stream)
 
@@ -160,7 +160,7 @@ def _agree(a: object, b: object, tolerance: float) -> bool:
 
 def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], stream: TextIO) -> list[Line]:
     """Return the table of differences, ``names`` above the two sides; nothing where there are none."""
-    from gdcli.render.tables import glyphs_of
+    from gdcli.render.formats import glyphs_of
 
     if not found:
         return []
@@ -224,10 +224,10 @@ def rerun(options: FileOptions, env: Environment) -> int:
     told = changed_data(first)
     with Destination(options.output, env.stdout) as stream:
         second = Stored("now", (), _repeated(first, env))
-        same_bits = _same_ground(first, second)
-        tolerance = 0.0 if same_bits else TOLERANCE
+        ground = _ground(first, second)
+        same_bits, tolerance = not ground, TOLERANCE if ground else 0.0
         found = ends_of(_rerun_ends(first.result), _rerun_ends(second.result), tolerance)
-        within = f"within {TOLERANCE:g}; not known to give the same bits: {_ground(first, second)}"
+        within = f"within {TOLERANCE:g}; not known to give the same bits: {ground}"
         if not found and not told:
             _say(stream, "same", f"the answer is the same ({'same bits' if same_bits else within})")
             return 0
@@ -319,10 +319,6 @@ def _deciding(one: Stored) -> Json:
     found = {what: one.receipt.get(what) for what in ("python", "numpy", "machine")}
     kernels = one.receipt.get("kernels")
     return found | {f"kernels of {k}": v for k, v in (kernels if isinstance(kernels, dict) else {}).items()}
-
-
-def _same_ground(first: Stored, second: Stored) -> bool:
-    return not _ground(first, second)
 
 
 def _say(stream: TextIO, label: str, text: str) -> None:

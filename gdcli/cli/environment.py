@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gdcli.render.formats import Format
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.outcome import Outcome
+    from gdcli.tasks.pipeline import Outcome
 
 
 Answered = TypeVar("Answered", bound="Outcome")
@@ -145,19 +145,19 @@ class Environment:
 
     def timing(self, options: OutputOptions, stream: TextIO) -> bool:
         """Return whether times are shown: where they are asked for, and on a terminal."""
-        from gdcli.render.tables import is_terminal
+        from gdcli.render.formats import is_terminal
 
         return options.timing or is_terminal(stream)
 
     def warned(self, options: OutputOptions, stream: TextIO) -> bool:
         """Return whether a person saw the warnings already: in a page, on the terminal that is standard error too."""
-        from gdcli.render.tables import is_terminal
+        from gdcli.render.formats import is_terminal
 
         return options.is_page and is_terminal(stream) and is_terminal(self.stderr)
 
     def free_terminal(self, format: Format, output: str | None) -> TextIO | None:
         """Return where it is told how far a run has come: not on a terminal through which rows of the answer run."""
-        from gdcli.render.tables import is_terminal
+        from gdcli.render.formats import is_terminal
 
         rows = format.streams and not output and is_terminal(self.stdout)
         return None if rows or not is_terminal(self.stderr) else self.stderr

@@ -31,8 +31,8 @@ from gdcli.kernel.errors import LimitError, Span, UsageError
 if TYPE_CHECKING:
     from gdcli.cli.commands import ExploreOptions, GradientOptions
     from gdcli.cli.environment import Environment
+    from gdcli.record.analyses import GradientRecord, TraceRecord
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
-    from gdcli.record.gradients import GradientRecord, TraceRecord
     from gdcli.record.model_records import ModelsRecord
     from gdcli.render.comparison_pages import Kind
     from gdcli.render.formats import Format
@@ -239,7 +239,7 @@ def gradient(options: GradientOptions, env: Environment) -> int:
     text, source = expression_text(options.expression, env)
     from gdcli import api
     from gdcli.cli.plot_option import errors_picture, estimate
-    from gdcli.record.gradients import GradientRecord, gradient_record
+    from gdcli.record.analyses import GradientRecord, gradient_record
     from gdcli.tasks.gradient_check import Wanted
 
     caps = api.Settings(max_time=options.max_time, max_memory=options.max_memory)
@@ -307,12 +307,12 @@ def _point_problem(options: GradientOptions, text: str, source: str) -> Problem:
 
 
 def write_gradient(found: GradientRecord | TraceRecord, format: Format, stream: TextIO) -> None:
-    from gdcli.record.gradients import TraceRecord, table
-    from gdcli.render.gradient_page import page, trace_page
-    from gdcli.render.tables import write_answer
+    from gdcli.record.analyses import TraceRecord, gradient_table
+    from gdcli.render.analysis_pages import gradient_page, trace_page
+    from gdcli.render.formats import write_answer
 
-    laid_out: Any = trace_page if isinstance(found, TraceRecord) else page
-    write_answer(stream, format, found, partial(laid_out, found), table)
+    laid_out: Any = trace_page if isinstance(found, TraceRecord) else gradient_page
+    write_answer(stream, format, found, partial(laid_out, found), gradient_table)
 
 
 # -- the page of gd explore -------------------------------------------------------------------------------------------
@@ -324,8 +324,8 @@ USUAL = "explore.html"
 def explore(options: ExploreOptions, env: Environment) -> int:
     """Write the page, and open it where a person sits before the terminal."""
     from gdcli.cli.answer_files import mathml
+    from gdcli.render.formats import is_terminal
     from gdcli.render.html_page import ExplorePage, explore_page
-    from gdcli.render.tables import is_terminal
 
     path = options.output or USUAL
     with Destination(path, env.stdout) as stream:

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from gdcli.cli.plot_option import FitPlot
     from gdcli.cli.predict_command import Files
     from gdcli.record.fits import FitRecord
-    from gdcli.record.selection import Words
+    from gdcli.record.serialization import Words
+    from gdcli.render.formats import PageLayout
     from gdcli.render.plot_data import Chart
     from gdcli.render.progress import Progress
-    from gdcli.render.tables import PageLayout
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -212,7 +212,7 @@ def writer_for(
 def layout_of(settings: FitSettings) -> PageLayout:
     from gdcli.record.path_rows import row_of
     from gdcli.render import fit_page
-    from gdcli.render.tables import PageLayout
+    from gdcli.render.formats import PageLayout
 
     return PageLayout(fit_page.page, fit_page.epoch_row if settings.is_stochastic else row_of)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.groups import GroupRecorder
-    from gdcli.record.selection import Words
-    from gdcli.render.tables import Look
+    from gdcli.record.serialization import Words
+    from gdcli.render.formats import Look
     from gdcli.render.verdicts import Tally
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.prepare_groups import Grouped
@@ -100,7 +100,7 @@ def _taken(answers: Iterator[list[GroupFit]], take: Callable[[list[GroupFit]], b
 
 
 def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:
-    from gdcli.record.selection import check_names
+    from gdcli.record.serialization import check_names
     from gdcli.render import group_table
 
     format, problem, space = options.written_as, found.plan.problem, found.plan.row.space

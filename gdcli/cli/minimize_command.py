@@ -115,8 +115,8 @@ def _watch(
     """The observer of ``--watch``; none without a terminal, and where rows of the answer run through it."""
     if not options.watch:
         return nullcontext()
+    from gdcli.render.formats import can_redraw
     from gdcli.render.live import Watch
-    from gdcli.render.tables import can_redraw
 
     stream = env.free_terminal(options.written_as, options.output)
     if stream is None or not can_redraw(stream):

@@ -80,19 +80,17 @@ def _real(expected: str, hint: str, fits: Callable[[float], bool]) -> Read[float
 number = _real("a number", "for example 0.5 or 1e-8", lambda x: True)
 positive = _real("a number above 0", "for example 0.1 or 1e-5", lambda x: x > 0)
 tolerance = _real("a number of at least 0", "for example 1e-8; 0 switches this rule off", lambda x: x >= 0)
-part = _real("a part above 0 and below 1", "for example 0.2: every fifth row", lambda x: 0.0 < x < 1.0)
-part_of_rows = _real("a part above 0 and below 1", "for example 0.9: 90 % lie below", lambda x: 0.0 < x < 1.0)
+part, part_of_rows = (
+    _real("a part above 0 and below 1", f"for example {example}", lambda x: 0.0 < x < 1.0)
+    for example in ("0.2: every fifth row", "0.9: 90 % lie below")
+)
 penalty = _real("a number of at least 0", "for example 0.1", lambda x: x >= 0.0)
 count = _reader("a whole number of at least 0", "for example 1000", lambda v: _whole(v, 0))
 stride = _reader("a whole number of at least 1", "for example 10", lambda v: _whole(v, 1))
 
 
-def penalty_or_auto(value: str, name: str) -> float | str:
-    return value if value == "auto" else penalty(value, name)
-
-
-def number_or_auto(value: str, name: str) -> float | str:
-    return value if value == "auto" else positive(value, name)
+def or_auto(read: Read[float]) -> Read[float | str]:
+    return lambda value, name: value if value == "auto" else read(value, name)
 
 
 def cap(value: str, name: str) -> int | None:

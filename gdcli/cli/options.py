@@ -130,14 +130,14 @@ class DataOptions(Options):
     bounds = repeated("NAME=LOW:HIGH", "none", "Bounds of parameters: a=0:5, b=:2 (only above), w=0:1 (each element).")
     loss = option("LOSS", read.one_of(*LOSSES, elsewhere=_loss_here), "squared", f"{listed(LOSSES)}.")
     huber_delta = option("NUMBER", read.positive, "1", "Where Huber's loss turns from squared to absolute.")
-    scale = option("NUMBER|auto", read.number_or_auto, "found; huber none",
+    scale = option("NUMBER|auto", read.or_auto(read.positive), "found; huber none",
         "The scale of the residuals for tukey, cauchy, student-t and huber; auto finds it.")
     quantile = option("PART", read.part_of_rows, "0.5", "The part of the rows that lies below, for --loss quantile.")
     dof = option("NUMBER", read.positive, "4", "The degrees of freedom of --loss student-t.")
-    theta = option("NUMBER|auto", read.number_or_auto, "found",
+    theta = option("NUMBER|auto", read.or_auto(read.positive), "found",
         "The size of --loss negative-binomial: the variance is f + f**2/theta.")
     trials = option("COLUMN|EXPR", read.text, "none; binomial needs it", "How many trials there were: a column, or 20.")
-    l2 = option("NUMBER|auto", read.penalty_or_auto, "none",
+    l2 = option("NUMBER|auto", read.or_auto(read.penalty), "none",
         "Add so many times the squares of the parameters, constants aside; auto finds what says rows left out best.")
     prior = repeated("TEXT", "none", "What is known of a parameter before: 'b ~ normal(1, 0.2)'.")
     columns = repeated("NAMES|NAME=PATTERN", "those in the file",

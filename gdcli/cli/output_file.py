@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdcli.api import Problem
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import OutputOptions
-    from gdcli.record.selection import Words
+    from gdcli.record.serialization import Words
     from gdcli.render.machine_formats import Path
 
 
@@ -100,7 +100,10 @@ def folder_hint(path: str) -> str:
 def check(options: Options) -> None:
     """Raise UsageError where a command line would write over a file that it reads, or write one twice."""
     named = _named(options)
-    _check_pairs(named)
+    for k, (option, path) in enumerate(named):
+        for other, taken in named[:k]:
+            if same_file(path, taken):
+                raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")
     for option, path in named:
         for what, taken in _inputs(options):
             if same_file(path, taken):
@@ -116,13 +119,6 @@ def _named(options: Options) -> list[tuple[str, str]]:
     rows = [row for row in options_of(type(options)) if row.metavar == "FILE"]
     named = ((row.name, getattr(options, row.field)) for row in rows)
     return [(option, path) for option, path in named if path not in (None, "", "-")]
-
-
-def _check_pairs(named: Sequence[tuple[str, str]]) -> None:
-    for k, (option, path) in enumerate(named):
-        for other, taken in named[:k]:
-            if same_file(path, taken):
-                raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")
 
 
 def check_standard_output(path: str, stdout: TextIO) -> None:
@@ -179,7 +175,7 @@ class Tracing:
     def observers(self, problem: Problem, words: Callable[[], Words] | None = None) -> list[Path]:
         """Return what writes the path of a run on ``problem``; ``words`` gives those of its kind of run."""
         from gdcli.kernel.vectors import Space
-        from gdcli.record import selection
+        from gdcli.record import serialization
         from gdcli.render import machine_formats
 
         kind = (
@@ -189,7 +185,7 @@ class Tracing:
         )
         sign = problem.sign
         options, space = self._options, Space(problem.lengths)
-        named = selection.words_for(problem, selection.WORDS if words is None else words())
+        named = serialization.words_for(problem, serialization.WORDS if words is None else words())
         self._path = kind(self._stream, sign, space, options.every or 1, options.timing, named)
         return [self._path]
 

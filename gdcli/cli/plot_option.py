@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import GradientOptions
     from gdcli.cli.environment import Environment
     from gdcli.kernel.vectors import Space
+    from gdcli.record.analyses import GradientRecord
     from gdcli.record.fits import FitRecord
-    from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
     from gdcli.render.comparison_figures import RatePath
     from gdcli.render.figures import PlaneConstraints, Run
@@ -396,7 +396,7 @@ class FitPlot:
         self, found: FitRecord, column: str, places: Sequence[float]
     ) -> list[tuple[str, list[float], list[float]]]:
         """The bands of prediction and of confidence along a column, as far as they are known."""
-        from gdcli.record.predictions import fitted_answer
+        from gdcli.record.groups import fitted_answer
         from gdcli.tasks.fit.prediction import CONFIDENCE, PREDICTION, bands
 
         answer, row = fitted_answer(found), self._ready.row.plain

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions, PredictOptions
     from gdcli.cli.environment import Environment
     from gdcli.kernel.vectors import Array
-    from gdcli.record.predictions import PredictionsRecord
+    from gdcli.record.groups import PredictionsRecord
     from gdcli.table.source import DataTable
     from gdcli.tasks.fit.annotated_output import Wanted
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -134,8 +134,7 @@ def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer | Fi
         records = records[0].get("results") or []
     if records and all("group" in record for record in records):
         with record_file.whole(name):
-            from gdcli.record.groups import stored_group
-            from gdcli.record.predictions import fitted_groups
+            from gdcli.record.groups import fitted_groups, stored_group
 
             return fitted_groups(list(map(stored_group, records)))
     stored = record_file.one_result(name, records)
@@ -143,8 +142,8 @@ def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer | Fi
         raise DataError(f"{stored.name} is no answer of gd fit", "what it was asked for predicts no rows")
     with record_file.whole(stored.name):
         from gdcli.record.fits import FitRecord
-        from gdcli.record.predictions import fitted_answer
-        from gdcli.record.upgrade import upgraded
+        from gdcli.record.groups import fitted_answer
+        from gdcli.record.serialization import upgraded
 
         found = FitRecord.from_json(upgraded(stored.result))
         answer = fitted_answer(found)
@@ -160,7 +159,7 @@ def _write(format: Format, table: DataTable, wanted: Wanted, told: dict[str, Any
         for text in annotated(table, wanted, as_objects=format.shape is Shape.LINES):
             stream.write(text)
         return
-    from gdcli.record.predictions import PredictionsRecord
+    from gdcli.record.groups import PredictionsRecord
 
     rows = tuple(chain.from_iterable(_rows(table, wanted)))
     columns = (*(wanted.by.columns if wanted.by else ()), *wanted.columns)
@@ -187,6 +186,6 @@ def _listed(values: Array | list[float]) -> list[Any]:
 
 def write(found: PredictionsRecord, format: Format, stream: TextIO) -> None:
     from gdcli.render.fit_parts import predictions_page
-    from gdcli.render.tables import write_answer
+    from gdcli.render.formats import write_answer
 
     write_answer(stream, format, found, partial(predictions_page, found))

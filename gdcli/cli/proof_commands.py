@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.commands import FileOptions, FitOptions, MinimizeOptions, SolveOptions
     from gdcli.cli.environment import Environment
-    from gdcli.record.roots import RootsRecord
+    from gdcli.record.analyses import RootsRecord
     from gdcli.record.runs import RunRecord
     from gdcli.render.formats import Format
     from gdcli.render.progress import Progress
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.request import FitSettings
     from gdcli.tasks.global_minimum import Teller
     from gdcli.tasks.root_finding import Teller as RootTeller
-    from gdcli.tasks.verified_cover import ToldMinimum
-    from gdcli.tasks.verified_record import ToldProof
+    from gdcli.tasks.verified_record import ToldMinimum, ToldProof
 
 
 # What a search of boxes does not read.
@@ -160,7 +159,7 @@ def solve_many(
 def solve(options: SolveOptions, env: Environment) -> int:
     from gdcli import api
     from gdcli.cli.record_file import receipt_of
-    from gdcli.record.roots import roots_record
+    from gdcli.record.analyses import roots_record
     from gdcli.render.progress import Progress
     from gdcli.tasks.root_finding import read_system, solve_system
 
@@ -190,11 +189,11 @@ def _teller(waiting: Progress) -> RootTeller:
 
 
 def write_roots(found: RootsRecord, format: Format, stream: TextIO, timing: bool) -> None:
-    from gdcli.record.roots import table
-    from gdcli.render.roots_page import page
-    from gdcli.render.tables import write_answer
+    from gdcli.record.analyses import roots_table
+    from gdcli.render.analysis_pages import roots_page
+    from gdcli.render.formats import write_answer
 
-    write_answer(stream, format, found, partial(page, found, timing=timing), table, timing)
+    write_answer(stream, format, found, partial(roots_page, found, timing=timing), roots_table, timing)
 
 
 # -- gd verify --------------------------------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ _Found = tuple[list[str], list[str]]  # what does not follow; what was verified
 
 def _of_run(name: str, result: dict[str, Any]) -> _Found:
     from gdcli.record.runs import RunRecord
-    from gdcli.render.proof_text import proof_of
+    from gdcli.render.summary import proof_of
     from gdcli.tasks.verified_record import faults_of
 
     certificate = result.get("certificate")
@@ -254,10 +253,9 @@ def _of_run(name: str, result: dict[str, Any]) -> _Found:
 
 def _of_global(stored: Stored) -> _Found:
     from gdcli.record.runs import RunRecord
-    from gdcli.render.boxes_page import statements
-    from gdcli.render.proof_text import proof_of
-    from gdcli.tasks.verified_cover import faults_of_minimum
-    from gdcli.tasks.verified_record import faults_of
+    from gdcli.render.answer_tables import statements
+    from gdcli.render.summary import proof_of
+    from gdcli.tasks.verified_record import faults_of, faults_of_minimum
 
     with record_file.whole(stored.name):
         found = RunRecord.from_json(stored.result)
@@ -276,10 +274,10 @@ def _of_global(stored: Stored) -> _Found:
 def _of_global_fit(stored: Stored) -> _Found:
     from gdcli.cli.diff_command import changed_data
     from gdcli.record.fits import FitRecord, request_of
-    from gdcli.render.boxes_page import statements
+    from gdcli.render.answer_tables import statements
     from gdcli.tasks.fit.global_fit import bounded_fit
     from gdcli.tasks.fit.prepare import prepared
-    from gdcli.tasks.verified_cover import faults_within
+    from gdcli.tasks.verified_record import faults_within
 
     with record_file.whole(stored.name):
         found = FitRecord.from_json(stored.result)
@@ -296,8 +294,8 @@ def _of_global_fit(stored: Stored) -> _Found:
 
 
 def _of_roots(name: str, result: dict[str, Any]) -> _Found:
-    from gdcli.record.roots import RootsRecord, roots_of
-    from gdcli.tasks.verified_cover import faults_of_roots
+    from gdcli.record.analyses import RootsRecord, roots_of
+    from gdcli.tasks.verified_record import faults_of_roots
 
     with record_file.whole(name):
         found = RootsRecord.from_json(result)
@@ -311,7 +309,7 @@ def _of_roots(name: str, result: dict[str, Any]) -> _Found:
 def told_minimum(found: RunRecord) -> ToldMinimum:
     """Return what a record tells of a global minimum. Raises ValueError, KeyError or TypeError where it is none."""
     from gdcli.record.runs import evidence_of
-    from gdcli.tasks.verified_cover import ToldMinimum
+    from gdcli.tasks.verified_record import ToldMinimum
 
     flat = found.problem.space.flatten
     bounds = bounds_as_given(found.problem.bounds)

@@ -25,9 +25,9 @@ from gdcli.cli.commands import (
 from gdcli.cli.environment import Environment
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.record.schema import SCHEMA
-from gdcli.render import tables
+from gdcli.render import formats
+from gdcli.render.formats import show, width_of
 from gdcli.render.page import LABEL, fact, wrap
-from gdcli.render.tables import show, width_of
 
 if TYPE_CHECKING:
     from gdcli.render.page import Line
@@ -182,8 +182,8 @@ def man(options: ManOptions, env: Environment) -> int:
     name = options.command_name
     if name is None or name in COMMANDS:
         text = man_page(None if name is None else COMMANDS[name])
-        if tables.is_terminal(env.stdout):
-            text = readable(text, tables.width_of(env.stdout))
+        if formats.is_terminal(env.stdout):
+            text = readable(text, formats.width_of(env.stdout))
         env.stdout.write(text)
         return 0
     found = texts()
@@ -231,7 +231,15 @@ def man_page(command: Command | None = None) -> str:
     lines.append(".SH SYNOPSIS")
     if command is None:
         lines += [".B gd", ".I COMMAND", "[ARGUMENTS] [OPTIONS]"]
-        lines += [".SH DESCRIPTION", *_overview(), ".SH COMMANDS"]
+        lines += [
+            ".SH DESCRIPTION",
+            _text(" ".join(_ABOUT.split())),
+            ".PP",
+            "Most people want:",
+            ".PP",
+            ".nf",
+        ]
+        lines += [*(f"    {_text(example)}" for example in FIRST), ".fi", ".SH COMMANDS"]
         for one in COMMANDS.values():
             lines += [f".SS {one.name}", *_body(one, _SAME.get(one.name, ""))]
     else:
@@ -246,12 +254,6 @@ def man_page(command: Command | None = None) -> str:
     for name, meaning in _ENVIRONMENT:
         lines += [".TP", f".B {name}", _text(meaning)]
     return "\n".join(lines) + "\n"
-
-
-def _overview() -> list[str]:
-    lines = [_text(" ".join(_ABOUT.split())), ".PP", "Most people want:", ".PP", ".nf"]
-    lines += [f"    {_text(example)}" for example in FIRST]
-    return [*lines, ".fi"]
 
 
 def _body(command: Command, same: str = "") -> list[str]:

@@ -20,8 +20,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, DomainError, GdError, Span, UsageError, harmless, shorten
 from gdcli.kernel.status import Status
 from gdcli.record import checkpoint_file
-from gdcli.record.checkpoint_file import Checkpoint, part_of
-from gdcli.record.codec import Decoder
+from gdcli.record.checkpoint_file import Checkpoint, Decoder, part_of
 from gdcli.solve.checkpointing import Checkpointer
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from gdcli.render.page import Line
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitRequest
-    from gdcli.tasks.outcome import Outcome
+    from gdcli.tasks.pipeline import Outcome
     from gdcli.tasks.problem import Problem
 
 
@@ -241,7 +240,7 @@ def kept_run(path: str) -> StoredPage:
 
 
 def _write(path: str, content: Content, stream: TextIO, format: Format) -> None:
-    from gdcli.render.tables import write_page
+    from gdcli.render.formats import write_page
 
     write_page(stream, format, lambda width, *_: _page(path, content, width))
 

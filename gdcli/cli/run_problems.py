@@ -354,7 +354,10 @@ def open_problems(path: str, names: Sequence[str], env: Environment) -> tuple[st
     lines = ProblemLines(_opened(path, env))
     try:
         if not path.endswith(LINES) and not _is_lines(lines):
-            return file, Tables(problem_file.select(_tables(lines, file), names, file))
+            content = lines.whole()
+            lines.close()
+            found = problem_file.read_tables(content, file, OPTIONS)
+            return file, Tables(problem_file.select(found, names, file))
         if path.endswith(".json"):
             lines.unfold()
         if names:
@@ -382,9 +385,3 @@ def _is_lines(lines: ProblemLines) -> bool:
         if begun or lines.ended:
             return not begun or begun.startswith(b"{")
         lines.fill()
-
-
-def _tables(lines: ProblemLines, file: str) -> list[FileProblem]:
-    content = lines.whole()
-    lines.close()
-    return problem_file.read_tables(content, file, OPTIONS)

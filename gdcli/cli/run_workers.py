@@ -105,9 +105,6 @@ class Workers:
         for worker in self._workers:
             worker.end()
 
-    def _is_over(self, source: Tables | ProblemLines) -> bool:
-        return source.ended and not source.pending and not self._again
-
     def answers(self, source: Tables | ProblemLines, ordered: bool) -> Iterator[Answer]:
         """Yield the answers, in the order of the problems or as they come."""
         early: dict[int, Answer] = {}
@@ -115,7 +112,7 @@ class Workers:
         while True:
             self._hand_out(source, waiting, AHEAD - len(waiting))
             busy = [worker for worker in self._workers if worker.tasks]
-            if not busy and self._is_over(source):
+            if not busy and source.ended and not source.pending and not self._again:
                 return
             for worker in _ready(busy, source):
                 early |= {answer.number: answer for answer in self._received(worker)}
@@ -149,7 +146,7 @@ class Workers:
                 pipes = [w.pipe for w in self._workers]
                 self._workers.append(_Worker(pipes, self._file, self._shown))
             worker = min(self._workers, key=lambda w: len(w.tasks))
-            size = self._size_of_batch()
+            size = max(1, min(LARGEST_BATCH, int(BATCH_SECONDS / self._pace))) if self._pace else 1
             if worker.tasks and not (self._pace <= BATCH_SECONDS and worker.is_quick(size)):
                 return
             batch = self._batch(source, waiting, min(size, max(room, 1)), not worker.tasks)
@@ -160,11 +157,6 @@ class Workers:
             worker.batches += 1
             with suppress(OSError):  # a worker that died is found out when its pipe is read
                 worker.pipe.send(batch)
-
-    def _size_of_batch(self) -> int:
-        if not self._pace:
-            return 1
-        return max(1, min(LARGEST_BATCH, int(BATCH_SECONDS / self._pace)))
 
     def _batch(self, source: Tables | ProblemLines, waiting: deque[int], size: int, idle: bool) -> list[Task]:
         """Take problems that fit into one batch; a large one goes alone, to an ``idle`` worker."""

@@ -22,7 +22,7 @@ from gdcli.kernel.errors import DataError, UsageError, fault_text
 from gdcli.record.path_rows import stored_rows
 from gdcli.record.runs import PathPoint, RunRecord
 from gdcli.record.schema import SCHEMA, Json
-from gdcli.record.upgrade import upgraded, upgraded_gradient
+from gdcli.record.serialization import upgraded, upgraded_gradient
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions, ShowOptions
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.render.comparison_pages import Kind, Page
     from gdcli.render.fit_figures import Epochs
-    from gdcli.render.formats import Format
+    from gdcli.render.formats import Format, PageLayout
     from gdcli.render.plot_data import Picture
-    from gdcli.render.tables import PageLayout
     from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 
@@ -73,6 +72,8 @@ def _check(options: ShowOptions, shown: StoredPage) -> None:
 def page_of(options: ShowOptions, env: Environment, name: str, records: Sequence[Json]) -> StoredPage:
     """Return what is shown of the records of a file. Raises DataError where they are no answer of `gd`."""
 
+    from gdcli.record.faults import ErrorRecord
+
     # A comparison has its parts on lines before it, as a result has its path.
     by_type = {str(record.get("type")): record for record in records}
     with record_file.whole(name):
@@ -85,17 +86,12 @@ def page_of(options: ShowOptions, env: Environment, name: str, records: Sequence
         if len(answers) > 1:
             return many(options, answers)
     if answers and answers[0]["type"] == "error" and answers[0].get("schema") == SCHEMA:
-        return StoredPage(partial(_complaint, answers[0]), None, "this is an error")
+        told = fault_text(ErrorRecord.from_json(answers[0]).fault)
+        return StoredPage(lambda stream, _: print(told, end="", file=stream), None, "this is an error")
     answer = record_file.one_result(name, records)
     if "standard_errors" in answer.result:
         return fit(options, env, answer)
     return extremum(options, answer)
-
-
-def _complaint(record: Json, stream: TextIO, format: Format) -> None:
-    from gdcli.record.faults import ErrorRecord
-
-    stream.write(fault_text(ErrorRecord.from_json(record).fault))
 
 
 # -- what each kind of answer shows -----------------------------------------------------------------------------------
@@ -113,7 +109,7 @@ def _timed(parts: Sequence[Json]) -> bool:
 
 def _timing(options: ShowOptions, parts: Sequence[Json], stream: TextIO) -> bool:
     """Tell whether times are shown: where they are asked for, or on a terminal, and there are any."""
-    from gdcli.render.tables import is_terminal
+    from gdcli.render.formats import is_terminal
 
     return _timed(parts) and bool(options.timing or is_terminal(stream))
 
@@ -156,7 +152,7 @@ def _rates_picture(options: ShowOptions, found: RatesRecord) -> Picture:
 def _gradient(options: ShowOptions, record: Json) -> StoredPage:
     from gdcli.cli.experiment_commands import write_gradient
     from gdcli.cli.plot_option import errors_picture
-    from gdcli.record.gradients import GradientRecord, TraceRecord
+    from gdcli.record.analyses import GradientRecord, TraceRecord
 
     found: Any = (TraceRecord if record["type"] == "trace" else GradientRecord).from_json(
         upgraded_gradient(record)
@@ -168,7 +164,7 @@ def _gradient(options: ShowOptions, record: Json) -> StoredPage:
 
 def _predictions(options: ShowOptions, record: Json) -> StoredPage:
     from gdcli.cli.predict_command import write
-    from gdcli.record.predictions import PredictionsRecord
+    from gdcli.record.groups import PredictionsRecord
 
     found = PredictionsRecord.from_json(record)
     return StoredPage(
@@ -178,7 +174,7 @@ def _predictions(options: ShowOptions, record: Json) -> StoredPage:
 
 def _roots(options: ShowOptions, record: Json) -> StoredPage:
     from gdcli.cli.proof_commands import write_roots
-    from gdcli.record.roots import RootsRecord
+    from gdcli.record.analyses import RootsRecord
 
     found = RootsRecord.from_json(record)
     timed = found.seconds is not None
@@ -280,7 +276,7 @@ KINDS: dict[str, Callable[[ShowOptions, Json], StoredPage]] = {
 
 def extremum(options: ShowOptions, answer: Stored) -> StoredPage:
     from gdcli.render import summary
-    from gdcli.render.tables import PageLayout
+    from gdcli.render.formats import PageLayout
 
     with record_file.whole(answer.name):
         found = RunRecord.from_json(upgraded(answer.result))
@@ -303,7 +299,7 @@ def _as_it_is(row: object, *_: int) -> Any:
 
 
 def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> StoredPage:
-    from gdcli.render.tables import Table, is_terminal
+    from gdcli.render.formats import Table, is_terminal
 
     timed = found.seconds is not None
 
@@ -335,7 +331,7 @@ def _plot(options: ShowOptions, found: RunRecord, path: Sequence[PathPoint]) -> 
 def fit(options: ShowOptions, env: Environment, answer: Stored) -> StoredPage:
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.render import fit_page
-    from gdcli.render.tables import PageLayout
+    from gdcli.render.formats import PageLayout
 
     with record_file.whole(answer.name):
         found = FitRecord.from_json(upgraded(answer.result))

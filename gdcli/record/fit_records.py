@@ -11,8 +11,7 @@ from typing import Any, TextIO
 
 from gdcli.record.fits import EPOCH_HEAD, FitRecord, epoch_cells, epoch_point
 from gdcli.record.schema import Json
-from gdcli.record.selection import WORDS, Words
-from gdcli.record.serialization import RowText
+from gdcli.record.serialization import WORDS, RowText, Words
 
 PARAMETER_HEAD = ("parameter", "value", "standard_error", "t", "low", "high")
 

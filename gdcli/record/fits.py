@@ -40,7 +40,7 @@ from gdcli.tasks.fit.request import FitRequest, Searched
 if TYPE_CHECKING:
     from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, Diagnostics, FitOutcome, JointRegion
     from gdcli.tasks.fit.request import FitProblem
-    from gdcli.tasks.outcome import Outcome
+    from gdcli.tasks.pipeline import Outcome
 
 # Of more parameters only the strongly tied pairs are told: the whole table would be their square.
 MOST_CORRELATED = 50
@@ -350,7 +350,7 @@ def record_of(outcome: Outcome) -> RunRecord:
 
 def record_from(told: Mapping[str, Any]) -> RunRecord:
     """Return the record of an answer of any kind that was written; raises as `Record.from_json`."""
-    from gdcli.record.upgrade import upgraded
+    from gdcli.record.serialization import upgraded
 
     kind = FitRecord if "standard_errors" in told else RunRecord
     return kind.from_json(upgraded(told))

@@ -1,4 +1,5 @@
-"""The answers to many groups of rows: of each the record of a fit, or an error, with the labels of its group.
+"""The answers to many groups of rows: of each the record of a fit, or an error, with the labels of its group. And what
+stored fits, of one group or of many, say of new rows.
 
 Fits that were solved together differ in numbers alone. So their records are written by one text with gaps, made from
 the whole record of the first of them; a test holds the lines against the records, key by key.
@@ -8,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from json import dumps
-from math import isfinite
-from typing import TYPE_CHECKING, Any
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdcli.kernel.dataclass import NamedTuple, replace
+from gdcli import __version__
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.number_format import label
 from gdcli.kernel.status import Status
 from gdcli.record.faults import ErrorRecord, error_record
 from gdcli.record.fits import FitRecord, RowsRecord, fit_record
-from gdcli.record.schema import Json, told
-from gdcli.record.selection import Words, selected
-from gdcli.record.serialization import json_text
-from gdcli.record.upgrade import upgraded
+from gdcli.record.schema import SCHEMA, Json, Record, told
+from gdcli.record.serialization import Words, json_text, selected, upgraded
+from gdcli.tasks.fit.fit_outcome import ResponsePart
+from gdcli.tasks.fit.prediction import FittedAnswer, FittedGroups, key_of
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -328,3 +330,49 @@ def _by_place(solved: SolvedFits, names: Sequence[str]) -> list[list[Any]] | Non
         else:
             return None
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+# -- predictions ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionsRecord(Record):
+    """``rows`` have the columns that the formula reads, and under the names of `PREDICTED` what is said of each.
+
+    Of several ``responses`` the names begin with the left side and _.
+    """
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "predictions"}
+
+    expression: str
+    interval: str
+    level: float
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    responses: tuple[ResponsePart, ...] = ()
+    version: str = __version__
+
+
+def fitted_answer(found: FitRecord) -> FittedAnswer:
+    problem = found.problem
+    squares = found.residual_sd is not None and (not problem.sigma or problem.scale_sigma)
+    return FittedAnswer.of_problem(
+        problem,
+        found.residual_sd,
+        problem.columns or {},
+        problem.space.lengths,
+        found.x,
+        found.covariance_factor,
+        float(found.rows.learned - (found.rank or 0)) if squares else inf,
+        found.ranges or {},
+        {text: (c.base, c.parameters) for text, c in (problem.categories or {}).items()},
+        {name: (d.unit, d.origin, d.day_first, d.form) for name, d in (problem.dates or {}).items()},
+        found.responses,
+    )
+
+
+def fitted_groups(found: Sequence[Group]) -> FittedGroups:
+    answers: dict[tuple[Any, ...], FittedAnswer | str] = {}
+    for group in found:
+        answers[key_of(group.labels)] = group.message if group.found is None else fitted_answer(group.found)
+    return FittedGroups(tuple(found[0].labels), answers)

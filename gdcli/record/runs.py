@@ -16,11 +16,11 @@ from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.vectors import Space, lengths_of, np
 from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signed
-from gdcli.tasks.outcome import ActiveBound, FoundBox, GlobalEvidence, found_boxes
+from gdcli.tasks.pipeline import ActiveBound, FoundBox, GlobalEvidence, found_boxes
 
 if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate
-    from gdcli.tasks.outcome import Outcome
+    from gdcli.tasks.pipeline import Outcome
     from gdcli.tasks.problem import Problem
 
 End = float | list[float | None] | None
@@ -75,7 +75,7 @@ class EvaluationsRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensitivityRecord(Record):
-    """How the answer moves ``by`` a constant or a limit; see `gdcli.tasks.outcome.Sensitivity`."""
+    """How the answer moves ``by`` a constant or a limit; see `gdcli.tasks.pipeline.Sensitivity`."""
 
     by: str
     value: float
@@ -165,7 +165,7 @@ class LocalMinimumRecord(GlobalBoxRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalRecord(Record):
-    """Rigorous bounds of the global extremum; see `gdcli.tasks.outcome.GlobalEvidence`. An infinite one is null."""
+    """Rigorous bounds of the global extremum; see `gdcli.tasks.pipeline.GlobalEvidence`. An infinite one is null."""
 
     lower: float | None
     upper: float | None

@@ -46,7 +46,7 @@ from gdcli.render.plot_geometry import (
 )
 
 if TYPE_CHECKING:
-    from gdcli.record.gradients import BestStepRecord, StepErrorsRecord
+    from gdcli.record.analyses import BestStepRecord, StepErrorsRecord
 
 
 class RatePath(NamedTuple):

@@ -16,11 +16,11 @@ from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, seconds, short
 from gdcli.kernel.status import CurvatureSource, role_of
 from gdcli.record.schema import Json, Record, told
-from gdcli.render import tables
+from gdcli.render import formats
 from gdcli.render.formats import Format, Shape
 from gdcli.render.page import PLAIN, Column, Glyphs, Line, fact, laid_out, warnings
-from gdcli.render.sparkline import LETTERS, Bars, bars_of, sparkline
 from gdcli.render.summary import beginning, point_text, title, typed_texts
+from gdcli.render.text_plots import LETTERS, Bars, bars_of, sparkline
 
 if TYPE_CHECKING:
     from gdcli.record.compared import (
@@ -112,7 +112,7 @@ def write_page(stream: TextIO, format: Format, page: Page) -> None:
     def lines(width: int, glyphs: Glyphs) -> list[Line]:
         return page(width, glyphs, LETTERS if glyphs is PLAIN else bars_of(stream))
 
-    tables.write_page(stream, format, lines)
+    formats.write_page(stream, format, lines)
 
 
 # -- learning rates --------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from gdcli.record.fits import (
 from gdcli.record.path_rows import Trail
 from gdcli.record.runs import PathPoint
 from gdcli.render import summary
-from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, path, thinned
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.request import Searched
@@ -239,8 +239,8 @@ def epoch_row(it: object, sign: int, shown: int) -> EpochPoint | PathPoint:
 
 def _path(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
     if found.epochs is None:
-        return summary.path(found, trail, width, glyphs, "--format jsonl")
-    return summary.thinned(trail, lambda rows: _epochs(rows, timing), width, glyphs)
+        return path(found, trail, width, glyphs, "--format jsonl")
+    return thinned(trail, lambda rows: _epochs(rows, timing), width, glyphs)
 
 
 def _epochs(rows: Sequence[EpochPoint | PathPoint], timing: bool) -> list[Column]:

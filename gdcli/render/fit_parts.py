@@ -15,7 +15,7 @@ from gdcli.render.page import Column, Glyphs, Line, chosen, fact, label_column, 
 
 if TYPE_CHECKING:
     from gdcli.record.fits import DiagnosticsRecord, FitRecord
-    from gdcli.record.predictions import PredictionsRecord
+    from gdcli.record.groups import PredictionsRecord
     from gdcli.render.plot_data import Chart, Panel, Title
     from gdcli.tasks.fit.fit_outcome import FTest, GroupPart, LabelFigures
 

@@ -17,8 +17,7 @@ from gdcli.kernel.number_format import amount, error_cells, seconds, short, usua
 from gdcli.record import groups
 from gdcli.record.groups import Group, GroupRecorder, cells
 from gdcli.record.schema import SCHEMA
-from gdcli.record.selection import Words
-from gdcli.record.serialization import RowText, json_text
+from gdcli.record.serialization import RowText, Words, json_text
 from gdcli.render import summary
 from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Line, TableLine, chosen, fact, heading, label_column, named, pad
@@ -26,7 +25,7 @@ from gdcli.render.page import Column, Line, TableLine, chosen, fact, heading, la
 if TYPE_CHECKING:
     from gdcli.kernel.vectors import Space
     from gdcli.record.fits import FitProblemRecord, RowsRecord
-    from gdcli.render.tables import Look
+    from gdcli.render.formats import Look
 
 # Of a parameter with its error: -2.001 ± 0.027.
 _USUAL_WIDTH = 14

@@ -11,11 +11,10 @@ from io import StringIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import latex
-from gdcli.render.formats import Format, Shape
+from gdcli.render.formats import Format, Look, Shape
 from gdcli.render.html_page import FORMULA, asset, data, library, scene, stored, text, whole
 from gdcli.render.page import LABEL, UNICODE, Column, Line, TableLine
 from gdcli.render.plot_data import Picture
-from gdcli.render.tables import Look
 
 REPORT = Format("report", Shape.PAGE, "gdcli.render.html_report:look")
 _WIDTH = 1000  # columns: a browser breaks lines itself

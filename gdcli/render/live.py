@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, seconds
 from gdcli.record.path_rows import Row, row_of
+from gdcli.render.formats import _STYLES, PERIOD, glyphs_of, width_of
 from gdcli.render.page import Column, Glyphs, Line, fact, table
 from gdcli.render.plot_data import Recorder
-from gdcli.render.sparkline import Bars, bars_of, sparkline
-from gdcli.render.tables import _STYLES, PERIOD, glyphs_of, width_of
+from gdcli.render.text_plots import Bars, bars_of, sparkline
 
 if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.record.schema import Json as Told
 from gdcli.record.schema import plain, told
-from gdcli.record.selection import WORDS, Words, check_names, selected
-from gdcli.record.serialization import CSV, RowText, json_block, json_text
+from gdcli.record.serialization import (
+    CSV,
+    WORDS,
+    RowText,
+    Words,
+    check_names,
+    json_block,
+    json_text,
+    selected,
+)
 
 if TYPE_CHECKING:
     from gdcli.kernel.vectors import Space

@@ -10,8 +10,8 @@ from gdcli.kernel.status import role_of
 from gdcli.render.comparison_pages import Kind, aligned
 from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, warnings
-from gdcli.render.sparkline import Bars
 from gdcli.render.summary import point_text
+from gdcli.render.text_plots import Bars
 
 if TYPE_CHECKING:
     from gdcli.record.model_records import ModelRecord, ModelsRecord, NestedRecord

@@ -1,23 +1,24 @@
 """A page: lines of text pieces that know what they are, not yet how they look.
 
 One layout serves the terminal and the pipe: it decides columns, digits and line breaks once, for a width in
-columns, and marks each piece of text with a role. :mod:`gdcli.render.tables` turns roles into colours on a
+columns, and marks each piece of text with a role. :mod:`gdcli.render.formats` turns roles into colours on a
 terminal and forgets them elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import columns_of, harmless
 from gdcli.kernel.number_format import column, short
 from gdcli.kernel.numerics import TINY
-from gdcli.record.path_rows import COORDINATES
+from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 
 if TYPE_CHECKING:
     from gdcli.kernel.vectors import Space
+    from gdcli.record.runs import RunRecord
 
 Line = list[tuple[str, str]]  # pieces: (text, role)
 
@@ -250,3 +251,68 @@ def half_widths(ends: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Colu
     """Return half the longest sides of boxes; those that are nothing but room for rounding are 0."""
     radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in ends]
     return Column("half-width", ["0" if r < _ROUNDING else f"{r:.1e}" for r in radii], spare=1)
+
+
+# -- the path of a run --------------------------------------------------------------------------------------------
+
+
+def path(
+    found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
+) -> list[Line]:
+    space = found.problem.space
+    unseen = beyond(space)
+    return thinned(trail, lambda rows: _path_columns(rows, space, width), width, glyphs, all_in, unseen)
+
+
+def thinned(
+    trail: Trail,
+    columns: Callable[[list[Any]], list[Column]],
+    width: int,
+    glyphs: Glyphs,
+    all_in: str = "--format jsonl",
+    unseen: tuple[Sequence[str], int] = ((), 0),
+) -> list[Line]:
+    """Return the table of the rows that a trail has kept, and how they were thinned; the rest is as for `laid_out`."""
+    marked = trail.rows()
+    rows = [row for row in marked if row is not None]
+    if not rows:
+        return []
+    gaps = [index - order for order, index in enumerate(i for i, row in enumerate(marked) if row is None)]
+    lines = laid_out(columns(rows), width, glyphs, gaps, all_in, unseen)
+    if gaps:
+        stride = f"{trail.stride}nd" if trail.stride == 2 else f"{trail.stride}th"
+        note = f"first {ENDS}, last {ENDS}, every {stride} of {rows[-1].iteration}; --every N shows each Nth"
+        lines.append([(note, "rule")])
+    return lines
+
+
+def _path_columns(rows: list[Row], space: Space, width: int) -> list[Column]:
+    """Return all columns: what every run has can be spared least, then coordinates, then the distance moved."""
+    sizes = "penalty" if any(row.kind == "penalty" for row in rows) else "step"
+    columns = [
+        Column("iter", [str(row.iteration) for row in rows]),
+        Column("value", column([row.value for row in rows], 10)),
+        Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
+        Column(sizes, column([row.step for row in rows], 3), spare=3),
+        *_violation(rows),
+        *_moved(rows, width),
+        Column("evals", [str(row.evaluations) for row in rows], spare=2),
+    ]
+    notes = [row.kind if row.kind not in ("start", "step", "penalty") else "" for row in rows]
+    # That the last steps are those for the last digits is told where there is room.
+    spare = 6 if {"", "polish"}.issuperset(notes) else 0
+    tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
+    return [*columns, *coordinates(space, [row.coordinates for row in rows]), *tail]
+
+
+def _violation(rows: list[Row]) -> list[Column]:
+    broken = [row.violation for row in rows]
+    return [Column("violation", [_scientific(v) for v in broken], spare=1)] if any(broken) else []
+
+
+def _moved(rows: list[Row], width: int) -> list[Column]:
+    return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
+
+
+def _scientific(value: float | None) -> str:
+    return "" if value is None else f"{value:.2e}"

@@ -12,7 +12,7 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.number_format import seconds, short, thousands
-from gdcli.render.tables import PATIENCE, PERIOD, can_redraw, glyphs_of, width_of
+from gdcli.render.formats import PATIENCE, PERIOD, can_redraw, glyphs_of, width_of
 
 if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate

@@ -1,28 +1,27 @@
-"""The answer as a page: what was asked, the path, where it ended and what speaks for it.
+"""The answer as a page: what was asked, the path, where it ended and what speaks for it, its proof in words.
 
 Everything a numerical analyst would look for has its place and its unit; everything unknown is left out
-rather than filled with dashes. Points are shortened here, never in the machine formats.
+rather than filled with dashes. Points are shortened here, never in the machine formats. Bounds of a proof have as many
+digits as they are apart, and are rounded outward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from math import inf
+from math import floor, inf, isfinite, log10, nextafter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import harmless, shorten
-from gdcli.kernel.number_format import amount, column, known, listing, seconds, short
+from gdcli.kernel.number_format import amount, known, listing, seconds, short
 from gdcli.kernel.status import CurvatureSource, StopReason, role_of
-from gdcli.record.path_rows import ENDS, Row, Trail
+from gdcli.record.path_rows import Trail
 from gdcli.record.schema import plain
-from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out, warnings
+from gdcli.render.page import Glyphs, Line, fact, path, warnings
 
 if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Space
-    from gdcli.record.gradients import QuestionRecord
-    from gdcli.record.roots import RootsRecord
-    from gdcli.record.runs import End, ProblemRecord, RunRecord
+    from gdcli.record.analyses import QuestionRecord, RootsRecord
+    from gdcli.record.runs import End, ProblemRecord, ProofRecord, RunRecord
 
 
 def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
@@ -40,8 +39,7 @@ def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Li
     is_plain = not (found.constraints or found.sensitivity or found.minima or found.global_)
     if is_plain or found.is_proved_infeasible:
         return []
-    from gdcli.render.answer_tables import constraints, minima, sensitivity
-    from gdcli.render.boxes_page import all_minima, boxes
+    from gdcli.render.answer_tables import all_minima, boxes, constraints, minima, sensitivity
 
     return [table(found, width, glyphs) for table in (constraints, sensitivity, minima, boxes, all_minima)]
 
@@ -147,68 +145,6 @@ def typed_texts(label: str, texts: Sequence[str], width: int) -> list[Line]:
     return fact(label, harmless(shorten(shown, 5 * width)) + more, width)
 
 
-def path(
-    found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
-) -> list[Line]:
-    space = found.problem.space
-    unseen = beyond(space)
-    return thinned(trail, lambda rows: _columns(rows, space, width), width, glyphs, all_in, unseen)
-
-
-def thinned(
-    trail: Trail,
-    columns: Callable[[list[Any]], list[Column]],
-    width: int,
-    glyphs: Glyphs,
-    all_in: str = "--format jsonl",
-    unseen: tuple[Sequence[str], int] = ((), 0),
-) -> list[Line]:
-    """Return the table of the rows that a trail has kept, and how they were thinned; the rest is as for `laid_out`."""
-    marked = trail.rows()
-    rows = [row for row in marked if row is not None]
-    if not rows:
-        return []
-    gaps = [index - order for order, index in enumerate(i for i, row in enumerate(marked) if row is None)]
-    lines = laid_out(columns(rows), width, glyphs, gaps, all_in, unseen)
-    if gaps:
-        stride = f"{trail.stride}nd" if trail.stride == 2 else f"{trail.stride}th"
-        note = f"first {ENDS}, last {ENDS}, every {stride} of {rows[-1].iteration}; --every N shows each Nth"
-        lines.append([(note, "rule")])
-    return lines
-
-
-def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
-    """Return all columns: what every run has can be spared least, then coordinates, then the distance moved."""
-    sizes = "penalty" if any(row.kind == "penalty" for row in rows) else "step"
-    columns = [
-        Column("iter", [str(row.iteration) for row in rows]),
-        Column("value", column([row.value for row in rows], 10)),
-        Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
-        Column(sizes, column([row.step for row in rows], 3), spare=3),
-        *_violation(rows),
-        *_moved(rows, width),
-        Column("evals", [str(row.evaluations) for row in rows], spare=2),
-    ]
-    notes = [row.kind if row.kind not in ("start", "step", "penalty") else "" for row in rows]
-    # That the last steps are those for the last digits is told where there is room.
-    spare = 6 if {"", "polish"}.issuperset(notes) else 0
-    tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
-    return [*columns, *coordinates(space, [row.coordinates for row in rows]), *tail]
-
-
-def _violation(rows: list[Row]) -> list[Column]:
-    broken = [row.violation for row in rows]
-    return [Column("violation", [_scientific(v) for v in broken], spare=1)] if any(broken) else []
-
-
-def _moved(rows: list[Row], width: int) -> list[Column]:
-    return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
-
-
-def _scientific(value: float | None) -> str:
-    return "" if value is None else f"{value:.2e}"
-
-
 def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
     lines, certificate = verdict(found, width), found.certificate
     if found.is_proved_infeasible:
@@ -224,7 +160,7 @@ def global_lines(found: RunRecord, width: int) -> list[Line]:
     """Return what is proved of the global extremum; nothing where that was not asked for."""
     if not found.global_:
         return []
-    from gdcli.render.boxes_page import enclosure
+    from gdcli.render.answer_tables import enclosure
 
     return enclosure(found, width)
 
@@ -286,7 +222,6 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
 def _proved(found: RunRecord) -> tuple[str, str]:
     if found.certificate.proof is None and not found.certificate.not_proved:
         return "", ""
-    from gdcli.render.proof_text import proof_of
 
     return proof_of(found)
 
@@ -294,7 +229,6 @@ def _proved(found: RunRecord) -> tuple[str, str]:
 def _bounded(found: RunRecord) -> tuple[str, str]:
     if found.certificate.bound is None:
         return "", ""
-    from gdcli.render.proof_text import bound_of
 
     return bound_of(found)
 
@@ -399,3 +333,88 @@ def _work(found: RunRecord) -> str:
     if counts.product:
         parts.append(amount(counts.product, "Hessian-vector product"))
     return ", ".join(parts)
+
+
+# -- a proof in words -------------------------------------------------------------------------------------------------
+
+
+# More digits no double has.
+_DIGITS = 17
+
+
+def proof_of(found: RunRecord) -> tuple[str, str]:
+    """Return what is proved of an answer, or why nothing is where a proof was looked for, each with its label."""
+    certificate = found.certificate
+    if certificate.proof is None:
+        is_told = found.status == "converged" and certificate.kind == found.extremum
+        return ("not proved", certificate.not_proved if is_told else "")
+    proof = certificate.proof
+    where = f"within {short(proof.radius, 2)} of this point"
+    if proof.radius == 0.0:
+        where = "here, at the bounds"
+    elif not _is_around(found, proof):
+        where = f"in a box around this point, at most {short(proof.radius, 2)} away"
+    low, high = outward(*proof.value)
+    one = f"exactly one {found.extremum}"
+    if proof.flat:
+        one, where = f"a {found.extremum} lies", f"within {short(proof.radius, 2)} of this point"
+    return "proved", f"{one} {where}; its value lies in [{low}, {high}]"
+
+
+def bound_of(found: RunRecord) -> tuple[str, str]:
+    """Return what bounds the value around a flat answer, with its label; nothing where nothing does."""
+    bound = found.certificate.bound
+    if bound is None:
+        return "", ""
+    beyond = "lower" if found.extremum == "minimum" else "higher"
+    low, high = outward(bound.value, bound.value)
+    sides = [[end for ends in bound.box.values() for end in _listed(ends[k])] for k in (0, 1)]
+    widths = [b - a for a, b in zip(*sides, strict=True) if a is not None and b is not None]
+    place = (
+        "anywhere"
+        if len(widths) < len(sides[0])
+        else f"in a box around this point, {short(max(widths), 2)} wide,"
+    )
+    return "bounded", f"no value {place} is {beyond} than {low if beyond == 'lower' else high}"
+
+
+def _listed(ends: object) -> list[Any]:
+    return ends if isinstance(ends, list) else [ends]
+
+
+def _is_around(found: RunRecord, proof: ProofRecord) -> bool:
+    """Tell whether all points within the radius, and the bounds, are in the box."""
+    flat = found.problem.space.flatten
+    sides = [list(flat({name: ends[k] for name, ends in proof.box.items()})) for k in (0, 1)]
+    active = {one.name for one in found.certificate.active_bounds or ()}
+    space = found.problem.space
+    for i, x in enumerate(found.x):
+        room = max if space.label(i) in active else min
+        if room(x - sides[0][i], sides[1][i] - x) < proof.radius:
+            return False
+    return True
+
+
+def outward(low: float, high: float) -> tuple[str, str]:
+    """Return two bounds as texts, the first not above ``low`` and the second not below ``high``."""
+    width = high - low
+    size = max(abs(low), abs(high))
+    digits = (
+        3 if not width or not isfinite(width) else max(3, min(_DIGITS, 2 + floor(log10(size / width) + 1.0)))
+    )
+    return _end_text(low, -inf, digits), _end_text(high, inf, digits)
+
+
+def _end_text(value: float, towards: float, digits: int) -> str:
+    """Return a text of a number on the side of ``value`` that is ``towards`` an infinity, or of that number itself."""
+    plain = format(value + 0.0, f".{digits}g")
+    if value.is_integer() and float(plain) == value:
+        return plain
+    sign = 1.0 if towards > 0 else -1.0
+    beyond = nextafter(value, towards)
+    for more in range(3):
+        moved = value + sign * more * 10.0 ** (floor(log10(abs(value))) - digits + 1)
+        text = format(moved, f".{digits}g")
+        if sign * float(text) >= sign * beyond:
+            return text
+    return repr(beyond)

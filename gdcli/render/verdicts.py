@@ -16,9 +16,8 @@ from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.record.faults import Checked, error_record
 from gdcli.record.schema import SCHEMA, Json, told
 from gdcli.record.serialization import RowText, json_block, json_text
-from gdcli.render.formats import Format, Shape
+from gdcli.render.formats import Format, Shape, write_page
 from gdcli.render.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
-from gdcli.render.tables import write_page
 
 
 def record(checked: Checked, timing: bool) -> Json:

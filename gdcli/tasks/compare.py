@@ -20,7 +20,7 @@ from gdcli.objective.build import Exact, ScalarTier
 from gdcli.solve.registry import find
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
-from gdcli.tasks.outcome import Outcome
+from gdcli.tasks.pipeline import Outcome
 from gdcli.tasks.problem import Problem, sign_of
 
 # Without a list: the methods that show how far one comes with a Hessian, with gradients and a memory, and with

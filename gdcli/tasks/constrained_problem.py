@@ -19,8 +19,7 @@ from gdcli.objective.constrained import Constrained
 from gdcli.objective.constraint_rows import ConstraintRows, LongRows, linear_rows
 from gdcli.objective.protocol import Box, Objective
 from gdcli.solve.iteration import RunResult
-from gdcli.tasks.outcome import ActiveBound, Judged
-from gdcli.tasks.pipeline import Ready, verdict_on
+from gdcli.tasks.pipeline import ActiveBound, Judged, Ready, verdict_on
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:

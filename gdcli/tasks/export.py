@@ -23,7 +23,7 @@ from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.graph import Graph, Key
 from gdcli.language.losses import LOGITS
-from gdcli.tasks.outcome import Outcome
+from gdcli.tasks.pipeline import Outcome
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.fit_outcome import FitOutcome

@@ -20,8 +20,7 @@ from gdcli.kernel.vectors import np
 from gdcli.solve.settings import Settings
 from gdcli.tasks.kept_cover import ENCLOSED, FEASIBLE, Bounded, bounded, cover_of, kept
 from gdcli.tasks.minimize import made_ready, solve
-from gdcli.tasks.outcome import FoundBox, GlobalEvidence, Outcome, found_boxes
-from gdcli.tasks.pipeline import Ready, bounds_of
+from gdcli.tasks.pipeline import FoundBox, GlobalEvidence, Outcome, Ready, bounds_of, found_boxes
 from gdcli.tasks.problem import Bounds, Problem, listed
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import Space, Vector, along, max_abs, norm, to_list
 from gdcli.solve.scaling import start_sizes
 from gdcli.solve.settings import Settings
-from gdcli.tasks.outcome import Judged, Outcome
 from gdcli.tasks.pipeline import (
+    Judged,
+    Outcome,
     Ready,
     active_bounds,
     box_and_start,
@@ -185,7 +186,7 @@ def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> J
     """Return the judgement on the end of a run, or on a point next to it where the text gives 0/0."""
     tree, found = ready.problem.tree, None
     if tree is not None and "/" in tree.text and is_small(exact):
-        from gdcli.tasks.limit_point import at_limit
+        from gdcli.tasks.proved import at_limit
 
         found = budget.if_in_time(lambda: at_limit(ready, box, exact, result), None)
     return found or _judged_end(ready, box, exact, result)

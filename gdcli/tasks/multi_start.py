@@ -25,8 +25,7 @@ from gdcli.solve.iteration import Iterate, Observer
 from gdcli.solve.scaling import start_sizes
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
-from gdcli.tasks.outcome import Minimum, Outcome
-from gdcli.tasks.pipeline import bounds_of
+from gdcli.tasks.pipeline import Minimum, Outcome, bounds_of
 from gdcli.tasks.problem import Problem
 
 Values = Callable[[list[list[float]]], Sequence[float]]

@@ -90,7 +90,7 @@ class Problem:
 
     def rows(self) -> tuple[list[ConstraintRow], list[BoundRow]]:
         """Return the rows of the constraints, and those that are bounds of one variable."""
-        from gdcli.tasks.typed_limits import relations_of, split_rows
+        from gdcli.tasks.starts_and_limits import relations_of, split_rows
 
         relations = relations_of(self.subject_to, self.let)
         return split_rows(relations, self.lengths, self.constants, self.bounds)
@@ -99,7 +99,7 @@ class Problem:
         """Return the texts of constraints without a variable; they hold, since one that does not is an error when the
         problem is read.
         """
-        from gdcli.tasks.typed_limits import relations_of
+        from gdcli.tasks.starts_and_limits import relations_of
 
         varied = {*self.lengths, *self.fixed}
         return [
@@ -190,7 +190,7 @@ def problem_with(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts)
     if typed.let:
         asked = replace(asked, let=tuple(typed.let))
     if typed.subject_to:
-        from gdcli.tasks.typed_limits import as_typed, relations_of
+        from gdcli.tasks.starts_and_limits import as_typed, relations_of
 
         asked = replace(asked, subject_to=as_typed(typed.subject_to))
         relations = relations_of(asked.subject_to, asked.let)
@@ -203,7 +203,7 @@ def problem_with(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts)
     ends: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     if typed.bounds or relations:
-        from gdcli.tasks.typed_limits import ends_of
+        from gdcli.tasks.starts_and_limits import ends_of
 
         given = with_names(given, names)
         lengths = dict.fromkeys(names) | {
@@ -217,7 +217,7 @@ def problem_with(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts)
     problem = replace(asked, start=values, constants=known, bounds=ends, fixed=tuple(fixed))
     if not asked.drawn:
         return problem
-    from gdcli.tasks.random_start import random_start
+    from gdcli.tasks.starts_and_limits import random_start
 
     indexed = _vectors_of(trees)
     vectors = [name for name in names if name in indexed]

@@ -238,7 +238,7 @@ def constrained(problem: Problem, subject_to: Sequence[str]) -> Problem:
     if not subject_to:
         return problem
     from gdcli.language.constraints import merged
-    from gdcli.tasks.typed_limits import as_typed
+    from gdcli.tasks.starts_and_limits import as_typed
 
     found = replace(problem, subject_to=as_typed(subject_to))
     found.constraints()  # what is wrong with them is told before anything is begun

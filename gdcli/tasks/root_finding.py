@@ -16,7 +16,7 @@ from gdcli.kernel.vectors import Space, np
 from gdcli.solve.settings import Settings
 from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, stopped_by
 from gdcli.tasks.kept_cover import most_boxes
-from gdcli.tasks.outcome import FoundBox, box_arrays, found_boxes
+from gdcli.tasks.pipeline import FoundBox, box_arrays, found_boxes
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from gdcli.language.form import Form
 from gdcli.language.graph import Graph
 from gdcli.language.syntax import Node
 from gdcli.objective.expression import ScalarObjective
-from gdcli.tasks.outcome import Outcome, Sensitivity
+from gdcli.tasks.pipeline import Outcome, Sensitivity
 from gdcli.tasks.problem import Problem
-from gdcli.tasks.typed_limits import relations_of
+from gdcli.tasks.starts_and_limits import relations_of
 
 # Variables and constants together: their Hessian is a matrix, written out number by number.
 MOST = 100

@@ -18,8 +18,8 @@ from gdcli.calculus import complex_step
 from gdcli.calculus.gradient_audit import MAX_COMPONENTS, WAYS
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.language.functions import FUNCTIONS
-from gdcli.record.gradients import gradient_record
-from gdcli.render.gradient_page import page
+from gdcli.record.analyses import gradient_record
+from gdcli.render.analysis_pages import gradient_page
 from gdcli.render.page import PLAIN, UNICODE, plain_text
 from gdcli.tasks.gradient_check import Examination
 
@@ -138,7 +138,7 @@ def test_what_does_not_exist_is_no_disagreement(expression: str, x: float, note:
     found = examined(expression, x=x)
     way = found.components[0].ways["complex_step"]
     assert (way.value, way.note, found.exit_code) == (None, note, 0)
-    text = plain_text(page(gradient_record(found), 80, UNICODE))
+    text = plain_text(gradient_page(gradient_record(found), 80, UNICODE))
     assert f"complex step is not applicable: {note}" in " ".join(text.split())
 
 
@@ -237,6 +237,6 @@ def test_the_step_is_used(h: float) -> None:
 def test_plain_pages_are_ascii_and_narrow() -> None:
     found = api.gradient(ROSENBROCK, {"x": -1.2, "y": 1}, errors=True, hessian=True, latex=True)
     for width, glyphs in ((80, PLAIN), (80, UNICODE), (120, UNICODE)):
-        text = plain_text(page(gradient_record(found), width, glyphs))
+        text = plain_text(gradient_page(gradient_record(found), width, glyphs))
         assert max(map(len, text.splitlines())) <= width
         assert text.isascii() == (glyphs is PLAIN)

@@ -13,7 +13,7 @@ from keep import kept
 from gdcli import api
 from gdcli.cli.app import run
 from gdcli.kernel.errors import DomainError, UsageError
-from gdcli.render.sparkline import BLOCKS, LETTERS, bars_of, sparkline
+from gdcli.render.text_plots import BLOCKS, LETTERS, bars_of, sparkline
 
 ROSENBROCK = "100*(y-x**2)**2 + (1-x)**2"
 START = ["--start", "x=-1.2,y=1"]

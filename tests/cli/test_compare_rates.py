@@ -21,7 +21,7 @@ from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.record.compared import rates_record
 from gdcli.render.comparison_pages import rates_page as page
 from gdcli.render.page import PLAIN, plain_text
-from gdcli.render.sparkline import LETTERS
+from gdcli.render.text_plots import LETTERS
 from gdcli.tasks.compare import RateComparison
 
 BOOK = (10.0, 1.1, 1.0, 0.1, 0.01)

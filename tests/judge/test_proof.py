@@ -18,7 +18,7 @@ from gdcli.judge.degenerate_proof import Near, check_near, prove_near
 from gdcli.judge.proof import LocalProof, Unproved, check, prove
 from gdcli.kernel.status import Claim, Status
 from gdcli.kernel.verified import inverse, is_positive_definite
-from gdcli.tasks.outcome import Outcome
+from gdcli.tasks.pipeline import Outcome
 from gdcli.tasks.problem import read_problem
 from gdcli.tasks.proved import box_program
 from tests.effort import examples

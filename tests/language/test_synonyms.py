@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gdcli.cli import option_synonyms
 from gdcli.cli.app import run
 from gdcli.cli.commands import COMMANDS
 from gdcli.solve.method_synonyms import _ROWS, known_as
 from gdcli.solve.registry import METHODS
+from gdcli.tasks import option_names
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -110,7 +110,7 @@ def test_commands(word: str, command: str, capsys: pytest.CaptureFixture[str]) -
 
 def test_the_tables_name_what_there_is() -> None:
     options = {option.name for command in COMMANDS.values() for option in command.options}
-    for instead, names in option_synonyms.OPTIONS:
+    for instead, names in option_names.OPTIONS:
         assert instead.partition(" ")[0] in options
         assert instead.partition(" ")[0][2:] not in names.split()
     for instead, names in _ROWS:

@@ -16,7 +16,7 @@ from gdcli import api
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.row_objective import RowObjective
-from gdcli.record.codec import Decoder, Encoder
+from gdcli.record.checkpoint_file import Decoder, Encoder
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.descent import STEP_RULES

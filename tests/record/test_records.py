@@ -14,13 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.dataclass import MISSING, fields, replace
+from gdcli.record.analyses import GradientRecord, TraceRecord
 from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
 from gdcli.record.fits import EpochPoint, FitRecord
-from gdcli.record.gradients import GradientRecord, TraceRecord
 from gdcli.record.runs import PathPoint, RunRecord, run_record
 from gdcli.record.schema import Record
-from gdcli.record.serialization import json_text
-from gdcli.record.upgrade import upgraded
+from gdcli.record.serialization import json_text, upgraded
 
 KINDS: tuple[type[Record], ...] = (
     RunRecord,

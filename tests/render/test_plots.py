@@ -24,22 +24,13 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError, shorten
 from gdcli.kernel.vectors import Space, Vec
 from gdcli.objective.protocol import Counts, Evaluation
+from gdcli.record.analyses import gradient_record
 from gdcli.record.compared import methods_record
-from gdcli.record.gradients import gradient_record
 from gdcli.record.runs import run_record
-from gdcli.render import (
-    comparison_figures,
-    comparison_pages,
-    figures,
-    lettering,
-    plot_geometry,
-    plots,
-    text_plots,
-)
-from gdcli.render.appearance import Appearance
+from gdcli.render import comparison_figures, comparison_pages, figures, plot_geometry, plots, text_plots
 from gdcli.render.comparison_figures import RatePath
-from gdcli.render.plot_data import Chart, Contours, Picture, Recorder, Series, Title, Wording
-from gdcli.render.sparkline import BLOCKS, LETTERS
+from gdcli.render.plot_data import Appearance, Chart, Contours, Picture, Recorder, Series, Title, Wording
+from gdcli.render.text_plots import BLOCKS, LETTERS
 from gdcli.solve.iteration import Iterate
 from gdcli.tasks.multi_start import solve_from_many
 
@@ -484,7 +475,7 @@ def test_titles_in_files_are_mathematics() -> None:
     pytest.importorskip("matplotlib")
 
     def shown(text: str, more: str = "") -> str:
-        return lettering.title(figures.title(text, more), 440.0)[0]
+        return plots.title(figures.title(text, more), 440.0)[0]
 
     assert shown("(1-x)**2 + 100*y**2") == "$(1 - x)^{2} + 100y^{2}$"
     assert shown("y ~ a*exp(-b*t)") == r"$y \sim a\,\exp(-b\,t)$"
@@ -504,7 +495,7 @@ def test_titles_in_files_are_mathematics() -> None:
 
 def test_labels_are_mathematics_where_they_are_names() -> None:
     pytest.importorskip("matplotlib")
-    assert [lettering.label(text) for text in ("x", "alpha", "v[3]", "beta_1", "log(y)", "iteration")] == [
+    assert [plots.label(text) for text in ("x", "alpha", "v[3]", "beta_1", "log(y)", "iteration")] == [
         "$x$",
         r"$\alpha$",
         "$v_{3}$",
@@ -512,20 +503,20 @@ def test_labels_are_mathematics_where_they_are_names() -> None:
         r"$\log(y)$",
         "iteration",
     ]
-    assert lettering.label("cost ($)") == r"cost (\$)"
-    assert lettering.legend("start alpha = -1.5e-07") == r"start $\alpha$ = $-1.5 \times 10^{-7}$"
-    assert lettering.legend("minimum (-1, x-2, 10)") == "minimum (\N{MINUS SIGN}1, x-2, 10)"
+    assert plots.label("cost ($)") == r"cost (\$)"
+    assert plots.legend("start alpha = -1.5e-07") == r"start $\alpha$ = $-1.5 \times 10^{-7}$"
+    assert plots.legend("minimum (-1, x-2, 10)") == "minimum (\N{MINUS SIGN}1, x-2, 10)"
 
 
 def test_words_that_were_given_may_have_mathematics_in_them() -> None:
     pytest.importorskip("matplotlib")
-    assert lettering.label(Wording(r"$T_0$ in K")) == r"$T_0$ in K"
-    assert lettering.label(Wording(r"$\nonsense{$")) == r"\$\nonsense{\$"
-    assert lettering.label(Wording("5 $ a piece")) == r"5 \$ a piece"
-    text, _ = lettering.title(Title(Wording("word " * 60)), 440.0)
+    assert plots.label(Wording(r"$T_0$ in K")) == r"$T_0$ in K"
+    assert plots.label(Wording(r"$\nonsense{$")) == r"\$\nonsense{\$"
+    assert plots.label(Wording("5 $ a piece")) == r"5 \$ a piece"
+    text, _ = plots.title(Title(Wording("word " * 60)), 440.0)
     assert text.count("\n") == 1
     assert text.endswith(" …")
-    assert lettering.title(Title(Wording("")), 440.0)[0] == ""
+    assert plots.title(Title(Wording("")), 440.0)[0] == ""
 
 
 def test_planes() -> None:
@@ -1009,7 +1000,7 @@ def test_charts_and_contours_tell_their_courses() -> None:
 
 
 def test_numbers_of_a_scale_have_one_notation() -> None:
-    from gdcli.render.lettering import scale
+    from gdcli.render.plots import scale
 
     assert scale([0.02, 5.0, 200.0]) == ["0.02", "5", "200"]
     assert scale([2e5, 2e7, 1e9, -5e10]) == [

@@ -16,8 +16,8 @@ from gdcli.cli.app import run
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.protocol import Counts, Evaluation
 from gdcli.render import progress as lines
+from gdcli.render.formats import PATIENCE
 from gdcli.render.progress import Progress
-from gdcli.render.tables import PATIENCE
 from gdcli.solve.iteration import Iterate
 from gdcli.tasks.fit import fit_groups
 from gdcli.tasks.multi_start import solve_from_many

@@ -12,9 +12,9 @@ from toy import sum_of_squares
 
 from gdcli.record.path_rows import Trail
 from gdcli.record.runs import run_record
+from gdcli.render.formats import glyphs_of, show, width_of
 from gdcli.render.page import ASCII, PLAIN, UNICODE, Column, fact, plain_text, table, wrap
 from gdcli.render.summary import page, start_option
-from gdcli.render.tables import glyphs_of, show, width_of
 
 
 def answer(width: int, glyphs=UNICODE, most: int = 10, every: int | None = None, asked=None, **changes):

@@ -20,7 +20,7 @@ from gdcli import api
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.solve.settings import Settings
-from gdcli.tasks.outcome import FoundBox
+from gdcli.tasks.pipeline import FoundBox
 from gdcli.tasks.root_finding import Roots, read_system, solve_system
 from tests.cli.test_subject_to_command import gd
 from tests.effort import WHOLE, examples

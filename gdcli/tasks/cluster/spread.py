@@ -29,7 +29,7 @@ from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.prepare_groups import Grouped
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.minimize import solve
-from gdcli.tasks.outcome import Outcome
+from gdcli.tasks.pipeline import Outcome
 from gdcli.tasks.problem import Problem
 
 # What outcomes have in the place of their problem on their way, for it may be large.

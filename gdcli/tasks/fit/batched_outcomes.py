@@ -23,7 +23,7 @@ from gdcli.tasks.fit.parameter_errors import error_kind, told_of
 from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.solve_fit import BY_SQUARES
-from gdcli.tasks.outcome import Judged
+from gdcli.tasks.pipeline import Judged
 
 if TYPE_CHECKING:
     from gdcli.objective.batched_residuals import GroupedResiduals

@@ -28,8 +28,8 @@ from gdcli.solve.run import quiet
 from gdcli.solve.scaling import inward, rescaled, units_at
 from gdcli.tasks.fit.fit_outcome import CorrectedPoints, FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
-from gdcli.tasks.outcome import Judged
 from gdcli.tasks.pipeline import (
+    Judged,
     Ready,
     active_bounds,
     certified,

@@ -26,8 +26,7 @@ from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.outcome import Judged
-from gdcli.tasks.pipeline import box_and_start, in_sums, stop_rules
+from gdcli.tasks.pipeline import Judged, box_and_start, in_sums, stop_rules
 from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 if TYPE_CHECKING:

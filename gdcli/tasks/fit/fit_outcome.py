@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.vectors import Space, lengths_of
-from gdcli.tasks.outcome import Outcome
+from gdcli.tasks.pipeline import Outcome
 
 if TYPE_CHECKING:
     from gdcli.judge.residual_tests import Normality, Runs

@@ -25,7 +25,7 @@ from gdcli.solve.algebra.residual_model import (
     residual_floor,
     rounding_shows,
 )
-from gdcli.tasks.outcome import ActiveBound
+from gdcli.tasks.pipeline import ActiveBound
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty

@@ -601,7 +601,7 @@ def _limits(
         )
     if not (request.bounds or request.subject_to or request.let):
         return (), {}, {}
-    from gdcli.tasks.typed_limits import as_typed, ends_of, relations_of
+    from gdcli.tasks.starts_and_limits import as_typed, ends_of, relations_of
 
     typed = as_typed(request.subject_to)
     known, relations = (*names.parameters, *constants), relations_of(typed, tuple(request.let))

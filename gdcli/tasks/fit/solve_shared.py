@@ -29,8 +29,9 @@ from gdcli.tasks.fit.parameter_errors import Errors, Left, error_kind, without_e
 from gdcli.tasks.fit.prepare_shared import SharedFit
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.solve_fit import choose_for_squares
-from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import (
+    ActiveBound,
+    Judged,
     Ready,
     active_bounds,
     box_and_start,

@@ -1,4 +1,5 @@
-"""The pages of an examined gradient: formulas, each way with its error and what explains it, the verdict; or a trace.
+"""Pages of what is analysed: a gradient (formulas, each way with its error and what explains it, the verdict; or a
+trace), and all roots of a system of equations.
 
 *explained* is the truncation of the quotient plus a bound of the rounding; an error below it is what it has to be.
 """
@@ -6,12 +7,31 @@
 from __future__ import annotations
 
 from math import isfinite, isnan
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.errors import columns_of, harmless, shorten
-from gdcli.kernel.number_format import column, short
-from gdcli.record.gradients import QUOTIENTS, BestStepRecord, GradientRecord, StepRecord, TraceRecord
-from gdcli.render.page import Column, Glyphs, Line, cut, fact, fits, laid_out, wrap
-from gdcli.render.summary import point_text, title, typed_texts
+from gdcli.kernel.number_format import amount, column, seconds, short
+from gdcli.record.analyses import QUOTIENTS, BestStepRecord, GradientRecord, StepRecord, TraceRecord
+from gdcli.render.answer_tables import ends_of
+from gdcli.render.page import (
+    Column,
+    Glyphs,
+    Line,
+    and_more,
+    beyond,
+    coordinates,
+    cut,
+    fact,
+    fits,
+    half_widths,
+    laid_out,
+    wrap,
+)
+from gdcli.render.summary import point_text, title, typed_texts, verdict
+
+if TYPE_CHECKING:
+    from gdcli.record.analyses import RootsRecord
+
 
 FEW = 6  # components that are shown with all their ways one under the other
 WAYS = {
@@ -23,7 +43,7 @@ WAYS = {
 }
 
 
-def page(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
+def gradient_page(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
     lines = head(found, width, "gradient")
     lines += _formulas(found, width)
     lines.append([])
@@ -283,3 +303,49 @@ def _reverse(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
     ]
     title = "reverse: z' is the derivative of the result by z, handed back from the last step"
     return [*([(line, "label")] for line in wrap(title, width)), *_whole(columns, width, glyphs)]
+
+
+# -- all roots of a system --------------------------------------------------------------------------------------------
+
+
+# Of more equations, bounds and roots the first are shown.
+MOST_EQUATIONS, MOST_BOUNDS, MOST_ROOTS = 12, 8, 50
+
+
+def roots_page(found: RootsRecord, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
+    """Return what was asked, all roots in a table, and what is proved of them."""
+    lines: list[Line] = []
+    for k, text in enumerate(found.equations[:MOST_EQUATIONS]):
+        told = " ".join(text.split())
+        lines += fact(
+            "solve" if k == 0 else "", harmless(told if "==" in told else f"{told} == 0"), width, "title"
+        )
+    if len(found.equations) > MOST_EQUATIONS:
+        lines += fact("", f"... ({len(found.equations)} equations)", width)
+    if found.constants:
+        lines += fact("with", point_text(found.constants), width)
+    ends = [
+        f"{short(a, 6)} <= {name} <= {short(b, 6)}"
+        for name, (a, b) in list(found.bounds.items())[:MOST_BOUNDS]
+    ]
+    more = ", ..." if len(found.bounds) > MOST_BOUNDS else ""
+    lines += fact("bounds", ", ".join(ends) + more, width)
+    if found.roots:
+        lines += [[], *_roots_table(found, width, glyphs)]
+    lines += [[], *verdict(found, width)]
+    lines += fact("work", f"{amount(found.examined, 'box', 'boxes')} examined", width)
+    if timing and found.seconds is not None:
+        lines += fact("time", seconds(found.seconds), width)
+    return lines + (fact("try next", found.advice, width) if found.advice else [])
+
+
+def _roots_table(found: RootsRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    shown, space = found.roots[:MOST_ROOTS], found.space
+    columns = [
+        Column("root", [str(k) for k in range(1, len(shown) + 1)]),
+        Column("proved", ["yes" if root.proved else "no" for root in shown], left=True),
+        half_widths(ends_of(space, shown)),
+        *coordinates(space, [space.flatten(root.point) for root in shown]),
+    ]
+    lines = laid_out(columns, width, glyphs, unseen=beyond(space))
+    return lines + and_more(len(found.roots) - len(shown), "--format csv")

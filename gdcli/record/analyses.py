@@ -1,4 +1,5 @@
-"""The record of an examined gradient: each way to each component with its error; or the steps of a trace.
+"""The records of what is analysed: a gradient (each way to each component with its error; or the steps of a trace), and
+all roots of a system of equations.
 
 Vectors are written out as v[0], v[1], ...; what does not exist is None.
 """
@@ -11,12 +12,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import Space
+from gdcli.record.runs import Receipt
 from gdcli.record.schema import SCHEMA, Constants, Record, Values, plain
+from gdcli.tasks.pipeline import FoundBox
+from gdcli.tasks.root_finding import Roots, System
 
 if TYPE_CHECKING:
     from gdcli.calculus.gradient_audit import Component, ErrorRow, Way
     from gdcli.calculus.trace import TraceStep
     from gdcli.tasks.gradient_check import Examination
+
 
 QUOTIENTS = ("forward", "central", "complex_step")
 
@@ -238,7 +245,7 @@ def _step(step: TraceStep, labels: list[str]) -> StepRecord:
     )
 
 
-def table(found: GradientRecord | TraceRecord) -> tuple[Sequence[Any], list[list[Any]]]:
+def gradient_table(found: GradientRecord | TraceRecord) -> tuple[Sequence[Any], list[list[Any]]]:
     """Return, under a head, the steps, the errors against h where asked for, or a row per component and way."""
     if isinstance(found, TraceRecord):
         labels = list(found.gradient)
@@ -262,4 +269,77 @@ def table(found: GradientRecord | TraceRecord) -> tuple[Sequence[Any], list[list
             for label, component in found.components.items()
             for name, way in component.ways.items()
         ]
+    return head, rows
+
+
+# -- all roots of a system --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootRecord(Record):
+    """The ``point`` in the middle of a box ``low`` to ``high``: it has exactly one root where that is ``proved``."""
+
+    point: Values
+    low: Values
+    high: Values
+    proved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootsRecord(Record):
+    """The whole answer: outside of the boxes ``roots`` there is no root within the bounds."""
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "roots"}
+
+    equations: tuple[str, ...]
+    constants: Constants
+    bounds: Mapping[str, tuple[float, float]]
+    status: str
+    message: str
+    advice: str = ""
+    roots: tuple[RootRecord, ...]
+    examined: int
+    cover: str | None = None
+    version: str
+    seconds: float | None = None
+    receipt: Receipt | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return Status(self.status).exit_code
+
+    @property
+    def space(self) -> Space:
+        return Space(dict.fromkeys(self.bounds))
+
+
+def roots_record(found: Roots) -> RootsRecord:
+    named = found.system.space.unflatten
+    roots = tuple(
+        RootRecord(point=named(b.center), low=named(b.low), high=named(b.high), proved=b.proved)
+        for b in found.boxes
+    )
+    return RootsRecord.of(found, found.system, status=found.status.value, roots=roots, version=__version__)
+
+
+def roots_of(found: RootsRecord) -> Roots:
+    """Return what a record tells. Raises KeyError, TypeError or ValueError where it is none."""
+    flat = found.space.flatten
+    boxes = [FoundBox(tuple(flat(root.low)), tuple(flat(root.high)), root.proved) for root in found.roots]
+    system = System(found.equations, found.bounds, found.constants)
+    told = found.message, found.advice, found.examined, found.seconds or 0.0, found.cover
+    return Roots(system, tuple(boxes), Status(found.status), *told)
+
+
+def roots_table(found: RootsRecord) -> tuple[list[str], list[list[object]]]:
+    """Return a head and the cells of a row for each root: its point, whether it is proved, its box."""
+    names = list(found.bounds)
+    head = ["root", "proved", *names, *(f"{name}.{end}" for name in names for end in ("low", "high"))]
+    rows = [
+        [
+            *(k, str(root.proved).lower(), *(root.point[name] for name in names)),
+            *(getattr(root, end)[name] for name in names for end in ("low", "high")),
+        ]
+        for k, root in enumerate(found.roots, 1)
+    ]
     return head, rows
