@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.vectors import np
 
 if TYPE_CHECKING:
     from numpy import ndarray
-
-    from gdcli.kernel.errors import DataError
 
 # What a cell of a column that names groups says: a number, or a text.
 Label = str | float
@@ -309,3 +307,25 @@ class Columns:
     def ahead(self, size: int) -> int:
         """Return how many rows to pick at a time, a multiple of ``size``, where they lie far apart."""
         return size
+
+
+def columns_of(given: Mapping[str, Any]) -> Columns:
+    """Return columns at hand as such. Raises DataError for what is no table of finite numbers."""
+    if not given:
+        raise DataError("there are no columns", 'data are columns by name: {"x": [1, 2], "y": [3, 4]}')
+    arrays = []
+    for name, column in given.items():
+        try:
+            arrays.append(np.ascontiguousarray(column, dtype=float))
+        except (TypeError, ValueError) as fault:
+            raise DataError(f"the column {name} is no list of numbers: {fault}") from None
+    lengths = {array.shape for array in arrays}
+    if len(lengths) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
+        shapes = [f"{name} has shape {array.shape}" for name, array in zip(given, arrays, strict=True)]
+        raise DataError("the columns are not arrays of one length", ", ".join(shapes[:8]))
+    for name, array in zip(given, arrays, strict=True):
+        finite = np.isfinite(array)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
+    return Columns(tuple(given), listed(arrays))

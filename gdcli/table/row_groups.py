@@ -9,18 +9,21 @@ remembered as faulty, and the others are read on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import maxsize
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.errors import DataError
+from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.vectors import np
+from gdcli.language.model_text import no_column
+from gdcli.table.blocks import Labels, coded
+from gdcli.table.cells import EXACT
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from gdcli.table.blocks import Label, Labels
+    from gdcli.table.blocks import Label
 
 _PLACES_TOLD = 10
 _NOT_MET = (maxsize, 0)
@@ -106,3 +109,36 @@ class Groups:
     def ranked(self) -> list[int]:
         """Return the numbers of the groups in the order in which they appear in the data."""
         return sorted(range(len(self.keys)), key=self._met.__getitem__)
+
+    def check_columns(self, names: Sequence[str], titles: Sequence[str] = ()) -> None:
+        """Raise UsageError for columns that are none of these, or twice among those that group rows."""
+        for k, column in enumerate(self.columns):
+            if column not in names and column not in titles:
+                raise no_column(column, names, "--by: ")
+            if column in self.columns[:k]:
+                raise UsageError(f"--by names {column} twice", "once is enough")
+
+    def of_columns(self, given: Mapping[str, Any]) -> ndarray:
+        """Return the group number (int64) of each row of columns at hand. Raises DataError for a row without one."""
+        self.check_columns(list(given))
+        labels = []
+        for name in self.columns:
+            labels.append(_labels(given[name]))
+            if None in labels[-1].values:
+                at = labels[-1].codes.tolist().index(labels[-1].values.index(None))
+                raise DataError(f"row {at + 1} has no {name}", "each row must say to which group it belongs")
+        if len({len(column.codes) for column in labels}) > 1:
+            raise DataError("the columns are not arrays of one length")
+        return self.of(labels, 0, lambda row: row)
+
+
+def _labels(column: Any) -> Labels:
+    from gdcli.table.typed_rows import as_label
+
+    if not isinstance(column, np.ndarray):
+        return coded(map(as_label, column))
+    distinct, inverse = np.unique(column, return_inverse=True)
+    if distinct.dtype.kind in "iuf" and (abs(distinct) < EXACT).all():
+        return Labels((distinct + 0.0).tolist(), inverse.reshape(-1))
+    found = coded(map(as_label, distinct.tolist()))
+    return Labels(found.values, found.codes[inverse.reshape(-1)])

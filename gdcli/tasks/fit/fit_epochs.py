@@ -96,7 +96,7 @@ def descent_on(prepared: Prepared, settings: FitSettings) -> tuple[Descent, list
 def _over_partitions(
     prepared: Prepared, settings: FitSettings, start: Vector, ends: ParameterBox | None
 ) -> Descent:
-    from gdcli.tasks.cluster.averaged_passes import AveragedPasses, How
+    from gdcli.tasks.cluster.partitioned_rows import AveragedPasses, How
 
     if settings.validate is not None:
         raise UsageError(

@@ -26,13 +26,12 @@ from gdcli.language.model_text import Model, Names, columns_told, parse_model
 from gdcli.language.relation import read_parts
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
-from gdcli.table.blocks import Label
+from gdcli.table.blocks import Label, columns_of
 from gdcli.table.cells import shown
 from gdcli.table.row_groups import Groups
 from gdcli.table.source import open_table, table_at_hand
 from gdcli.tasks.fit.annotated_output import Wanted
 from gdcli.tasks.fit.asked_columns import asked_again, sigmas_of
-from gdcli.tasks.fit.prepare import columns_of
 from gdcli.tasks.fit.request import check_level
 from gdcli.tasks.fit.row_sample import RowsInPlace
 from gdcli.tasks.python_problem import columns_at_hand

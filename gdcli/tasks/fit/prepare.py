@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
-from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
-from gdcli.kernel.vectors import lengths_of, np, one_thread
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
+from gdcli.kernel.vectors import lengths_of, one_thread
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names
@@ -20,7 +20,7 @@ from gdcli.language.syntax import Tree
 from gdcli.language.tree_names import check_calls, place_of_name, with_parts
 from gdcli.language.values import TypedValue, read_values
 from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model, linear_parameters
-from gdcli.table.blocks import Columns, Layout, listed
+from gdcli.table.blocks import Columns, Layout, columns_of
 from gdcli.table.source import open_table, table_at_hand
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gdcli.table.categories import Contrasts
     from gdcli.table.dates import DateForm
     from gdcli.table.derived_columns import Derived
+    from gdcli.table.row_groups import Groups
     from gdcli.table.shuffle import Visited
     from gdcli.table.source import DataTable
 
@@ -234,8 +235,12 @@ def gathered(
     fits: Sequence[AsksForRows],
     stdin: BinaryIO | None = None,
     watch: Callable[[DataTable], None] | None = None,
+    by: Groups | None = None,
 ) -> Iterator[Gathered]:
-    """Read the rows of fits to the same data, once, with the columns that any of them wants; as `prepared`."""
+    """Read the rows of fits to the same data, once, with the columns that any of them wants; as `prepared`.
+
+    ``by`` adds a column, with no name, of the numbers of groups. It raises as `Groups` for what belongs to none.
+    """
     request, use_cache = fits[0].request, not fits[0].settings.no_cache
     if request.is_partitioned:
         with _in_partitions(fits, watch) as found:
@@ -243,16 +248,20 @@ def gathered(
         return
     if request.data is not None and not any(one.derives(request.data) for one in fits):
         names = tuple(request.data)
+        groups = {} if by is None else {"": by.of_columns(request.data)}
         used = (_wanted(fits, names) if names else ()) or names
-        with columns_of({name: column for name, column in request.data.items() if name in used}) as data:
+        given = {name: column for name, column in request.data.items() if name in used}
+        with columns_of(given | groups) as data:
             yield Gathered(_parsed(fits), names, data, RowCount(data.rows), number_of)
         return
     from gdcli.table.spool import gather
 
     with opened(request, use_cache, stdin) as table:
+        if by is not None:
+            by.check_columns(table.names, table.titles)
         fits = [one.of(table) for one in fits]
         one_thread()  # before the readers import numpy
-        data = gather(table, _wanted(fits, table.names), spool=request.spool, watch=watch)
+        data = gather(table, _wanted(fits, table.names), spool=request.spool, watch=watch, by=by)
         known, data = leveled(_parsed(fits), data)
         with data:
             yield Gathered(known, table.names, data, counted(table), place_in(table))
@@ -356,28 +365,6 @@ def place_in(table: DataTable) -> Callable[[int], str]:
 def number_of(row: int) -> str:
     """Return in words which row it is; rows count from 0."""
     return f"row {row + 1}"
-
-
-def columns_of(given: Mapping[str, Any]) -> Columns:
-    """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
-    if not given:
-        raise DataError("there are no columns", 'data are columns by name: {"x": [1, 2], "y": [3, 4]}')
-    arrays = []
-    for name, column in given.items():
-        try:
-            arrays.append(np.ascontiguousarray(column, dtype=float))
-        except (TypeError, ValueError) as fault:
-            raise DataError(f"the column {name} is no list of numbers: {fault}") from None
-    lengths = {array.shape for array in arrays}
-    if len(lengths) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
-        shapes = [f"{name} has shape {array.shape}" for name, array in zip(given, arrays, strict=True)]
-        raise DataError("the columns are not arrays of one length", ", ".join(shapes[:8]))
-    for name, array in zip(given, arrays, strict=True):
-        finite = np.isfinite(array)
-        if not finite.all():
-            at = int(np.argmin(finite))
-            raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
-    return Columns(tuple(given), listed(arrays))
 
 
 def _check_sense(request: FitRequest, model: Model) -> None:

@@ -6,31 +6,17 @@ few rows, a start without a finite loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gdcli.kernel.dataclass import dataclass, replace
-from gdcli.kernel.errors import DataError, UsageError
-from gdcli.kernel.vectors import Array, np, one_thread
-from gdcli.language.model_text import no_column
-from gdcli.table.blocks import Columns, Labels, coded, listed
-from gdcli.table.cells import EXACT
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.errors import DataError
+from gdcli.kernel.vectors import Array, np
+from gdcli.table.blocks import Columns, listed
 from gdcli.table.row_groups import Groups, LeftOut
-from gdcli.table.spool import gather
 from gdcli.tasks.fit.fit_outcome import RowCount
-from gdcli.tasks.fit.prepare import (
-    Plan,
-    Prepared,
-    columns_of,
-    counted,
-    leveled,
-    number_of,
-    opened,
-    place_in,
-    read_request,
-    ready,
-)
+from gdcli.tasks.fit.prepare import Gathered, Plan, Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 if TYPE_CHECKING:
@@ -115,65 +101,17 @@ def grouped(
 
     Raises DataError for what belongs to no group: no table, a row with too many cells, a missing label.
     """
-    asked = read_request(request, settings)
     groups = Groups(request.by)
-    if request.data is not None and not asked.derives(request.data):
-        _check_columns(request.by, list(request.data), ())
-        plan = asked.plan(list(request.data))
-        used = {name: request.data[name] for name in asked.wanted(list(request.data))}
-        with columns_of(used | {"": _numbered(groups, request.data)}) as data:
-            yield _sorted(plan, groups, data, number_of)
-        return
-    with opened(request, not asked.settings.no_cache, stdin) as table:
-        _check_columns(request.by, table.names, table.titles)
-        asked = asked.of(table)
-        one_thread()  # as in `prepare.prepared`
-        data = gather(table, asked.wanted(table.names), spool=request.spool, watch=watch, by=groups)
-        (asked,), data = leveled([asked], data)
-        with data:
-            plan = asked.plan(table.names)
-            yield replace(_sorted(plan, groups, data, place_in(table)), read=counted(table))
+    with gathered([read_request(request, settings)], stdin, watch, groups) as rows:
+        (asked,) = rows.fits
+        yield _sorted(asked.plan(rows.names), groups, rows)
 
 
-def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str]) -> None:
-    for k, column in enumerate(by):
-        if column not in names and column not in titles:
-            raise no_column(column, names, "--by: ")
-        if column in by[:k]:
-            raise UsageError(f"--by names {column} twice", "once is enough")
-
-
-def _numbered(groups: Groups, given: Mapping[str, Any]) -> Array:
-    """Return the number of the group of each row of columns at hand."""
-    labels = []
-    for name in groups.columns:
-        column = given[name]
-        labels.append(_labels(column))
-        if None in labels[-1].values:
-            at = labels[-1].codes.tolist().index(labels[-1].values.index(None))
-            raise DataError(f"row {at + 1} has no {name}", "each row must say to which group it belongs")
-    if len({len(column.codes) for column in labels}) > 1:
-        raise DataError("the columns are not arrays of one length")
-    return groups.of(labels, 0, lambda row: row)
-
-
-def _labels(column: Array) -> Labels:
-    from gdcli.table.typed_rows import as_label
-
-    if not isinstance(column, np.ndarray):
-        return coded(map(as_label, column))
-    distinct, inverse = np.unique(column, return_inverse=True)
-    if distinct.dtype.kind in "iuf" and (abs(distinct) < EXACT).all():
-        return Labels((distinct + 0.0).tolist(), inverse.reshape(-1))
-    found = coded(map(as_label, distinct.tolist()))
-    return Labels(found.values, found.codes[inverse.reshape(-1)])
-
-
-def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], str]) -> Grouped:
+def _sorted(plan: Plan, groups: Groups, rows: Gathered) -> Grouped:
     ranked = groups.ranked()
     ranks = np.empty(len(ranked), dtype=np.int32)
     ranks[ranked] = np.arange(len(ranked), dtype=np.int32)
-    members = [ranks[arrays[-1].astype(np.int64)] for _, arrays in data.chunks()]
+    members = [ranks[arrays[-1].astype(np.int64)] for _, arrays in rows.data.chunks()]
     number = np.concatenate(members) if members else np.zeros(0, dtype=np.int32)
     starts = np.concatenate(([0], np.cumsum(np.bincount(number, minlength=len(ranked)))))
     nothing = LeftOut()
@@ -183,9 +121,10 @@ def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], st
         groups.columns,
         [groups.keys[k] for k in ranked],
         [groups.left_out.get(k, nothing) for k in ranked],
-        data,
+        rows.data,
         starts,
         np.diff(starts).tolist(),
         order,
-        place,
+        rows.place,
+        rows.counted,
     )
