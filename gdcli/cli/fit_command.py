@@ -279,16 +279,16 @@ class _Way(NamedTuple):
 
 
 def _groups_way() -> _Way:
-    from gdcli.tasks.fit.group_curves import group_curves
     from gdcli.tasks.fit.prepare_shared import prepared_shared
+    from gdcli.tasks.fit.row_sample import group_curves
     from gdcli.tasks.fit.solve_shared import solve_shared
 
     return _Way(prepared_shared, lambda ready: ready.problem, solve_shared, group_curves)
 
 
 def _responses_way() -> _Way:
-    from gdcli.tasks.fit.group_curves import response_curves
     from gdcli.tasks.fit.responses import prepared_responses, solve_responses
+    from gdcli.tasks.fit.row_sample import response_curves
 
     return _Way(prepared_responses, lambda ready: ready.prepared.problem, solve_responses, response_curves)
 

@@ -19,8 +19,7 @@ from gdcli.render.plot_data import BLUE, CYCLE, GRAY, ORANGE, VERMILLION, Chart,
 from gdcli.render.plot_geometry import finite
 
 if TYPE_CHECKING:
-    from gdcli.tasks.fit.group_curves import GroupCurve, GroupCurves
-    from gdcli.tasks.fit.row_sample import RowSample
+    from gdcli.tasks.fit.row_sample import GroupCurve, GroupCurves, RowSample
 
 FITTED = "fitted"
 _SHADE = 0.15  # how dark the widest band is; each within it is as much darker

@@ -21,7 +21,8 @@ from gdcli.language import constraints, form
 from gdcli.language.graph import Graph, Key
 from gdcli.solve.registry import METHODS, direction
 from gdcli.solve.settings import BOOK_STEP_SIZES, Settings
-from gdcli.tasks.fit.row_sample import over_of, row_values
+from gdcli.tasks.fit.data_checks import over_of
+from gdcli.tasks.fit.row_sample import row_values
 from gdcli.tasks.minimize import solve
 from gdcli.tasks.pipeline import flat_bounds
 from gdcli.tasks.problem import Problem

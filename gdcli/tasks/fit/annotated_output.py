@@ -20,7 +20,8 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.table.cells import records
 from gdcli.table.spooled import Folder
 from gdcli.tasks.fit.input_errors import corrected
-from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured
+from gdcli.tasks.fit.row_sample import fitted_and_measured
+from gdcli.tasks.fit.some_rows import RowsInPlace
 
 if TYPE_CHECKING:
     from gdcli.table.row_groups import Groups

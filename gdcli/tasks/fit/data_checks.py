@@ -140,6 +140,13 @@ def read_by_formula(row: RowModel) -> list[str]:
     return [] if row.response is None else row.read_by(row.predictor)
 
 
+def over_of(row: RowModel, but: Sequence[str] = ()) -> str | None:
+    """Return the one column on which what the model says depends, None for several or none; not those in ``but``."""
+    assert row.plain.fitted is not None
+    found = [name for name in row.plain.read_by(row.plain.fitted) if name not in but]
+    return found[0] if len(found) == 1 else None
+
+
 def _first(values: Vector, bad: Callable[[Any], Any]) -> int | None:
     """Return the place of the first of the values that is ``bad``, a test of a number and of an array alike."""
     if isinstance(values, list):

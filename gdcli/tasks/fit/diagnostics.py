@@ -23,12 +23,11 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.number_format import short
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import PIECE, RowObjective
-from gdcli.tasks.fit.data_checks import read_by_formula
+from gdcli.tasks.fit.data_checks import over_of, read_by_formula
 from gdcli.tasks.fit.fit_outcome import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
 from gdcli.tasks.fit.loss_statistics import Seen, column
 from gdcli.tasks.fit.nesting import whole_test
 from gdcli.tasks.fit.profile_intervals import profile_of
-from gdcli.tasks.fit.row_sample import over_of
 from gdcli.tasks.fit.some_rows import ALL, RowsSeen, directions, rows_seen
 from gdcli.tasks.problem import listed
 

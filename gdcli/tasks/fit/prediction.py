@@ -33,7 +33,7 @@ from gdcli.table.source import open_table, table_at_hand
 from gdcli.tasks.fit.annotated_output import Wanted
 from gdcli.tasks.fit.asked_columns import asked_again, sigmas_of
 from gdcli.tasks.fit.request import check_level
-from gdcli.tasks.fit.row_sample import RowsInPlace
+from gdcli.tasks.fit.some_rows import RowsInPlace
 from gdcli.tasks.python_problem import columns_at_hand
 
 if TYPE_CHECKING:

@@ -239,7 +239,7 @@ def _of_some(prepared: Prepared, unit: float) -> RowObjective | None:
     pick = getattr(data, "pick", None)
     if pick is None:
         return None
-    from gdcli.tasks.fit.row_sample import RowsInPlace
+    from gdcli.tasks.fit.some_rows import RowsInPlace
 
     held = RowsInPlace(data.names)
     held.put(pick(np.linspace(0, data.rows - 1, PIECE).astype(np.int64)))

@@ -1,40 +1,27 @@
-"""Looks at a fit, row by row: what the model says, what was measured; some of the rows for a picture."""
+"""Looks at a fit, row by row, for pictures: what was measured, what the model says; curves of groups and responses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_objective import PIECE, RowObjective
+from gdcli.tasks.fit.data_checks import over_of
+from gdcli.tasks.fit.some_rows import RowsInPlace
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.prepare_shared import SharedFit
+    from gdcli.tasks.fit.responses import SeveralResponses
+
 
 MOST = 3000  # points of a picture
 CURVE = 601  # places along its curve
 _DECADE = 10.0
-
-
-class RowsInPlace:
-    """Rows that are put in place piece by piece."""
-
-    lists = parts = None
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        self.arrays: list[Any] = []
-        self.rows = 1
-
-    def put(self, arrays: list[Any]) -> None:
-        self.arrays, self.rows = arrays, len(arrays[0])
-
-    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
-        for lo in range(0, self.rows, size):
-            yield lo, [array[lo : lo + size] for array in self.arrays]
 
 
 def fitted_and_measured(prepared: Prepared, objective: RowObjective, x: Vector) -> Iterator[tuple[Any, Any]]:
@@ -133,13 +120,6 @@ def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[
     return " ".join(model.partition("~")[2].split()), logits.tolist(), curve
 
 
-def over_of(row: RowModel, but: Sequence[str] = ()) -> str | None:
-    """Return the one column on which what the model says depends, None for several or none; not those in ``but``."""
-    assert row.plain.fitted is not None
-    found = [name for name in row.plain.read_by(row.plain.fitted) if name not in but]
-    return found[0] if len(found) == 1 else None
-
-
 def _curve(
     prepared: Prepared, x: Vector, over: str, low: float, high: float
 ) -> tuple[list[float], list[float]]:
@@ -148,6 +128,84 @@ def _curve(
     if low > 0.0 and high > _DECADE * low:  # dense enough on a logarithmic axis, too
         places = np.unique(np.concatenate([places, np.geomspace(low, high, CURVE)]).clip(low, high))
     row = prepared.row.plain
+    columns = {name: np.ones(len(places)) for name in row.columns} | {over: places}
+    return places.tolist(), _said(row, columns, x)[0]
+
+
+# More groups would hide each other.
+SHOWN = 7
+
+
+class GroupCurve(NamedTuple):
+    """A group: the places of its rows along the column, what was measured and fitted there, and the curve."""
+
+    name: str
+    places: list[float]
+    measured: list[float]
+    fitted: list[float]
+    curve: tuple[list[float], list[float]]
+
+
+class GroupCurves(NamedTuple):
+    """Curves over a ``column``, None where there is none: then groups have what was measured and fitted alone."""
+
+    column: str | None
+    groups: list[GroupCurve]
+    total: int
+
+
+def group_curves(fit: SharedFit, x: Sequence[float]) -> GroupCurves:
+    """Return some groups, evenly taken, with their own parameters that are best for the shared ones ``x`` (flat)."""
+    ends, count, over = fit.groups.settle(x), fit.groups.count, over_of(fit.row)
+    row = replace(fit.row, engine="numpy")
+    chosen = sorted({round(k) for k in np.linspace(0, count - 1, min(count, SHOWN)).tolist()})
+    found = {}
+    for block in fit.groups.blocks:
+        for at, number in enumerate(block.groups.tolist()):
+            if number in chosen:
+                one = block.residuals.take(np.array([at]))
+                columns = [column[: fit.sizes[number], 0] for column in one.columns]
+                point = fit.groups.layout.whole(ends.own[:, [number]], x)[:, 0].tolist()
+                name = ", ".join(str(v) for v in fit.labels[number].values())
+                found[number] = _curve_of(
+                    name, row, dict(zip(row.columns, columns, strict=True)), point, over
+                )
+    return GroupCurves(over, [found[k] for k in chosen], count)
+
+
+def response_curves(fit: SeveralResponses, x: Sequence[float]) -> GroupCurves:
+    """Return each response over the one column of all models, at the parameters ``x`` (flat)."""
+    row, data = replace(fit.prepared.row, engine="numpy"), fit.prepared.data
+    over = over_of(row, fit.made[:1])
+    arrays = dict(zip(data.names, data.take(0, data.rows), strict=True))
+    found = []
+    for k, side in enumerate(fit.sides):
+        here = np.flatnonzero(fit.number == k)
+        own = {name: array[here] for name, array in arrays.items()}
+        found.append(_curve_of(side, row, own, x, over, {fit.made[0]: float(k)}))
+    return GroupCurves(over, found, len(found))
+
+
+def _curve_of(
+    name: str,
+    row: RowModel,
+    own: Mapping[str, Array],
+    x: Sequence[float],
+    over: str | None,
+    held: Mapping[str, float] = {},
+) -> GroupCurve:
+    """What a model says of a group's ``own`` rows, and along a column, the others ``held`` at their values, or at 1."""
+    fitted, measured = _said(row, own, x)
+    if over is None:
+        return GroupCurve(name, fitted, measured, fitted, ([], []))
+    along = np.linspace(own[over].min(), own[over].max(), CURVE)
+    columns = {name: np.full(CURVE, held.get(name, 1.0)) for name in row.columns} | {over: along}
+    curve = along.tolist(), _said(row, columns, x)[0]
+    return GroupCurve(name, own[over].tolist(), measured, fitted, curve)
+
+
+def _said(row: RowModel, arrays: Mapping[str, Array], x: Sequence[float]) -> tuple[list[float], list[float]]:
     held = RowsInPlace(row.columns)
-    held.put([places if name == over else np.ones(len(places)) for name in held.names])
-    return places.tolist(), RowObjective(row, held).all_rows("fitted", x)[0].tolist()
+    held.put([arrays[name] for name in row.columns])
+    fitted, measured, *_ = RowObjective(row, held).all_rows("fitted", x).tolist()
+    return fitted, measured

@@ -7,9 +7,9 @@ Regression, 1982). It is a row of ``J R^-1`` squared, with R the triangle of J.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.vectors import Array, Vector, np
@@ -25,6 +25,24 @@ if TYPE_CHECKING:
 
 # A column that holds what another model says; no column of a file that a model can name is called so.
 TARGET = "what another model says"
+
+
+class RowsInPlace:
+    """Rows that are put in place piece by piece."""
+
+    lists = parts = None
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.arrays: list[Any] = []
+        self.rows = 1
+
+    def put(self, arrays: list[Any]) -> None:
+        self.arrays, self.rows = arrays, len(arrays[0])
+
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
+        for lo in range(0, self.rows, size):
+            yield lo, [array[lo : lo + size] for array in self.arrays]
 
 
 def taken(data: Columns, rows: Sequence[int]) -> Columns:
