@@ -30,7 +30,7 @@ from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.array_kernels import RowsKernel
 from gdcli.compile.descent_loops import HISTORY, ROOM, LoopLayout, loop_text
 from gdcli.compile.machine_code import processors
-from gdcli.compile.runners import compile_function
+from gdcli.compile.scalar_text import compile_function
 from gdcli.language.graph import Graph
 from gdcli.objective.build import ScalarTier, build_objective
 from gdcli.objective.expression import ScalarObjective

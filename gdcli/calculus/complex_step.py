@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from gdcli.calculus.elements import ARITHMETIC, by_formula
 from gdcli.kernel.numerics import SMALLEST
@@ -83,17 +83,13 @@ def version(name: str) -> Complex:
         return refuse
     own = _OWN.get(name) or getattr(cmath, name, None)
     if own is None:
-        return lambda *args: complex(by_formula(name, args, complex, _operation, _call))
+        return lambda *args: complex(by_formula(name, args, complex, _applied))
     edges = FUNCTIONS[name].edges if name in FUNCTIONS else ()
     return _inside(name, own, edges) if edges and name not in _OWN_EDGES else own
 
 
-def _operation(op: str, args: Sequence[complex]) -> complex:
-    return complex(_OPERATIONS[op](*args))
-
-
-def _call(name: str, args: Sequence[complex]) -> complex:
-    return function(name)(*args)
+def _applied(op: str) -> Complex:
+    return _OPERATIONS.get(op) or function(op)
 
 
 def _branch_point(name: str) -> NotAnalyticError:

@@ -11,6 +11,7 @@ from functools import cache, reduce
 from typing import Any, Protocol
 
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import Space
 from gdcli.language.functions import CONSTANTS, FUNCTIONS
 from gdcli.language.matrices import elementwise, part, product, transposed
 from gdcli.language.syntax import Node, Tree, fold, parse
@@ -18,7 +19,6 @@ from gdcli.language.syntax import Node, Tree, fold, parse
 # More than this many variables are not written out as formulas: nobody reads them.
 MAX_VARIABLES = 30
 
-Operation = Callable[[str, Sequence[Any]], Any]
 # Arithmetic of numbers of any kind that have Python's operators.
 ARITHMETIC: dict[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -45,16 +45,13 @@ def components(lengths: Mapping[str, int | None]) -> list[str]:
 
     Raises UsageError for more than `MAX_VARIABLES`.
     """
-    size = sum(1 if length is None else length for length in lengths.values())
-    if size > MAX_VARIABLES:
+    space = Space(lengths)
+    if space.size > MAX_VARIABLES:
         raise UsageError(
-            f"formulas are written for up to {MAX_VARIABLES} variables, and this has {size}",
+            f"formulas are written for up to {MAX_VARIABLES} variables, and this has {space.size}",
             "--gradient autodiff is exact for any number of variables",
         )
-    found = []
-    for name, length in lengths.items():
-        found += [name] if length is None else [f"{name}[{i}]" for i in range(length)]
-    return found
+    return space.labels
 
 
 def variables(algebra: Elementary, lengths: Mapping[str, int | None]) -> dict[str, Any]:
@@ -135,8 +132,13 @@ class Elements:
 class _Formulas:
     """The algebra of the formulas in the table of functions: numbers, arithmetic and calls."""
 
-    def __init__(self, number: Callable[[float], Any], operation: Operation, call: Operation) -> None:
-        self.number, self.operation, self.call = number, operation, call
+    def __init__(self, number: Callable[[float], Any], function: Callable[[str], Callable[..., Any]]) -> None:
+        self.number, self.function = number, function
+
+    def operation(self, op: str, args: Sequence[Any]) -> Any:
+        return self.function(op)(*args)
+
+    call = operation
 
     def symbol(self, name: str) -> Any:
         raise KeyError(name)
@@ -149,14 +151,17 @@ class _Formulas:
 
 
 def by_formula(
-    name: str, args: Sequence[Any], number: Callable[[float], Any], operation: Operation, call: Operation
+    name: str,
+    args: Sequence[Any],
+    number: Callable[[float], Any],
+    function: Callable[[str], Callable[..., Any]],
 ) -> Any:
     """Return the value of a function that an algebra does not have, by others that it has.
 
-    ``number(value)``, ``operation(op, args)`` and ``call(name, args)`` are those of the algebra.
+    ``number(value)`` and ``function(name or operation)`` are those of the algebra.
     """
     values = dict(zip(FUNCTIONS[name].letters, args, strict=True))
-    return Elements(_Formulas(number, operation, call), values).value(_formula(name))
+    return Elements(_Formulas(number, function), values).value(_formula(name))
 
 
 @cache

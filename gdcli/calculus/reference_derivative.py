@@ -14,7 +14,7 @@ with sympy and is imported only where an audit is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -225,11 +225,8 @@ def _operations() -> dict[str, Callable[..., Any]]:
         "cbrt": lambda a: mp.sign(a) * mp.cbrt(abs(a)),
     }
 
-    def operation(op: str, args: Sequence[Any]) -> Any:
-        return operations[op](*args)
-
     def written(name: str) -> Callable[..., Any]:
-        return lambda *args: by_formula(name, args, mp.mpf, operation, operation)
+        return lambda *args: by_formula(name, args, mp.mpf, operations.__getitem__)
 
     for name in FUNCTIONS:
         operations[name] = operations.get(name) or getattr(mp, name, None) or written(name)

@@ -18,7 +18,7 @@ from typing import Any
 
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.calculus.exact_graph import ExactGraph, copied, copied_node
+from gdcli.calculus.exact_graph import ExactGraph, copied
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, Key, arguments
 
@@ -54,8 +54,7 @@ def continued(graph: ExactGraph, root: int) -> int:
     """Return the node of the same expression in which quotients that can be continued are."""
     made: dict[int, int] = {}
     for i in graph.reach((root,)):
-        is_kept = all(made[a] == a for a in arguments(graph.keys[i]))
-        made[i] = i if is_kept else copied_node(graph, i, graph, made)
+        made[i] = graph.remade(i, made)
         if graph.keys[made[i]][0] == "div":
             made[i] = _quotient(graph, made[i])
     return made[root]

@@ -65,15 +65,11 @@ def smooth(graph: Graph, root: int, mu: float, fixed: Container[int] = ()) -> in
     new: dict[int, int] = {}
     for i in graph.reach((root,)):
         key = graph.keys[i]
-        if key[0] in LEAVES:
-            new[i] = i
-        elif i in kinks:
+        if i in kinks:
             start = 2 if key[0] == "where" else 1
             new[i] = _rounded(graph, key[:start], [new[a] for a in key[start:]], mu)
-        elif key[0] == "where":
-            new[i] = graph.node("where", key[1], *(new[a] for a in key[2:]))
         else:
-            new[i] = graph.node(key[0], *(new[a] for a in key[1:]))
+            new[i] = graph.remade(i, new)
     return new[root]
 
 

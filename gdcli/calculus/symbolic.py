@@ -91,10 +91,13 @@ def function(name: str) -> Callable[..., Any]:
         return found
     row = FUNCTIONS[name]
     if row.formula:
-        algebra = _Sympy()
-        return lambda *args: by_formula(name, args, algebra.number, algebra.operation, algebra.call)
+        return lambda *args: by_formula(name, args, _Sympy().number, _applied)
     named: Callable[..., Any] = getattr(sp, row.sympy)
     return named
+
+
+def _applied(op: str) -> Callable[..., Any]:
+    return _OPERATIONS.get(op) or function(op)
 
 
 class _Sympy:
@@ -113,10 +116,9 @@ class _Sympy:
         return {"pi": sp.pi, "e": sp.E}[name]
 
     def operation(self, op: str, args: Sequence[Any]) -> Any:
-        return _OPERATIONS[op](*args)
+        return _applied(op)(*args)
 
-    def call(self, name: str, args: Sequence[Any]) -> Any:
-        return function(name)(*args)
+    call = operation
 
     def where(self, relation: str, a: object, b: object, yes: object, no: object) -> Any:
         return sp.Piecewise((yes, _RELATIONS[relation](a, b)), (no, True))

@@ -32,8 +32,7 @@ from typing import Any
 from gdcli.compile import machine_code
 from gdcli.compile.array_text import VectorWriter
 from gdcli.compile.chunks import Output
-from gdcli.compile.runners import total
-from gdcli.compile.scalar_text import number_text
+from gdcli.compile.scalar_text import number_text, total
 from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, row_writer, scalar_statements
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Array, Vector, np

@@ -10,7 +10,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gdcli.compile.chunks import RELATIONS, UFUNCS, ChunkWriter, Output, Pass
 from gdcli.compile.scalar_text import Known, ScalarWriter, number_text
@@ -162,31 +162,24 @@ class VectorWriter:
         return list(by_length.values())
 
 
-class BatchWriter:
-    """Writes ``def batch(x)`` for a graph of scalars: x has a row per variable and a column per point."""
-
-    def __init__(self, graph: Graph, roots: Sequence[int], rows: dict[Key, int]) -> None:
-        self.graph = graph
-        self.roots = roots
-        self.rows = rows
-
-    def write(self) -> str:
-        lines = []
-        names: dict[int, str] = {}
-        for i in self.graph.reach(tuple(self.roots)):
-            key = self.graph.keys[i]
-            if key[0] == "number":
-                names[i] = number_text(self.graph.value_of(i))
-                continue
-            names[i] = f"t{i}"
-            if key[0] in ("scalar", "element"):
-                lines.append(f"t{i} = x[{self.rows[key]}]")
-                continue
-            args = [names[a] for a in arguments(key)]
-            if key[0] == "where":
-                text = f"np.where({RELATIONS[key[1]]}({args[0]}, {args[1]}), {args[2]}, {args[3]})"
-            else:
-                text = f"{UFUNCS.get(key[0]) or FUNCTIONS[key[0]].numpy}({', '.join(args)})"
-            lines.append(f"t{i} = {text}")
-        body = "".join(f"    {line}\n" for line in lines)
-        return f"def batch(x):\n{body}    return {', '.join(names[root] for root in self.roots)},\n"
+def batch_text(graph: Graph, roots: Sequence[int], rows: Mapping[Key, int]) -> str:
+    """Return ``def batch(x)`` for a graph of scalars: x has a row per variable and a column per point."""
+    lines = []
+    names: dict[int, str] = {}
+    for i in graph.reach(roots):
+        key = graph.keys[i]
+        if key[0] == "number":
+            names[i] = number_text(graph.value_of(i))
+            continue
+        names[i] = f"t{i}"
+        if key[0] in ("scalar", "element"):
+            lines.append(f"t{i} = x[{rows[key]}]")
+            continue
+        args = [names[a] for a in arguments(key)]
+        if key[0] == "where":
+            text = f"np.where({RELATIONS[key[1]]}({args[0]}, {args[1]}), {args[2]}, {args[3]})"
+        else:
+            text = f"{UFUNCS.get(key[0]) or FUNCTIONS[key[0]].numpy}({', '.join(args)})"
+        lines.append(f"t{i} = {text}")
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"def batch(x):\n{body}    return {', '.join(names[root] for root in roots)},\n"

@@ -278,17 +278,15 @@ def _sql_number(value: float) -> str:
     return repr(value) if value >= 0 else f"({value!r})"
 
 
-def _sql_operation(op: str, args: Sequence[str]) -> str:
-    return _OPERATIONS[op].format(*args)
-
-
-def _sql_call(name: str, args: Sequence[str]) -> str:
-    row = FUNCTIONS.get(name)
-    if row is not None and row.sql:
-        return row.sql.format(*args)
+def _sql_of(op: str) -> Callable[..., str]:
+    """Return what writes an operation, or a call, of the texts of its arguments."""
+    row = FUNCTIONS.get(op)
+    form = _OPERATIONS.get(op) or (row.sql if row is not None else "")
+    if form:
+        return form.format
     if row is None or not row.formula:
-        raise UsageError(f"SQL has no function {name}", "another language has: --emit python or c")
-    return str(by_formula(name, args, _sql_number, _sql_operation, _sql_call))
+        raise UsageError(f"SQL has no function {op}", "another language has: --emit python or c")
+    return lambda *args: str(by_formula(op, args, _sql_number, _sql_of))
 
 
 def sql(graph: Graph, root: int, leaves: Leaves) -> str:
@@ -317,7 +315,7 @@ def _sql_node(key: Key, args: Sequence[str]) -> str:
     if key[0] == "where":
         relation = {"==": "=", "!=": "<>"}.get(key[1], key[1])
         return f"(CASE WHEN {args[0]} {relation} {args[1]} THEN {args[2]} ELSE {args[3]} END)"
-    return _sql_operation(key[0], args) if key[0] in _OPERATIONS else _sql_call(key[0], args)
+    return _sql_of(key[0])(*args)
 
 
 def comment(lines: Iterable[str], mark: str) -> str:

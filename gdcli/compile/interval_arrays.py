@@ -18,9 +18,6 @@ from gdcli.language.functions import FUNCTIONS
 # An array of numpy, or a number.
 Array: TypeAlias = Any
 
-# What the table of functions does not have.
-_OTHERS = {"power": "power"}
-
 
 @cache
 def array_rules() -> dict[str, Any]:
@@ -57,7 +54,7 @@ def array_rules() -> dict[str, Any]:
             "floor": np.floor,
             "ceil": np.ceil,
             "sqrt": np.sqrt,
-            "computed": _computed,
+            "computed": lambda name, *args: _function(name)(*args),
             "product_ends": _product_ends,
         }
     )
@@ -65,14 +62,10 @@ def array_rules() -> dict[str, Any]:
 
 @cache
 def _function(name: str) -> Array:
-    row = FUNCTIONS.get(name)
-    if row is not None and row.special:
-        return array_function(name)
-    return getattr(np, _OTHERS[name] if row is None else row.numpy.removeprefix("np."))
-
-
-def _computed(name: str, *args: Array) -> Array:
-    return _function(name)(*args)
+    if name == "power":
+        return np.power
+    row = FUNCTIONS[name]
+    return array_function(name) if row.special else getattr(np, row.numpy.removeprefix("np."))
 
 
 def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Array]:

@@ -23,19 +23,19 @@ from typing import TYPE_CHECKING, Any
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products, value_at
-from gdcli.compile.runners import compile_function
+from gdcli.compile.scalar_text import compile_function
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.vectors import np
 from gdcli.language.form import Form
 from gdcli.language.functions import FUNCTIONS
-from gdcli.language.graph import Key, arguments
+from gdcli.language.graph import Key, arguments, leaf_keys
 
 if TYPE_CHECKING:
     from gdcli.calculus.removable import Continuation
 
 INF = float("inf")
-_PLAIN = {"add": "add", "sub": "sub", "mul": "mul", "div": "div", "neg": "neg"}
+_PLAIN = ("add", "sub", "mul", "div", "neg")
 
 
 class Enclosed(NamedTuple):
@@ -59,13 +59,6 @@ def known(found: Enclosed) -> Enclosed:
         for pair in (found.gradient, found.hessian)
     )
     return found if found.defined.all() else found._replace(gradient=gradient, hessian=hessian)
-
-
-def leaf_keys(form: Form) -> list[Key]:
-    keys: list[Key] = []
-    for name, length in form.lengths.items():
-        keys += [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
-    return keys
 
 
 class IntervalProgram:
@@ -187,11 +180,11 @@ class IntervalProgram:
         value = np.broadcast_to(value[0], shape), np.broadcast_to(value[1], shape)
         if order == 0:
             return Enclosed(value, None, None, defined, empty)
-        gradient = _filled(np, found[1 : n + 1], [(i,) for i in range(n)], (n, m))
+        gradient = _filled(found[1 : n + 1], [(i,) for i in range(n)], (n, m))
         if order == 1:
             return known(Enclosed(value, gradient, None, defined, empty))
         places = [(i, j) for i in range(n) for j in range(i + 1)]
-        hessian = _filled(np, found[n + 1 :], places, (n, n, m))
+        hessian = _filled(found[n + 1 :], places, (n, n, m))
         for ends in hessian:
             for i, j in places:
                 ends[j, i] = ends[i, j]
@@ -214,10 +207,10 @@ def interval_program(form: Form, order: int = 2, root: int | None = None) -> Int
     """
     if not isinstance(form.graph, ExactGraph):
         raise GdError("an interval program is made of a form whose numbers are exact")
-    return IntervalProgram(form.graph, form.root if root is None else root, leaf_keys(form), order)
+    return IntervalProgram(form.graph, form.root if root is None else root, leaf_keys(form.lengths), order)
 
 
-def _filled(np: Any, pairs: Any, places: list[Any], shape: tuple[int, ...]) -> tuple[Any, Any]:
+def _filled(pairs: Any, places: list[Any], shape: tuple[int, ...]) -> tuple[Any, Any]:
     low, high = np.zeros(shape), np.zeros(shape)
     for (a, b), place in zip(pairs, places, strict=True):
         low[place], high[place] = a, b

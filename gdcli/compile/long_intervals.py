@@ -5,12 +5,12 @@ Where terms cancel, bounds by doubles are those of the rounding of the terms.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nextafter
 from typing import Any
 
 from gdcli.calculus import interval_rules as rules
+from gdcli.calculus.elements import ARITHMETIC
 from gdcli.calculus.exact_graph import ExactGraph
 from gdcli.language.graph import Key
 
@@ -18,9 +18,6 @@ from gdcli.language.graph import Key
 _DIGITS = 160
 # Functions that mpmath has with intervals; of others, the rule for doubles is taken.
 _LONG = frozenset({"exp", "log", "sqrt", "sin", "cos"})
-_ARITHMETIC: Mapping[str, Any] = {
-    "neg": operator.neg, "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv
-}  # fmt: skip
 # Larger graphs are not tried: a node takes about 10 microseconds.
 _MOST_NODES = 2000
 
@@ -65,8 +62,8 @@ def _value(graph: ExactGraph, i: int, key: Key, found: Mapping[int, Any]) -> Any
     if op == "pow":
         whole = rules.whole(graph.interval(key[2])) if graph.value_of(key[2]) is not None else None
         return _by_doubles(op, args) if whole is None else args[0] ** whole
-    if op in _ARITHMETIC:
-        return _ARITHMETIC[op](*args)
+    if op in ARITHMETIC:
+        return ARITHMETIC[op](*args)
     return getattr(iv, op)(args[0]) if op in _LONG else _by_doubles(op, args)
 
 

@@ -13,8 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gdcli.compile.runners import ARITHMETIC, compile_function
-from gdcli.compile.scalar_text import Known, ScalarWriter, bare_namespace, number_text, safe_namespace
+from gdcli.compile.scalar_text import (
+    ARITHMETIC,
+    Known,
+    ScalarWriter,
+    bare_namespace,
+    compile_function,
+    number_text,
+    safe_namespace,
+)
 from gdcli.compile.update_rules import UpdateRule, clip_statements
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import ieee

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
+from gdcli.calculus.interval_rules import whole
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.compile.interval_program import rule_of
 from gdcli.compile.univariate_ranges import grouped, ranges_of
@@ -49,8 +50,9 @@ class Propagation:
         self.powers = self._powers()
         self.log_products = log_products(graph, self.order)
         self.numbers = {i: graph.interval(i) for i in self.order if graph.keys[i][0] == "number"}
-        always = self._always()
-        self.backward = [i for i in reversed(self.order) if i in always]
+        # Without whose values a root has none: not the sides of a choice, nor what it tests.
+        always = graph.reach(self.roots, below=self._needed)
+        self.backward = always[::-1]
 
     def contract(
         self, low: Array, high: Array, demands: Sequence[Interval]
@@ -88,21 +90,14 @@ class Propagation:
                 if p == q:
                     found[i] = p, j + k
             elif key[0] == "pow" and self.graph.value_of(key[2]) is not None:
-                low, high = self.graph.interval(key[2])
-                if low == high and float(low).is_integer() and low > 0:
-                    found[i] = key[1], int(low)
+                exponent = whole(self.graph.interval(key[2]))
+                if exponent is not None and exponent > 0:
+                    found[i] = key[1], exponent
         return found
 
-    def _always(self) -> set[int]:
-        """Return the nodes without whose values a root has none: not the sides of a choice, nor what it tests."""
-        found, pending = set[int](), list(self.roots)
-        while pending:
-            i = pending.pop()
-            if i not in found:
-                found.add(i)
-                key = self.graph.keys[i]
-                pending += () if key[0] == "where" else arguments(key)
-        return found
+    def _needed(self, i: int) -> tuple[int, ...]:
+        key = self.graph.keys[i]
+        return () if key[0] == "where" else arguments(key)
 
     def _forward(self, low: Array, high: Array) -> dict[int, Interval]:
         values: dict[int, Interval] = dict(self.numbers)
@@ -134,9 +129,8 @@ class Propagation:
         if key[0] in ("add", "sub", "neg", "mul", "div"):
             found = rules[key[0]](*args)
         elif key[0] == "pow":
-            low, high = self.numbers.get(key[2], (0.0, 1.0))
-            whole = low == high and float(low).is_integer()
-            found = rules["whole_power"](args[0], int(low)) if whole else rules["power"](*args)
+            n = whole(self.numbers[key[2]]) if key[2] in self.numbers else None
+            found = rules["power"](*args) if n is None else rules["whole_power"](args[0], n)
         elif isinstance(key[0], str):
             found = rules["of_function"](key[0], *args)
         else:
@@ -146,12 +140,8 @@ class Propagation:
     def _base_and_exponent(
         self, product: LogProduct, values: dict[int, Interval]
     ) -> tuple[Interval, Interval]:
-        numbers = (
-            values
-            if product.exponent in values
-            else {product.exponent: self.graph.interval(product.exponent)}
-        )
-        return values[product.base], numbers[product.exponent]
+        exponent = values.get(product.exponent) or self.graph.interval(product.exponent)
+        return values[product.base], exponent
 
     def _log_product(self, product: LogProduct, values: dict[int, Interval]) -> Interval:
         rules = self.rules

@@ -1,102 +1,22 @@
-"""Program text made to run: in CPython as it stands, and in numpy.
-
-`scalar_function` compiles a function of few variables; its safe twin is made only when the bare one first
-raises. `vector_function` and `batch_function` compile numpy programs; only they import numpy.
-"""
+"""Program text for numpy made to run; only what is compiled here imports numpy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from gdcli.compile.scalar_text import ScalarWriter, bare_namespace, function_text, safe_namespace
-from gdcli.kernel.vectors import array_dot, np
+from gdcli.compile.scalar_text import compile_function, safe_namespace
+from gdcli.kernel.vectors import Array, array_dot, np
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from gdcli.compile.chunks import Output
 
 # Elements worked on at a time: 128 KiB a buffer, so that the few buffers stay in the cache.
 CHUNK = 16_384
-
-# What bare arithmetic raises where IEEE 754 has an infinity or nan.
-ARITHMETIC = (OverflowError, ValueError, ZeroDivisionError)
-
-Layout = Callable[[list[str]], str]
-
-
-def compile_function(text: str, name: str, namespace: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return the function ``name`` that ``text`` defines, seeing the names of ``namespace`` only."""
-    space: dict[str, Any] = {**namespace, "__builtins__": _BUILTINS}
-    exec(compile(text, f"<{name}>", "exec"), space)
-    function: Callable[..., Any] = space[name]
-    return function
-
-
-_BUILTINS = {"float": float, "range": range, "min": min, "int": int}
-
-
-class Program(Protocol):
-    """A function of a flat sequence of floats: ``bare`` may raise `ARITHMETIC`, ``safe`` and a call never do."""
-
-    @property
-    def bare(self) -> Callable[[Sequence[float]], Any]: ...
-    def safe(self, x: Sequence[float]) -> Any: ...
-    def __call__(self, x: Sequence[float]) -> Any: ...
-
-
-class GuardedFunction:
-    """A function of a flat sequence of floats whose ``bare`` program runs; when that raises, the safe one answers for
-    that point.
-    """
-
-    __slots__ = ("_safe", "bare")
-
-    def __init__(self, bare: Callable[..., Any]) -> None:
-        self.bare = bare
-        self._safe: Callable[..., Any] | None = None
-
-    def __call__(self, x: Sequence[float]) -> Any:
-        try:
-            return self.bare(x)
-        except ARITHMETIC:
-            return self.safe(x)
-
-    def safe(self, x: Sequence[float]) -> Any:
-        if self._safe is None:
-            self._safe = self._made_safe()
-        return self._safe(x)
-
-    def _made_safe(self) -> Callable[..., Any]:
-        raise NotImplementedError
-
-
-class ScalarFunction(GuardedFunction):
-    """A compiled function of a flat sequence of floats that follows IEEE 754 and never raises.
-
-    ``text`` is the program.
-    """
-
-    def __init__(self, graph: Graph, roots: Sequence[int], leaves: Mapping[Key, str], layout: Layout) -> None:
-        self.graph = graph
-        self.roots = roots
-        self.leaves = leaves
-        self.layout = layout
-        self.text = self._write(safe=False)
-        self.operations = graph.operations(roots)
-        super().__init__(compile_function(self.text, "program", bare_namespace(self.operations)))
-
-    def _write(self, safe: bool) -> str:
-        lines, results = ScalarWriter(self.graph, self.roots, self.leaves.__getitem__, safe).write()
-        return function_text("program", list(self.leaves.values()), lines, self.layout(results))
-
-    def _made_safe(self) -> Callable[..., Any]:
-        return compile_function(self._write(safe=True), "program", safe_namespace(self.operations))
 
 
 def array_namespace(operations: Iterable[str]) -> dict[str, Any]:
@@ -117,9 +37,9 @@ def array_function(name: str) -> Callable[..., Any]:
     return function
 
 
-def _others(vector: ndarray) -> ndarray:
+def _others(vector: Array) -> Array:
     """Return for each element the product of all others, by prefix and suffix products (no division)."""
-    result: ndarray = np.ones_like(vector)
+    result: Array = np.ones_like(vector)
     np.cumprod(vector[:-1], out=result[1:])
     result[:-1] *= np.cumprod(vector[:0:-1])[::-1]
     return result
@@ -184,18 +104,10 @@ def batch_function(
     graph: Graph, roots: Sequence[int], rows: dict[Key, int]
 ) -> Callable[..., tuple[Any, ...]]:
     """Return ``batch(x)``: for x of shape (variables, points) each root's values, shape (points,)."""
-    from gdcli.compile.array_text import BatchWriter
+    from gdcli.compile.array_text import batch_text
 
     return compile_function(
-        BatchWriter(graph, roots, rows).write(),
+        batch_text(graph, roots, rows),
         "batch",
         array_namespace(graph.operations(roots)),
     )
-
-
-def total(parts: Sequence[float]) -> float:
-    """Return the exactly rounded sum; an infinity or nan among the parts is passed on."""
-    try:
-        return math.fsum(parts)
-    except (OverflowError, ValueError):
-        return sum(parts)

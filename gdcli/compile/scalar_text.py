@@ -10,6 +10,8 @@ Two spellings: *bare* (``a / b``, ``log(a)``), which is fast and raises where IE
 *safe*, which calls :mod:`gdcli.language.ieee` for everything that could raise.
 
 For machine code there is one spelling: the processor follows IEEE 754 by itself.
+
+`ScalarFunction` is such a text made to run in CPython; its safe twin is made only when the bare one first raises.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gdcli.kernel.vectors import Space
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
-from gdcli.language.graph import Graph, Key, arguments
+from gdcli.language.graph import Graph, Key, arguments, leaf_keys
 
 # Deeper expressions are cut into statements: Python's parser has a limit, and nobody reads further.
 MAX_DEPTH = 20
@@ -183,14 +185,98 @@ def safe_namespace(operations: Iterable[str]) -> dict[str, Any]:
 
 def leaves_of(space: Space) -> dict[Key, str]:
     """Return the leaves of all variables in flat order, each with its name in program text."""
-    leaves: dict[Key, str] = {}
-    for name, length in space.lengths.items():
-        keys: list[Key] = (
-            [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+    return {key: f"x{i}" for i, key in enumerate(leaf_keys(space.lengths))}
+
+
+# -- made to run in CPython -------------------------------------------------------------------------------------------
+
+# What bare arithmetic raises where IEEE 754 has an infinity or nan.
+ARITHMETIC = (OverflowError, ValueError, ZeroDivisionError)
+
+Layout = Callable[[list[str]], str]
+
+
+def compile_function(text: str, name: str, namespace: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the function ``name`` that ``text`` defines, seeing the names of ``namespace`` only."""
+    space: dict[str, Any] = {**namespace, "__builtins__": _BUILTINS}
+    exec(compile(text, f"<{name}>", "exec"), space)
+    function: Callable[..., Any] = space[name]
+    return function
+
+
+_BUILTINS = {"float": float, "range": range, "min": min, "int": int}
+
+
+class Program(Protocol):
+    """A function of a flat sequence of floats: ``bare`` may raise `ARITHMETIC`, ``safe`` and a call never do."""
+
+    @property
+    def bare(self) -> Callable[[Sequence[float]], Any]: ...
+    def safe(self, x: Sequence[float]) -> Any: ...
+    def __call__(self, x: Sequence[float]) -> Any: ...
+
+
+class GuardedFunction:
+    """A function of a flat sequence of floats whose ``bare`` program runs; when that raises, the safe one answers for
+    that point, which is made only then.
+    """
+
+    __slots__ = ("_make_safe", "_safe", "bare")
+
+    def __init__(self, bare: Callable[..., Any], make_safe: Callable[[], Callable[..., Any]]) -> None:
+        self.bare, self._make_safe = bare, make_safe
+        self._safe: Callable[..., Any] | None = None
+
+    def __call__(self, x: Sequence[float]) -> Any:
+        try:
+            return self.bare(x)
+        except ARITHMETIC:
+            return self.safe(x)
+
+    def safe(self, x: Sequence[float]) -> Any:
+        return self.safe_program()(x)
+
+    def safe_program(self) -> Callable[..., Any]:
+        if self._safe is None:
+            self._safe = self._make_safe()
+        return self._safe
+
+
+class ScalarFunction(GuardedFunction):
+    """A compiled function of a flat sequence of floats that follows IEEE 754 and never raises.
+
+    ``text`` is the program. ``numbers`` are those number leaves that are its further arguments, with their names.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        roots: Sequence[int],
+        leaves: Mapping[Key, str],
+        layout: Layout,
+        numbers: Mapping[int, str] | None = None,
+    ) -> None:
+        self.roots, self.leaves = roots, leaves
+        operations = graph.operations(roots)
+
+        def text(safe: bool) -> str:
+            lines, results = ScalarWriter(graph, roots, leaves.__getitem__, safe, numbers).write()
+            more = tuple(numbers.values()) if numbers else ()
+            return function_text("program", list(leaves.values()), lines, layout(results), more)
+
+        self.text = text(False)
+        super().__init__(
+            compile_function(self.text, "program", bare_namespace(operations)),
+            lambda: compile_function(text(True), "program", safe_namespace(operations)),
         )
-        for key in keys:
-            leaves[key] = f"x{len(leaves)}"
-    return leaves
+
+
+def total(parts: Sequence[float]) -> float:
+    """Return the exactly rounded sum; an infinity or nan among the parts is passed on."""
+    try:
+        return math.fsum(parts)
+    except (OverflowError, ValueError):
+        return sum(parts)
 
 
 # -- for machine code --------------------------------------------------------------------------------------------------

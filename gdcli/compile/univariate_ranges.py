@@ -126,13 +126,7 @@ def grouped(graph: ExactGraph, roots: Sequence[int], leaves: Iterable[int]) -> l
     inner = {a for i in sums for a in arguments(graph.keys[i])} & set(sums)
     tops, new = set(sums) - inner, dict[int, int]()
     for i in order:
-        key, args = graph.keys[i], arguments(graph.keys[i])
-        if i in tops:
-            new[i] = _grouped_sum(graph, i, below, new)
-        elif all(new[a] == a for a in args):
-            new[i] = i
-        else:
-            new[i] = graph.node(*key[: len(key) - len(args)], *(new[a] for a in args))
+        new[i] = _grouped_sum(graph, i, below, new) if i in tops else graph.remade(i, new)
     return [new[root] for root in roots]
 
 

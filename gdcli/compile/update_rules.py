@@ -14,8 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gdcli.compile.runners import compile_function
-from gdcli.compile.scalar_text import number_text
+from gdcli.compile.scalar_text import compile_function, number_text
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.vectors import Vec, Vector, np
 

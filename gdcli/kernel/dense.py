@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from gdcli.kernel.budget import make_room
 from gdcli.kernel.dataclass import NamedTuple, stored
 from gdcli.kernel.numerics import EPS, NEGLIGIBLE_ROTATION, UNIT_ROUNDOFF
-from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, max_abs, times_vector
+from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, max_abs, np, times_vector
 
 Matrix = Any
 # An entry of a small matrix: a number, or an array (g,) of that entry of g matrices.
@@ -43,9 +43,7 @@ def chosen(condition: Entry, a: Entry, b: Entry) -> Entry:
     """Return ``a`` where a condition holds, else ``b``: of one problem, or of each of many."""
     if isinstance(condition, bool):
         return a if condition else b
-    import numpy
-
-    return numpy.where(condition, a, b)
+    return np.where(condition, a, b)
 
 
 def identity(like: Vector, factor: float = 1.0) -> Matrix:
@@ -53,10 +51,8 @@ def identity(like: Vector, factor: float = 1.0) -> Matrix:
     n = len(like)
     if isinstance(like, list):
         return [Vec([factor if i == j else 0.0 for j in range(n)]) for i in range(n)]
-    import numpy
-
     make_room(_MATRICES * 8.0 * n * n)
-    return factor * numpy.eye(n)
+    return factor * np.eye(n)
 
 
 def outer(u: Vector, v: Vector) -> Matrix:
@@ -167,9 +163,7 @@ def inverse_form(factors: Factors, v: Vector) -> Entry:
     """Return ``v' B v`` with the inverse B whose ``factors`` :func:`positive_solve` returned."""
     s, L = factors
     if not isinstance(L, list):
-        import numpy
-
-        y = numpy.linalg.solve(L, numpy.asarray(v) / s)
+        y = np.linalg.solve(L, np.asarray(v) / s)
         return dot(y, y)
     form: Entry = 0.0
     half: list[Entry] = []
@@ -182,22 +176,20 @@ def inverse_form(factors: Factors, v: Vector) -> Entry:
 
 
 def _numpy_solve(A: Matrix, b: Vector, shift: float, least_pivot: float) -> LinearSolution | None:
-    import numpy
-
-    A = numpy.asarray(A)
+    A = np.asarray(A)
     if shift:
-        A = A + shift * numpy.eye(len(A))
+        A = A + shift * np.eye(len(A))
     d = A.diagonal()
     if not d.min() > 0.0:
         return None
-    s = numpy.sqrt(d)
+    s = np.sqrt(d)
     try:
-        L = numpy.linalg.cholesky(congruent(A, s))
-    except numpy.linalg.LinAlgError:
+        L = np.linalg.cholesky(congruent(A, s))
+    except np.linalg.LinAlgError:
         return None
     if not is_finite(L) or not L.diagonal().min() ** 2 > least_pivot:
         return None
-    z = numpy.linalg.solve(L.T, numpy.linalg.solve(L, numpy.asarray(b) / s)) / s
+    z = np.linalg.solve(L.T, np.linalg.solve(L, np.asarray(b) / s)) / s
     return LinearSolution(Vec(z.tolist()) if isinstance(b, list) else z, dot(b, z), (s, L))
 
 
@@ -316,9 +308,7 @@ def _eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
             return _eigen_of_two(A)
         if n < _EIGH_SIZE or (n <= _JACOBI_LIMIT and "numpy" not in sys.modules):
             return _jacobi(A)
-    import numpy
-
-    values, vectors = numpy.linalg.eigh(numpy.array(A))
+    values, vectors = np.linalg.eigh(np.array(A))
     rows = list(_settled(values, vectors).T)
     return values.tolist(), [Vec(row.tolist()) for row in rows] if isinstance(A, list) else rows
 
@@ -330,18 +320,16 @@ def _settled(values: Array, vectors: Array) -> Array:
     up to the last bits. Down from a symmetric saddle they lead to different minima. Here the first vector of a space is
     the projection of a fixed one, and so on.
     """
-    import numpy
-
     n = len(values)
     equal = values[1:] - values[:-1] <= n * EPS * abs(values).max()
-    borders = [0, *(numpy.flatnonzero(~equal) + 1).tolist(), n]
-    fixed = numpy.random.default_rng(0).standard_normal((n, max(b - a for a, b in pairwise(borders))))
-    settled = vectors * numpy.where((vectors * fixed[:, :1]).sum(axis=0) < 0.0, -1.0, 1.0)
+    borders = [0, *(np.flatnonzero(~equal) + 1).tolist(), n]
+    fixed = np.random.default_rng(0).standard_normal((n, max(b - a for a, b in pairwise(borders))))
+    settled = vectors * np.where((vectors * fixed[:, :1]).sum(axis=0) < 0.0, -1.0, 1.0)
     for a, b in pairwise(borders):
         if b - a > 1:
             space = vectors[:, a:b]
-            basis, triangle = numpy.linalg.qr(space @ (space.T @ fixed[:, : b - a]))
-            settled[:, a:b] = basis * numpy.where(triangle.diagonal() < 0.0, -1.0, 1.0)
+            basis, triangle = np.linalg.qr(space @ (space.T @ fixed[:, : b - a]))
+            settled[:, a:b] = basis * np.where(triangle.diagonal() < 0.0, -1.0, 1.0)
     return settled
 
 

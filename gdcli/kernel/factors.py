@@ -15,7 +15,7 @@ from operator import mul
 
 from gdcli.kernel.dense import matvec
 from gdcli.kernel.numerics import EPS, RANK_TOL
-from gdcli.kernel.vectors import Vec, Vector, along, norm
+from gdcli.kernel.vectors import Vec, Vector, along, norm, np
 
 # Decompositions of more columns are left to LAPACK, which is faster then even if it must be imported.
 PLAIN_COLUMNS = 8
@@ -56,9 +56,7 @@ def singular(columns: Sequence[Vector]) -> tuple[list[Vec], list[float], list[Ve
     """
     size = len(columns)
     if size > PLAIN_COLUMNS:
-        import numpy
-
-        u, s, v = numpy.linalg.svd(numpy.array(columns).T, full_matrices=False)
+        u, s, v = np.linalg.svd(np.array(columns).T, full_matrices=False)
         return [Vec(a) for a in u.T.tolist()], s.tolist(), [Vec(a) for a in v.tolist()]
     sides = [Vec(column) for column in columns]
     turned = [Vec([1.0 if i == j else 0.0 for j in range(size)]) for i in range(size)]
@@ -112,8 +110,6 @@ def column_lengths(rows: Sequence[Vector]) -> Vec:
 def congruence(rows: Sequence[Vector], A: Sequence[Vector]) -> list[Vec]:
     """Return ``B A B'``, shape (k, k), of k ``rows`` B and a symmetric matrix A."""
     if len(rows) > PLAIN_COLUMNS:
-        import numpy
-
-        B = numpy.array(rows)
-        return [Vec(row) for row in (B @ numpy.array(A) @ B.T).tolist()]
+        B = np.array(rows)
+        return [Vec(row) for row in (B @ np.array(A) @ B.T).tolist()]
     return [matvec(rows, matvec(A, row)) for row in rows]

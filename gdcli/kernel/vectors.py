@@ -348,10 +348,8 @@ class Space:
         Where a value is an array it is a flat array: a list takes four times the memory.
         """
         if any(hasattr(values[name], "tolist") for name in self.lengths):
-            import numpy
-
-            parts = [numpy.ravel(numpy.asarray(values[name], dtype=float)) for name in self.lengths]
-            return numpy.concatenate(parts)
+            parts = [np.ravel(np.asarray(values[name], dtype=float)) for name in self.lengths]
+            return np.concatenate(parts)
         flat: list[float] = []
         for name, length in self.lengths.items():
             value: Any = values[name]

@@ -9,12 +9,12 @@ level.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError
-from gdcli.language.syntax import Node, Tree, fold
+from gdcli.language.syntax import Node, Tree, rebuilt
 
 _NAME = r"[^\W\d]\w*"
 _CALL = re.compile(rf"(?<!\w)C\(\s*({_NAME})\s*(?:,\s*(\"[^\"\n]*\"|'[^'\n]*'|{_NAME})\s*)?\)")
@@ -77,18 +77,13 @@ def masked(text: str, source: str) -> tuple[str, dict[str, Category]]:
 def restored(tree: Tree, text: str, calls: Mapping[str, Category]) -> Tree:
     """Return the tree of a masked text as that of the ``text`` typed: what stands for a call is called as the call."""
 
-    def named(node: Node, args: list[Node]) -> Node:
-        args = list(_parts(node, args, named))
-        value = calls[node.value].text if node.op == "name" and node.value in calls else node.value
-        return Node(node.op, value, tuple(args), node.start, node.end)
+    def named(node: Node) -> Node:
+        if node.op == "name" and node.value in calls:
+            return Node("name", calls[node.value].text, (), node.start, node.end)
+        return node
 
     names = tuple(calls[name].text if name in calls else name for name in tree.names)
-    return tree._replace(text=text, root=fold(tree.root, named), names=names)
-
-
-def _parts(node: Node, args: list[Node], named: object) -> Sequence[Node]:
-    """The arguments of a node, made new also where `fold` leaves that to the caller."""
-    return [fold(part, named) for part in node.args] if node.op == "where" else args  # type: ignore[arg-type]
+    return tree._replace(text=text, root=rebuilt(tree.root, named), names=names)
 
 
 def expanded(tree: Tree, levels: Mapping[str, Levels]) -> Tree:
@@ -96,17 +91,14 @@ def expanded(tree: Tree, levels: Mapping[str, Levels]) -> Tree:
     if not any(name in levels for name in tree.names):
         return tree
 
-    def summed(node: Node, args: list[Node]) -> Node:
-        args = list(_parts(node, args, summed))
-        if node.op == "name" and node.value in levels:
-            return _sum(node, levels[node.value])
-        return Node(node.op, node.value, tuple(args), node.start, node.end)
+    def summed(node: Node) -> Node:
+        return _sum(node, levels[node.value]) if node.op == "name" and node.value in levels else node
 
     names: list[str] = []
     for name in tree.names:
         found = levels.get(name)
         names += [name] if found is None else [*found.parameters, *found.indicators]
-    return tree._replace(root=fold(tree.root, summed), names=tuple(dict.fromkeys(names)))
+    return tree._replace(root=rebuilt(tree.root, summed), names=tuple(dict.fromkeys(names)))
 
 
 def _sum(node: Node, found: Levels) -> Node:

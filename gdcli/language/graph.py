@@ -15,7 +15,7 @@ IEEE 754 has them). The methods of `functions.Algebra` (add, mul, ...), used for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from gdcli.language import ieee
@@ -139,6 +139,14 @@ class Graph:
         if op in COMMUTATIVE and args[0] > args[1]:
             args = (args[1], args[0])
         return self._intern((op, *args), self.length_of(operands))
+
+    def remade(self, i: int, made: Mapping[int, int]) -> int:
+        """Return the node that i is where its arguments are ``made``; itself where these are its own."""
+        key = self.keys[i]
+        args = arguments(key)
+        if all(made[a] == a for a in args):
+            return i
+        return self.node(*key[: len(key) - len(args)], *(made[a] for a in args))
 
     def length_of(self, nodes: tuple[int, ...]) -> int | None:
         """Return the common length of some nodes: that of the first vector, None when all are scalars."""
@@ -350,6 +358,14 @@ class Graph:
             if any(a in found for a in arguments(self.keys[i])):
                 found.add(i)
         return found
+
+
+def leaf_keys(lengths: Mapping[str, int | None]) -> list[Key]:
+    """Return the leaves of variables of these ``lengths`` (None: a number) in flat order."""
+    keys: list[Key] = []
+    for name, length in lengths.items():
+        keys += [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+    return keys
 
 
 def arguments(key: Key) -> tuple[int, ...]:

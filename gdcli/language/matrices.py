@@ -13,6 +13,7 @@ from functools import partial, reduce
 from typing import Any, Protocol, TypeVar
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import np
 from gdcli.language.functions import FUNCTIONS, INTERNAL
 from gdcli.language.graph import Graph, evaluate
 from gdcli.language.syntax import Node, Tree
@@ -78,9 +79,7 @@ def elementwise(operation: Callable[..., T], args: Sequence[Any]) -> Any:
 
 def constant_product(a: object, b: object) -> Any:
     if not (isinstance(a, list) and isinstance(b, list)):
-        import numpy
-
-        return numpy.asarray(a, dtype=float) @ numpy.asarray(b, dtype=float)
+        return np.asarray(a, dtype=float) @ np.asarray(b, dtype=float)
     return product(a, b, operator.mul, partial(reduce, operator.add))
 
 
@@ -89,9 +88,7 @@ def constant_elementwise(op: str, args: Sequence[Any]) -> Any:
     rows = [a.tolist() if hasattr(a, "tolist") else a for a in args]
     made = elementwise(lambda *each: evaluate(op, *each), rows)
     if any(hasattr(a, "tolist") for a in args):
-        import numpy
-
-        return numpy.asarray(made)
+        return np.asarray(made)
     return made
 
 

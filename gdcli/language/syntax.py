@@ -96,6 +96,16 @@ def fold(root: Node, combine: Callable[[Node, list[T]], T]) -> T:
     return values[0]
 
 
+def rebuilt(root: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a tree whose nodes are what ``change`` makes of each with its new arguments, those of a ``where`` too."""
+
+    def one(node: Node, args: list[Node]) -> Node:
+        parts = [fold(part, one) for part in node.args] if node.op == "where" else args
+        return change(Node(node.op, node.value, tuple(parts), node.start, node.end))
+
+    return fold(root, one)
+
+
 def parse(text: str, source: str = "") -> Tree:
     """Return the checked tree of an expression.
 

@@ -18,8 +18,7 @@ from gdcli.calculus.complex_step import (
     step_at,
 )
 from gdcli.calculus.gradient_audit import MAX_COMPONENTS, Programs
-from gdcli.compile.runners import ScalarFunction, compile_function
-from gdcli.compile.scalar_text import ScalarWriter, function_text
+from gdcli.compile.scalar_text import ScalarFunction, ScalarWriter, compile_function, function_text
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Space, Vec

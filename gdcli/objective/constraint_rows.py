@@ -20,8 +20,7 @@ from math import isfinite
 from typing import Any
 
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.compile.runners import ScalarFunction
-from gdcli.compile.scalar_text import leaves_of
+from gdcli.compile.scalar_text import ScalarFunction, leaves_of
 from gdcli.kernel.vectors import Array, Space, Vector, np
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
 from gdcli.calculus.smoothing import can_smooth, smooth
-from gdcli.compile.runners import ARITHMETIC, Program, ScalarFunction
-from gdcli.compile.scalar_text import leaves_of
+from gdcli.compile.scalar_text import ARITHMETIC, Program, ScalarFunction, leaves_of
 from gdcli.kernel.vectors import Space, Vec, is_finite
 from gdcli.language.form import Form, size_when_expanded
 from gdcli.language.functions import FUNCTIONS

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdcli.calculus.smoothing import can_smooth, smooth
-from gdcli.compile.runners import total
+from gdcli.compile.scalar_text import total
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.factors import triangle
 from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, norm, np

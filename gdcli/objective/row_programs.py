@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
-from gdcli.compile.runners import ARITHMETIC, ScalarFunction, batch_function, rows_function, total
+from gdcli.compile.runners import batch_function, rows_function
+from gdcli.compile.scalar_text import ARITHMETIC, ScalarFunction, total
 from gdcli.kernel import budget
 from gdcli.kernel.factors import PLAIN_COLUMNS
 from gdcli.kernel.vectors import Vec

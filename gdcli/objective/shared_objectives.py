@@ -13,18 +13,20 @@ function of the same code with its own defaults.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sized
 from functools import cached_property
 from types import FunctionType
-from typing import Any, cast
+from typing import Any
 
 from gdcli.calculus.smoothing import can_smooth
-from gdcli.compile.runners import GuardedFunction, Layout, ScalarFunction, compile_function
-from gdcli.compile.scalar_text import ScalarWriter, function_text, safe_namespace
+from gdcli.compile.scalar_text import (
+    GuardedFunction,
+    ScalarFunction,
+)
 from gdcli.kernel.vectors import Space
 from gdcli.language import form
 from gdcli.language.form import Form
-from gdcli.language.graph import Graph, Key
+from gdcli.language.graph import Key
 from gdcli.language.matrices import has_matrix
 from gdcli.language.syntax import Tree
 from gdcli.language.template import TemplateGraph
@@ -78,7 +80,7 @@ class _Template:
         gradient = plain.gradient_nodes
         # All nodes are made before any text is written.
         second = plain.second_order() if plain.has_hessian else None
-        slots = graphs[-1].slots
+        slots = {node: f"c{k}" for k, node in enumerate(graphs[-1].slots)}
         self.value = SharedFunction(graph, [plain.root], plain.leaves, lambda texts: texts[0], slots)
         self.gradient = SharedFunction(graph, gradient, plain.leaves, row, slots)
         self.second = (
@@ -193,51 +195,15 @@ class SharedObjective(ScalarObjective):
 
 
 class SharedFunction(ScalarFunction):
-    """A compiled function whose numbers at the leaves ``slots`` are chosen by `bound`."""
+    """A compiled function whose numbers, further arguments, are chosen by `bound`."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        roots: Sequence[int],
-        leaves: Mapping[Key, str],
-        layout: Layout,
-        slots: Sequence[int],
-    ) -> None:
-        self.names = {node: f"c{k}" for k, node in enumerate(slots)}
-        self._safe_code: FunctionType | None = None
-        super().__init__(graph, roots, leaves, layout)
-
-    def _write(self, safe: bool) -> str:
-        writer = ScalarWriter(self.graph, self.roots, self.leaves.__getitem__, safe, self.names)
-        lines, results = writer.write()
-        names = list(self.leaves.values())
-        return function_text("program", names, lines, self.layout(results), tuple(self.names.values()))
-
-    def bound(self, numbers: tuple[float, ...]) -> BoundFunction:
-        return BoundFunction(self, numbers)
-
-    def safe_code(self) -> FunctionType:
-        if self._safe_code is None:
-            space = safe_namespace(self.operations)
-            made = compile_function(self._write(safe=True), "program", space)
-            self._safe_code = cast(FunctionType, made)
-        return self._safe_code
+    def bound(self, numbers: tuple[float, ...]) -> GuardedFunction:
+        return GuardedFunction(
+            _with_defaults(self.bare, numbers), lambda: _with_defaults(self.safe_program(), numbers)
+        )
 
 
-class BoundFunction(GuardedFunction):
-    """A function of one problem; as `gdcli.compile.runners.ScalarFunction`."""
-
-    __slots__ = ("_numbers", "_shared")
-
-    def __init__(self, shared: SharedFunction, numbers: tuple[float, ...]) -> None:
-        self._shared = shared
-        self._numbers = numbers
-        super().__init__(_with_defaults(cast(FunctionType, shared.bare), numbers))
-
-    def _made_safe(self) -> Callable[..., Any]:
-        return _with_defaults(self._shared.safe_code(), self._numbers)
-
-
-def _with_defaults(function: FunctionType, numbers: tuple[float, ...]) -> Callable[..., Any]:
+def _with_defaults(function: Callable[..., Any], numbers: tuple[float, ...]) -> Callable[..., Any]:
+    assert isinstance(function, FunctionType)
     made: Callable[..., Any] = FunctionType(function.__code__, function.__globals__, "program", numbers)
     return made

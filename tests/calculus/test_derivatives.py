@@ -21,6 +21,7 @@ from gdcli.calculus import autodiff
 from gdcli.calculus.finite_differences import central_gradient
 from gdcli.calculus.symbolic import SympyExpression, function, to_graph
 from gdcli.compile import runners
+from gdcli.compile.scalar_text import ScalarFunction
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Space, Vec
 from gdcli.language import form, functions, ieee, syntax
@@ -88,7 +89,7 @@ def rules(name: str) -> list[str]:
     gradient = autodiff.Derivatives(graph).gradient(graph.node(name, *leaves))
     zero = graph.number(0.0)
     keys = {graph.keys[leaf]: f"x{i}" for i, leaf in enumerate(leaves)}
-    program = runners.ScalarFunction(
+    program = ScalarFunction(
         graph, [gradient.get(i, zero) for i in leaves], keys, lambda t: f"({', '.join(t)},)"
     )
     wrong = []

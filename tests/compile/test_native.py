@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 from gdcli.compile import machine_code, native_compiler
-from gdcli.compile.runners import compile_function
+from gdcli.compile.scalar_text import compile_function
 
 TEXT = '''
 def collatz(n: "int", most: "int") -> "int":

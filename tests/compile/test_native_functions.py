@@ -12,7 +12,7 @@ from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gdcli.compile.runners import ScalarFunction
+from gdcli.compile.scalar_text import ScalarFunction
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
 

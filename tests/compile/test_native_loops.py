@@ -12,7 +12,7 @@ import pytest
 from gdcli.api import make_problem
 from gdcli.compile import machine_code
 from gdcli.compile.descent_loops import HISTORY, ROOM, LoopLayout, loop_text
-from gdcli.compile.runners import compile_function
+from gdcli.compile.scalar_text import compile_function
 from gdcli.kernel.budget import limited
 from gdcli.kernel.status import StopReason
 from gdcli.objective.build import build_objective

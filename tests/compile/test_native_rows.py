@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.compile.runners import ScalarFunction
+from gdcli.compile.scalar_text import ScalarFunction
 from gdcli.language.functions import FUNCTIONS, INTERNAL
 from gdcli.language.graph import Graph, Key
 
@@ -20,7 +20,7 @@ pytest.importorskip("llvmlite")
 from gdcli.compile import array_kernels as rows
 from gdcli.compile import machine_code, simd
 from gdcli.compile.array_kernels import RowsKernel
-from gdcli.compile.runners import total
+from gdcli.compile.scalar_text import total
 
 
 def exponential(graph: Graph) -> int:

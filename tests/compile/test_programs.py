@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from objectives import objective
 
-from gdcli.compile import runners
+from gdcli.compile.scalar_text import ARITHMETIC
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Space
 from gdcli.language import form, ieee, interpreter, syntax
@@ -305,4 +305,4 @@ def test_a_program_runs_bare_and_falls_back_to_the_safe_one(monkeypatch: pytest.
     assert made.value_program._safe is None
     assert made.value_program([0.0]) == -INF
     assert made.value_program._safe is not None
-    assert (OverflowError, ValueError, ZeroDivisionError) == runners.ARITHMETIC
+    assert (OverflowError, ValueError, ZeroDivisionError) == ARITHMETIC

@@ -225,7 +225,7 @@ def _native(made: ScalarObjective, x: list[float]) -> None:
 
 def emit_safe(made: ScalarObjective, roots: Sequence[int]) -> Callable[[Sequence[float]], list[float]]:
     """Return the CPython program of nodes, as a function that gives a list."""
-    from gdcli.compile.runners import ScalarFunction
+    from gdcli.compile.scalar_text import ScalarFunction
 
     program = ScalarFunction(made.form.graph, roots, dict(made.leaves), lambda t: f"({', '.join(t)},)")
     return lambda x: list(program.safe(x))

@@ -10,7 +10,7 @@ import pytest
 from visits import row_model
 
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.compile.runners import ScalarFunction
+from gdcli.compile.scalar_text import ScalarFunction
 from gdcli.language.losses import LOSSES, Numbers
 from gdcli.objective.linear_predictor import find_linear_predictor, gradient_nodes
 from gdcli.objective.row_model import AskedLoss, RowModel
