@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gdcli.judge.verdict import Verdict, of_stopped
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.number_format import amount
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import Status, StopReason
 from gdcli.solve.iteration import RunResult
@@ -57,13 +58,13 @@ def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdic
     if run.reason is StopReason.NON_FINITE:
         return _diverged(stable, lr, f"The loss left the finite numbers in epoch {run.iterations}")
     if stable is not None and lr >= stable.limit and not run.best.at.value <= run.start.at.value:
-        told = f"The loss rose from {run.start.at.value:.4g} to {run.best.at.value:.4g} in {_epochs(run.iterations)}"
-        return _diverged(stable, lr, told)
+        rose = f"The loss rose from {run.start.at.value:.4g} to {run.best.at.value:.4g}"
+        return _diverged(stable, lr, f"{rose} in {amount(run.iterations, 'epoch')}")
     if run.reason.status is Status.LIMIT:
         cap, remedy = run.reason.cap, run.reason.remedy
         if run.reason is StopReason.MAX_ITERATIONS:
             cap, remedy = "--epochs", "allow more with --epochs"
-        return Verdict(Status.LIMIT, f"Stopped by {cap} after {_epochs(run.iterations)}.", remedy)
+        return Verdict(Status.LIMIT, f"Stopped by {cap} after {amount(run.iterations, 'epoch')}.", remedy)
     return _of_completed(run)
 
 
@@ -73,11 +74,13 @@ def _of_completed(run: RunResult) -> Verdict:
             Status.COMPLETED, "No epoch was asked for: this is the start.", "allow some with --epochs"
         )
     if run.reason is StopReason.TARGET:
-        return Verdict(Status.COMPLETED, f"The target value was reached after {_epochs(run.iterations)}.", "")
+        return Verdict(
+            Status.COMPLETED, f"The target value was reached after {amount(run.iterations, 'epoch')}.", ""
+        )
     if run.reason is StopReason.PATIENCE:
-        told = f"Completed after {_epochs(run.iterations)}: the best is of epoch {run.best.iteration}"
+        told = f"Completed after {amount(run.iterations, 'epoch')}: the best is of epoch {run.best.iteration}"
         return Verdict(Status.COMPLETED, f"{told}, and the epochs after it brought no improvement.", "")
-    return Verdict(Status.COMPLETED, f"Completed {_epochs(run.iterations)}.", "")
+    return Verdict(Status.COMPLETED, f"Completed {amount(run.iterations, 'epoch')}.", "")
 
 
 class Above(NamedTuple):
@@ -146,7 +149,3 @@ def _diverged(stable: StableRate | None, lr: float, told: str) -> Verdict:
     return Verdict(
         Status.DIVERGED, f"{told}; {why}.", f"try --lr {0.1 * lr:.2g}, or a start nearer to the answer"
     )
-
-
-def _epochs(count: int) -> str:
-    return "1 epoch" if count == 1 else f"{count} epochs"

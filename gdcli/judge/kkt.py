@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gdcli.judge.evidence import Certificate, ConstraintState
+from gdcli.judge.point_kind import KINDS, WITHOUT_END
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.number_format import short
@@ -17,9 +18,10 @@ from gdcli.kernel.numerics import CLEARLY, EPS, HOLDS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.constrained import Constrained
-from gdcli.solve.constrained.end_game import Found, examined
+from gdcli.solve.constrained.end_game import examined
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.iteration import RunResult
+from gdcli.solve.probe.line_probe import ProbeEnd
 from gdcli.solve.probe.newton_decrement import errors_at_zero, may_be_zero
 
 _KINDS = {
@@ -30,17 +32,7 @@ _KINDS = {
     "not-stationary": PointKind.NOT_STATIONARY,
     "at-a-kink": PointKind.UNKNOWN,
 }
-_FOUND = {
-    Found.LOWER: PointKind.SADDLE,
-    Found.LIMIT: PointKind.AT_INFINITY,
-    Found.UNBOUNDED: PointKind.UNBOUNDED,
-}
-_ENDS = {
-    StopReason.INFEASIBLE: PointKind.INFEASIBLE,
-    StopReason.UNBOUNDED: PointKind.UNBOUNDED,
-    StopReason.AT_INFINITY: PointKind.AT_INFINITY,
-}
-
+_ENDS = WITHOUT_END | {StopReason.INFEASIBLE: PointKind.INFEASIBLE}
 
 # Multipliers are those of a stationary point; anywhere else they are only the best that can be had.
 _STATIONARY = (PointKind.MINIMUM, PointKind.DEGENERATE, PointKind.SADDLE)
@@ -85,7 +77,7 @@ def certify_constrained(
     if kind.told and not ended:
         end = examined(objective, x)
         look = None if end is None else end.probe
-        kind = kind if look is None else _FOUND.get(look.found, kind)
+        kind = kind if look is None or look.found is ProbeEnd.RISES else KINDS[look.found]
     if run.reason is StopReason.PENALTY and kind is PointKind.INFEASIBLE:
         kind = (
             PointKind.UNKNOWN

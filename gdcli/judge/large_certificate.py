@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 
 from gdcli.judge.evidence import Certificate, Signs, allowed_gap, concluded
-from gdcli.judge.point_kind import kind_by_walking
+from gdcli.judge.point_kind import probe_both_ways
 from gdcli.judge.ritz import Ritz, ritz, ritz_vector
 from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import CurvatureSource, PointKind
@@ -100,7 +100,7 @@ def _kind_and_doubt(
         return PointKind.NOT_STATIONARY, True
     kind = PointKind.MINIMUM
     if not spectrum.low > error:
-        kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gap)
+        kind = probe_both_ways(objective, at, [ritz_vector(objective, at, spectrum)], gap).ending
     if kind not in (PointKind.MINIMUM, PointKind.DEGENERATE):
         return kind, True
     seen = _kind_along_ways(objective, at, start, ahead, gap)
@@ -126,7 +126,7 @@ def _kind_along_ways(
     """
     assert at.gradient is not None
     ways = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
-    return kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gap)
+    return probe_both_ways(objective, at, ways if ahead is None else [ahead, *ways], gap).ending
 
 
 def _is_crest(objective: Objective, at: Evaluation, lowest: float) -> bool:

@@ -373,7 +373,7 @@ class _Walk:
         """Return the point of the curve near a place, None where there is none within ``most``."""
         begun, plane = u, self.plane
         for _ in range(_CORRECTIONS):
-            if not self._is_inside(x):
+            if not all(plane.lower[k] <= x[k] <= plane.upper[k] for k in (plane.first, plane.second)):
                 return None
             lower, upper = list(plane.lower), list(plane.upper)
             lower[plane.second] = upper[plane.second] = float(x[plane.second])
@@ -399,10 +399,6 @@ class _Walk:
                 return None
             x = self._moved(point.x, slopes.ways, u)
         return None
-
-    def _is_inside(self, x: Vec) -> bool:
-        plane = self.plane
-        return all(plane.lower[k] <= x[k] <= plane.upper[k] for k in (plane.first, plane.second))
 
 
 def _angle(u: Pair, v: Pair) -> float:

@@ -127,7 +127,7 @@ class DensePoint(NamedTuple):
         at, model = self.at, self.model
         way = eigen(at.hessian)[1][0]
         if model.lowest > -_DOUBTFUL_SIGN or not is_concave or _meets_bound(self.objective, at, way):
-            kind = kind_by_walking(self.objective, at, [way], model.gap)
+            kind = probe_both_ways(self.objective, at, [way], model.gap).ending
             return kind, model.gap if isfinite(model.gap) else None
         kind = self._of_crest()
         return kind, model.gap + model.rise if kind.told else None
@@ -197,7 +197,7 @@ class DensePoint(NamedTuple):
         objective, at, model = self.objective, self.at, self.model
         if not model.strict and not is_zero(ahead := model.stationary_step()):
             # Beside a null direction, the curvature along the rest of the way may be a passing one too.
-            kind = kind_by_walking(objective, at, [ahead], model.gap)
+            kind = probe_both_ways(objective, at, [ahead], model.gap).ending
             if kind != PointKind.DEGENERATE:
                 return kind, False
         found = probe_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gap)
@@ -324,15 +324,6 @@ def _meets_bound(objective: Objective, at: Evaluation, way: Vector) -> bool:
         return False
     goals = [at.x + step for step in both_ways([way], at.x)]
     return any(objective.evaluate(goal, 0).x is not goal for goal in goals)
-
-
-def kind_by_walking(
-    objective: Objective, at: Evaluation, directions: Sequence[Vector], gap: float
-) -> PointKind:
-    """Return the kind of a stationary point with no negative curvature, by walking along
-    doubtful directions.
-    """
-    return probe_both_ways(objective, at, directions, gap).ending
 
 
 class _Probed(NamedTuple):

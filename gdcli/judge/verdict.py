@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.judge.evidence import CLAIM_FACTOR, Certificate
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.number_format import amount
 from gdcli.kernel.numerics import CLAIM_FLOOR
 from gdcli.kernel.status import KEEP_RUNS, Claim, PointKind, Status, StopReason
 from gdcli.kernel.vectors import distance
@@ -128,10 +129,10 @@ def _of_steps_too_long(run: RunResult, terms: Terms) -> Verdict | None:
         return None
     first, last = (terms.sign * at.value * terms.unit for at in (run.start.at, run.last.at))
     if trend.diverges:
-        went = f"the value went from {first:.4g} to {last:.4g}"
+        went = f"the value went from {first:.4g} to {last:.4g} in {amount(run.iterations, 'iteration')}"
         return Verdict(
             Status.DIVERGED,
-            f"The steps of size {fixed.lr:g} diverge: {went} in {_count(run.iterations)}, and goes on away from the"
+            f"The steps of size {fixed.lr:g} diverge: {went}, and goes on away from the"
             f" {terms.words.minimum}.",
             "try a smaller step size, or --method auto",
         )
@@ -141,8 +142,8 @@ def _of_steps_too_long(run: RunResult, terms: Terms) -> Verdict | None:
     how = f"each is only {100 * shorter:.2g} % shorter" if shorter > _CYCLE else "none is shorter"
     return Verdict(
         Status.LIMIT,
-        f"Stopped by {run.reason.option} after {_count(run.iterations)}: the steps go to and fro, and {how}"
-        " than the one before.",
+        f"Stopped by {run.reason.option} after {amount(run.iterations, 'iteration')}: the steps go to and fro, and"
+        f" {how} than the one before.",
         "try a smaller step size, or --method auto",
     )
 
@@ -232,7 +233,7 @@ def _of_no_way_on(run: RunResult, certificate: Certificate, terms: Terms) -> Ver
         smaller = "a smaller step size (--lr)" if terms.step_sizes else "another start"
         return Verdict(
             Status.DIVERGED,
-            f"The iterates left the finite numbers after {_count(run.iterations)}.",
+            f"The iterates left the finite numbers after {amount(run.iterations, 'iteration')}.",
             f"try {smaller}{terms.or_auto}",
         )
     if run.reason is StopReason.EDGE:
@@ -279,7 +280,7 @@ def _of_converged(run: RunResult, what: str, terms: Terms) -> str:
     if run.iterations == 0:
         searched = f"Converged to a {what} in the search for a start."
         return searched if terms.searched else f"The start is a {what} already."
-    return f"Converged to a {what} after {_count(run.iterations)}."
+    return f"Converged to a {what} after {amount(run.iterations, 'iteration')}."
 
 
 def _claimable(run: RunResult, kind: PointKind, gap: float, terms: Terms) -> bool:
@@ -305,7 +306,7 @@ def _of_a_cap(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict
     if run.reason is StopReason.TARGET:
         return Verdict(
             Status.COMPLETED,
-            f"The target value was reached after {_count(run.iterations)}.",
+            f"The target value was reached after {amount(run.iterations, 'iteration')}.",
             "leave out --target",
         )
     if run.reason.status is not Status.LIMIT:
@@ -318,7 +319,8 @@ def _of_a_cap(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict
     left = _left(certificate, terms, run.best.at.value)
     return Verdict(
         Status.LIMIT,
-        f"Stopped by {cap} after {_count(run.iterations)}, not at a certified {terms.words.minimum}{left}.",
+        f"Stopped by {cap} after {amount(run.iterations, 'iteration')}, not at a certified"
+        f" {terms.words.minimum}{left}.",
         f"{remedy}{terms.or_auto if run.reason.option else ''}",
     )
 
@@ -358,7 +360,3 @@ def _left(certificate: Certificate, terms: Terms, value: float) -> str:
         left = f"the value can still get about {gap * terms.unit:.2g} {terms.words.lower}"
         return f" (gradient norm {slope * terms.unit:.2g}, {left})"
     return "" if slope is None else f" (gradient norm {slope * terms.unit:.2g})"
-
-
-def _count(iterations: int) -> str:
-    return "1 iteration" if iterations == 1 else f"{iterations} iterations"

@@ -198,9 +198,13 @@ class Constrained(Objective):
             return np.zeros(0)
         return np.maximum(self.constraints.terms(x)[self.row], abs(self.end))
 
+    def pushed(self, t: Vector) -> Any:
+        """Return what counts of a vector of the sides, shape (s,): that of an inequality only where it is positive."""
+        return np.where(self.equal, t, np.maximum(t, 0.0))
+
     def broken(self, h: Vector) -> Any:
         """Return by how much each side does not hold, shape (s,): 0 where it holds."""
-        return np.where(self.equal, abs(h), np.maximum(h, 0.0))
+        return abs(self.pushed(h))
 
     def violation(self, x: Vector, h: Array) -> float:
         """Return by how much the worst side does not hold, as a part of what it compares."""

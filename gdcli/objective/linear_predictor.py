@@ -108,22 +108,21 @@ def copy_into(
     """
     new = dict(known)
     for i in graph.reach((root,), known):
-        key = graph.keys[i]
-        if key[0] == "number":
-            value = graph.value_of(i)
-            assert value is not None
-            new[i] = target.number(value)
-        elif key[0] == "scalar":
-            new[i] = target.scalar(key[1])
-        elif key[0] == "element":
-            new[i] = target.element(key[1], key[2])
-        elif key[0] == "where":
-            new[i] = target.node("where", key[1], *(new[a] for a in key[2:]))
-        elif simplify and key[0] in ("add", "sub", "mul", "div", "neg"):
-            new[i] = getattr(target, key[0])(*(new[a] for a in key[1:]))
+        op = graph.keys[i][0]
+        if simplify and op in ("add", "sub", "mul", "div", "neg"):
+            new[i] = getattr(target, op)(*(new[a] for a in graph.keys[i][1:]))
         else:
-            new[i] = target.node(key[0], *(new[a] for a in key[1:]))
+            new[i] = copied_node(target, graph, i, new)
     return new[root]
+
+
+def copied_node(target: Graph, graph: Graph, i: int, made: Mapping[int, int]) -> int:
+    """Return the node that i of a graph is in another one, where its arguments are ``made``."""
+    key, value = graph.keys[i], graph.value_of(i)
+    if value is not None:
+        return target.number(value)
+    args = arguments(key)
+    return target.node(*key[: len(key) - len(args)], *(made[a] for a in args)) if args else target.leaf(key)
 
 
 def _narrowest(graph: Graph, loss: int, dependent: Sequence[int]) -> int | None:

@@ -47,12 +47,9 @@ class Curvatures(NamedTuple):
 
 def curvatures(objective: RowObjective, x: Sequence[float]) -> Curvatures:
     """Return the largest curvatures at ``x`` (flat)."""
-    return Curvatures(_row_curvature(objective, x), _mean_curvature(objective, objective.vector(x)))
-
-
-def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
-    found: float = objective.over(_row_curvature_here, max, tuple(x))
-    return found if math.isfinite(found) else None
+    of_row: float = objective.over(_row_curvature_here, max, tuple(x))
+    of_mean = _mean_curvature(objective, objective.vector(x))
+    return Curvatures(of_row if math.isfinite(of_row) else None, of_mean)
 
 
 def _row_curvature_here(objective: RowObjective, x: Sequence[float]) -> float:

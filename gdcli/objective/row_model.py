@@ -20,10 +20,11 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import Space
 from gdcli.language import form
-from gdcli.language.graph import LEAVES, Graph, Key
+from gdcli.language.graph import Graph, Key
 from gdcli.language.losses import LOGITS, LOSSES, Numbers
 from gdcli.language.model_text import Model, Names
 from gdcli.language.syntax import Tree
+from gdcli.objective.linear_predictor import copied_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,26 +277,13 @@ def along_rows(row: RowModel, roots: Sequence[int], length: int) -> tuple[Graph,
             graph.scalar(name)
     for i in row.graph.reach(tuple(roots)):
         key = row.graph.keys[i]
-        if key[0] in LEAVES:
-            new[i] = _leaf(graph, row.graph, i, columns, length)
-        elif key[0] == "where":
-            new[i] = graph.node("where", key[1], *(new[a] for a in key[2:]))
+        if key[0] == "scalar" and key[1] in columns:
+            new[i] = graph.slice(key[1], 0, 1, length)
         elif key[0] in _UNFOLDED:
             new[i] = _UNFOLDED[key[0]](graph, new[key[1]])
         else:
-            new[i] = graph.node(key[0], *(new[a] for a in key[1:]))
+            new[i] = copied_node(graph, row.graph, i, new)
     return graph, [graph.total(new[root], length) for root in roots]
-
-
-def _leaf(graph: Graph, old: Graph, i: int, columns: set[str], length: int) -> int:
-    key = old.keys[i]
-    if key[0] == "number":
-        value = old.value_of(i)
-        assert value is not None
-        return graph.number(value)
-    if key[0] == "scalar" and key[1] in columns:
-        return graph.slice(key[1], 0, 1, length)
-    return graph.leaf(key)
 
 
 def _decay(graph: Graph, u: int) -> int:

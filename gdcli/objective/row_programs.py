@@ -69,6 +69,11 @@ class RowPrograms:
     def _by_parameter(self, root: int) -> list[int]:
         return gradient_nodes(self._derivatives, root, self.row.parameters)
 
+    def _with_slopes(self, root: int | None) -> list[int]:
+        """The derivatives of a node by the parameters, and the node."""
+        assert root is not None
+        return [*self._by_parameter(root), root]
+
     def _value_nodes(self) -> list[int]:
         return [self.row.loss]
 
@@ -91,11 +96,10 @@ class RowPrograms:
 
     def _predicted_nodes(self) -> list[int]:
         """The derivatives of what the formula says by the parameters, what it says, and what the row counts."""
-        return [*self._by_parameter(self.row.predictor), self.row.predictor, self.nodes("weighing")[-1]]
+        return [*self._with_slopes(self.row.predictor), self.nodes("weighing")[-1]]
 
     def _jacobian_nodes(self) -> list[int]:
-        assert self.row.residual is not None
-        return [*self._by_parameter(self.row.residual), self.row.residual]
+        return self._with_slopes(self.row.residual)
 
     def _linear_nodes(self) -> list[int]:
         """The derivatives of the residual, the residual, and what was measured in its unit."""
@@ -114,8 +118,7 @@ class RowPrograms:
         return self.nodes("second")[-1:]
 
     def _deviation_nodes(self) -> list[int]:
-        assert self.row.deviation is not None
-        return [*self._by_parameter(self.row.deviation), self.row.deviation]
+        return self._with_slopes(self.row.deviation)
 
     def _response_nodes(self) -> list[int]:
         return [self.row.predictor if self.row.response is None else self.row.response]
@@ -140,9 +143,7 @@ class RowPrograms:
         return [bend, square]
 
     def _slopes_nodes(self) -> list[int]:
-        """The derivatives of what the model says by the parameters, and what it says."""
-        assert self.row.fitted is not None
-        return [*self._by_parameter(self.row.fitted), self.row.fitted]
+        return self._with_slopes(self.row.fitted)
 
     def _fitted_nodes(self) -> list[int]:
         row = self.row

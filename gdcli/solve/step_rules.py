@@ -147,6 +147,8 @@ MAX_TRIALS = 50
 # A new trial keeps this part of the interval away from either end.
 _MARGIN = 0.1
 _GROWTH = 4.0
+# The value is to fall by this part of what the tangent promises.
+_FALL = 1e-4
 
 
 @dataclass(slots=True)
@@ -168,7 +170,6 @@ def strong_wolfe(
     first: float,
     *,
     order: int = 1,
-    fall: float = 1e-4,
     flatten: float = 0.9,
 ) -> tuple[Evaluation, float] | None:
     """Return ``(point, size)`` that fulfils the conditions, or the lowest point met when rounding prevents
@@ -192,8 +193,8 @@ def strong_wolfe(
         else:
             slope = dot(trial.gradient, direction)
             end = _End(size, trial.value, slope, trial)
-            falls = trial.value <= at.value + fall * size * slope0 and trial.value <= low.value
-            falls = falls or (trial.value <= at.value + noise and slope <= (2.0 * fall - 1.0) * slope0)
+            falls = trial.value <= at.value + _FALL * size * slope0 and trial.value <= low.value
+            falls = falls or (trial.value <= at.value + noise and slope <= (2.0 * _FALL - 1.0) * slope0)
             if falls and abs(slope) <= -flatten * slope0:
                 return trial, size
             if falls and slope < 0.0:

@@ -13,14 +13,13 @@ the points for which walks are taken.
 
 from __future__ import annotations
 
-from enum import Enum
-
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
+from gdcli.solve.probe.line_probe import ProbeEnd
 
 # Doublings of a walk, Gauss-Newton steps back to the constraints in each, its first step, and directions of weakest
 # curvature that are tried.
@@ -37,15 +36,8 @@ _KNOWN, _ROUNDING = 4.0, 1e-13
 _TO_A_LIMIT = 0.95
 
 
-class Found(Enum):
-    NOTHING = "nothing"
-    LOWER = "lower"
-    LIMIT = "limit"
-    UNBOUNDED = "unbounded"
-
-
 class Probe(NamedTuple):
-    found: Found
+    found: ProbeEnd
     at: ScaledPoint
 
 
@@ -58,9 +50,9 @@ class Walk(NamedTuple):
     falls: tuple[float, float]
 
     @property
-    def endless(self) -> Found:
+    def endless(self) -> ProbeEnd:
         before, last = self.falls
-        return Found.UNBOUNDED if last >= _TO_A_LIMIT * before else Found.LIMIT
+        return ProbeEnd.UNBOUNDED if last >= _TO_A_LIMIT * before else ProbeEnd.LIMIT
 
 
 def walk(
@@ -112,8 +104,8 @@ def probe_around(
         if found.distance > _FAR * (1.0 + float(np.linalg.norm(at.y))):
             return Probe(found.endless, found.low)
         if found.low.f < at.f - enough or found.doublings >= _LONG:
-            return Probe(Found.LOWER, found.low)
-    return Probe(Found.NOTHING, at)
+            return Probe(ProbeEnd.LOWER, found.low)
+    return Probe(ProbeEnd.RISES, at)
 
 
 _MOST_STEPS, _HALVED, _FAST, _SHORT = 15, 0.5, 1e-2, 1e3
@@ -134,7 +126,7 @@ class End(NamedTuple):
     @property
     def is_minimum(self) -> bool:
         """Whether this is a minimum, by its evidence and by what is around it."""
-        if self.point is None or (self.probe is not None and self.probe.found is not Found.NOTHING):
+        if self.point is None or (self.probe is not None and self.probe.found is not ProbeEnd.RISES):
             return False
         return self.point.is_minimum or (self.probe is not None and self.point.is_doubtful)
 

@@ -127,7 +127,7 @@ def _is_least_breach(problem: Constrained, at: Evaluation) -> bool:
     slopes, (_, h) = problem.slopes(x), problem.values(x)
     if slopes is None:
         return False
-    pull = np.where(problem.equal, h, problem.broken(h))
+    pull = problem.pushed(h)
     slope = problem.vector(pull @ slopes[1])
     left = norm(free_part(slope, problem.bounds.held(at.x, slope)))
     return left <= _LEVEL * float(np.linalg.norm(pull) * np.linalg.norm(slopes[1]))
@@ -153,7 +153,7 @@ class Penalised(Objective):
         slopes, (_, h) = problem.slopes(x), problem.values(x)
         if at.gradient is not None or slopes is None:
             return at
-        pull = np.where(problem.equal, h, problem.broken(h))
+        pull = problem.pushed(h)
         return at._replace(gradient=self.vector(slopes[0] + self.factor * (pull @ slopes[1])))
 
     def vector(self, flat: Vector) -> Vector:

@@ -113,8 +113,8 @@ class Scaled:
         return None if H is None else H * np.outer(units.x, units.x) / units.value
 
     def pushed(self, t: Array) -> Array:
-        """Return what counts of a vector of the sides: that of an inequality only where it is positive."""
-        found = np.where(self.equal, t, np.maximum(t, 0.0))
+        """Return what counts of a vector of the sides that are kept, as `Constrained.pushed`."""
+        found: Array = self.problem.pushed(t)
         return found if self.kept is None else np.where(self.kept, found, 0.0)
 
     def pushing(self, t: Array) -> Any:

@@ -12,7 +12,7 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.protocol import Evaluation
-from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, Found, Probe, certified
+from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, Probe, certified
 from gdcli.solve.constrained.scaled_problem import (
     NO_BREACH,
     Scaled,
@@ -23,6 +23,7 @@ from gdcli.solve.constrained.scaled_problem import (
     units_at,
 )
 from gdcli.solve.iteration import Step
+from gdcli.solve.probe.line_probe import ProbeEnd
 
 # The first radius (of a point of size 1) and penalty, and by what the penalty grows: so often at once for each time
 # that the run has gone on from elsewhere.
@@ -175,7 +176,7 @@ class Run:
         end = certified(self.problem, at, s.multipliers, s.last, False)
         if end.is_minimum:
             return self.ended(at, StopReason.GAP, end.multipliers)
-        if end.probe is not None and end.probe.found in (Found.LIMIT, Found.UNBOUNDED):
+        if end.probe is not None and end.probe.found in (ProbeEnd.LIMIT, ProbeEnd.UNBOUNDED):
             return self.without_end(end.probe)
         steep = len(s.multipliers) and abs(s.multipliers).max() >= MOST_MULTIPLIER
         return self.ended(at, StopReason.NO_MULTIPLIERS if steep else StopReason.NO_DESCENT)
@@ -225,5 +226,5 @@ class Run:
         home = self.home() if self.problem.problem.sides else None
         if home is not None and home[2] > NO_BREACH:
             return self.infeasible(*home[:2])
-        reason = StopReason.UNBOUNDED if probe.found is Found.UNBOUNDED else StopReason.AT_INFINITY
+        reason = StopReason.UNBOUNDED if probe.found is ProbeEnd.UNBOUNDED else StopReason.AT_INFINITY
         return self.ended(probe.at, reason)

@@ -26,7 +26,7 @@ from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.constrained.convex_program import QuadraticProgram, is_convex, optimum
-from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, End, Found, Probe, end_game, walk
+from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, End, Probe, end_game, walk
 from gdcli.solve.constrained.kkt_point import kkt_point
 from gdcli.solve.constrained.scaled_problem import (
     NO_BREACH,
@@ -45,6 +45,7 @@ from gdcli.solve.constrained.sqp_run import (
     first_sizes,
 )
 from gdcli.solve.iteration import Step
+from gdcli.solve.probe.line_probe import ProbeEnd
 
 # On a ray the value falls by more than this part of its slope, and nothing rises by more than this part of its terms.
 _FALLS, _KEEPS = 1e-7, 1e-9
@@ -192,7 +193,7 @@ class _Search(Run):
         s, problem = self.state, self.problem
         if s.passes >= MOST_PASSES:
             far = self.fled_to()
-            return self.give_up() if far is None else self.without_end(Probe(Found.LIMIT, far))
+            return self.give_up() if far is None else self.without_end(Probe(ProbeEnd.LIMIT, far))
         s.passes += 1
         guess = problem.pushed(s.multipliers + s.rho * s.at.h)
         W = self.hessian(guess)
@@ -260,16 +261,16 @@ class _Search(Run):
         s = self.state
         if end.is_minimum:
             return True, self.ended(end.at, StopReason.GAP, end.multipliers)
-        if end.probe is None or end.probe.found is Found.NOTHING:
+        if end.probe is None or end.probe.found is ProbeEnd.RISES:
             return False, None
-        if end.probe.found is not Found.LOWER:
+        if end.probe.found is not ProbeEnd.LOWER:
             return True, self.without_end(end.probe)
         s.probes += 1
         if s.probes > MOST_PROBES:
             s.at = end.probe.at
             far = self.fled_to()
             if far is not None:
-                return True, self.without_end(Probe(Found.LIMIT, far))
+                return True, self.without_end(Probe(ProbeEnd.LIMIT, far))
             return True, self.ended(s.at, StopReason.NO_DESCENT)
         low = self.problem.with_slopes(end.probe.at)
         if low is None:
@@ -349,7 +350,7 @@ class _Search(Run):
         if at.f < deep:
             far = problem.restored(at.y, MOST_DOUBLINGS)
             if far.f < deep and problem.violation(far) <= HOLDS:
-                return self.without_end(Probe(Found.UNBOUNDED, far))
+                return self.without_end(Probe(ProbeEnd.UNBOUNDED, far))
             s.at = at
             return self.go_home() or self.give_up()
         if s.passes % _PERIOD == _PERIOD - 1:
