@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, floor, inf, log, log1p, sqrt
 
-from gdcli.judge.ritz import ritz
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.numerics import CLEARLY
@@ -25,7 +24,7 @@ from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import Vec, dot, norm
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.quadratic_model import NOISE, hessian_source, with_hessian
-from gdcli.solve.methods.newton_cg import steihaug
+from gdcli.solve.methods.newton_cg import ritz, steihaug
 from gdcli.solve.probe.line_probe import rounding_of
 from gdcli.solve.probe.newton_decrement import AGREES, LEFT
 

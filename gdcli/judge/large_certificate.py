@@ -1,7 +1,8 @@
 """The certificate for many variables, from Hessian-vector products alone.
 
-The extreme eigenvalues are those of :mod:`gdcli.judge.ritz`. What is left to gain is bounded by ``|g|**2 / (2 m)`` with
-the smallest eigenvalue m. Only where that bound is too coarse is the Newton equation solved, by conjugate gradients.
+The extreme eigenvalues are those of Lanczos' method (:mod:`gdcli.solve.methods.newton_cg`). What is left to gain is
+bounded by ``|g|**2 / (2 m)`` with the smallest eigenvalue m. Only where that bound is too coarse is the Newton equation
+solved, by conjugate gradients.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from math import inf
 
 from gdcli.judge.evidence import Certificate, Signs, allowed_gap, concluded
 from gdcli.judge.point_kind import probe_both_ways
-from gdcli.judge.ritz import Ritz, ritz, ritz_vector
 from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import along, dot, norm, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.quadratic_model import NOISE
-from gdcli.solve.methods.newton_cg import hessian_product, steihaug
+from gdcli.solve.methods.newton_cg import Ritz, hessian_product, ritz, ritz_vector, steihaug
 from gdcli.solve.probe.newton_decrement import CREST_SLOPE, is_known_of_many
 
 CG_STEPS = 100

@@ -353,7 +353,7 @@ def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
     source = hessian_source(smooth)
     if source is CurvatureSource.NONE:
         at = smooth.evaluate(x, 1)
-        from gdcli.judge.ritz import ritz
+        from gdcli.solve.methods.newton_cg import ritz
 
         spectrum = None if at.gradient is None else ritz(smooth, at)
         return at, 0.0 if spectrum is None else spectrum.high

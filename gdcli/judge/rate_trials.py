@@ -31,7 +31,6 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from gdcli.judge.ritz import ritz
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.status import CurvatureSource
@@ -40,6 +39,7 @@ from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.quadratic_model import NOISE, hessian_source, with_hessian
 from gdcli.solve.methods.descent import Descent, Steepest
 from gdcli.solve.methods.elementwise import Elementwise, Fixed
+from gdcli.solve.methods.newton_cg import ritz
 from gdcli.solve.run import unbounded_below
 from gdcli.solve.settings import Limits
 

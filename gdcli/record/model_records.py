@@ -57,7 +57,7 @@ class ModelRecord(Record):
 class NestedRecord(Record):
     """The test of the model ``smaller`` within the model ``larger``, both by number from 1.
 
-    See `gdcli.judge.model_choice.GainTest`; it is no ``regular`` one where the larger model loses parameters there.
+    See `gdcli.judge.fit_tests.GainTest`; it is no ``regular`` one where the larger model loses parameters there.
     """
 
     smaller: int

@@ -53,8 +53,7 @@ class Method(Protocol):
     """
 
     @property
-    def order(self) -> int:
-        """The order of derivatives needed at each iterate."""
+    def order(self) -> int: ...
 
     def start(self, objective: Objective, at: Evaluation) -> Any:
         """Return the state before the first step from ``at`` (evaluated to ``order``)."""

@@ -185,11 +185,7 @@ def _loop(
     switch: Switch | None = None
     while True:
         if trace.last[-1] >= look:
-            if switch is None and tier is not None:
-                from gdcli.solve.native_steps import Switch
-
-                switch = Switch(tier, rules, observers, trace)
-            assert switch is not None
+            switch = switch or _switch(tier, rules, observers, trace)
             method, look = switch.taken_up(method)
         there, state, size, reason, moved, kind, passed, chunk = method.step(objective, at, state)
         if passed:
@@ -237,6 +233,13 @@ def _polish(objective: Objective, trace: _Trace, observers: Sequence[Observer], 
         if observers:
             trace.show(observers)
     return False
+
+
+def _switch(tier: ScalarTier | None, *context: Any) -> Switch:
+    from gdcli.solve.native_steps import Switch
+
+    assert tier is not None
+    return Switch(tier, *context)
 
 
 def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:

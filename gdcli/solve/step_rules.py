@@ -20,7 +20,7 @@ value does not fall at every step, and must not be forced to: it only has to sta
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, isfinite, sqrt
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ from gdcli.solve.settings import BOOK_STEP_SIZES
 # Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close. A method that
 # has no rate runs in a unit of its own, which is the 1 here.
 FIRST_LENGTH = 0.1
+# The value is to fall by this part of what the tangent promises.
+SUFFICIENT_FALL = 1e-4
 
 
 def first_size(at: Evaluation, direction: Vector) -> float:
@@ -101,7 +103,7 @@ class BestRule:
 
 @dataclass(frozen=True, slots=True)
 class Armijo:
-    """Halve the step until the value falls by at least ``slope`` times what the tangent promises.
+    """Halve the step until the value falls by a part of what the tangent promises.
 
     Armijo, Pacific Journal of Mathematics 16 (1966); Nocedal and Wright, Numerical Optimization, algorithm
     3.1. The first trial is ``first``, later ones twice the last accepted size, so the rule adapts to the
@@ -109,8 +111,6 @@ class Armijo:
     """
 
     first: float = 1.0
-    slope: float = 1e-4
-    shrink: float = 0.5
 
     @property
     def words(self) -> str:
@@ -130,16 +130,40 @@ class Armijo:
             size = first_size(
                 at, direction
             )  # where slopes are far less than before, so are steps of the last size
-        while True:
-            x = along(at.x, size, direction)
-            if same(x, at.x):
-                return Choice(None, size, state, StopReason.NO_DESCENT)
-            trial = tried(objective, at, x)
-            if trial.value <= at.value + self.slope * size * slope and trial.value < at.value:
-                complete = objective.complete(trial, order)
-                if complete.gradient is not None or complete.value == -inf:
-                    return Choice(complete, size, size / self.shrink)
-            size *= self.shrink
+        found, size = halved(
+            objective, at, direction, size, order,
+            lambda trial, size: trial.value < at.value and trial.value <= at.value + SUFFICIENT_FALL * size * slope,
+        )  # fmt: skip
+        return (
+            Choice(found, size, state, StopReason.NO_DESCENT)
+            if found is None
+            else Choice(found, size, 2.0 * size)
+        )
+
+
+def halved(
+    objective: Objective,
+    at: Evaluation,
+    direction: Vector,
+    size: float,
+    order: int,
+    is_low: Callable[[Evaluation, float], bool],
+) -> tuple[Evaluation | None, float]:
+    """Return the first point, of those at ``size`` and its halves, that ``is_low`` enough and has its derivatives, and
+    its size; no point where steps are lost in the rounding of x.
+    """
+    while True:
+        x = along(at.x, size, direction)
+        if same(x, at.x):
+            return None, size
+        trial = tried(objective, at, x)
+        if is_low(trial, size):
+            complete = objective.complete(trial, order)
+            if complete.gradient is not None or complete.value == -inf:
+                return complete, size
+        if trial.x is not x and same(trial.x, at.x):  # bounds leave nothing of it
+            return None, size
+        size *= 0.5
 
 
 # Enough for an interval to shrink, or a step to grow, by any factor that floats can tell apart.
@@ -147,8 +171,6 @@ MAX_TRIALS = 50
 # A new trial keeps this part of the interval away from either end.
 _MARGIN = 0.1
 _GROWTH = 4.0
-# The value is to fall by this part of what the tangent promises.
-_FALL = 1e-4
 
 
 @dataclass(slots=True)
@@ -193,8 +215,10 @@ def strong_wolfe(
         else:
             slope = dot(trial.gradient, direction)
             end = _End(size, trial.value, slope, trial)
-            falls = trial.value <= at.value + _FALL * size * slope0 and trial.value <= low.value
-            falls = falls or (trial.value <= at.value + noise and slope <= (2.0 * _FALL - 1.0) * slope0)
+            falls = trial.value <= at.value + SUFFICIENT_FALL * size * slope0 and trial.value <= low.value
+            falls = falls or (
+                trial.value <= at.value + noise and slope <= (2.0 * SUFFICIENT_FALL - 1.0) * slope0
+            )
             if falls and abs(slope) <= -flatten * slope0:
                 return trial, size
             if falls and slope < 0.0:
@@ -289,7 +313,6 @@ class Exact(Wolfe):
 
 
 _REMEMBERED = 10
-_SLOPE = 1e-4
 
 
 @stored("barzilai_borwein._Last")
@@ -319,17 +342,14 @@ class BarzilaiBorwein:
         state.values.append(at.value)
         size = _size(at, direction, state.at)
         highest = max(state.values)
-        while True:
-            x = along(at.x, size, direction)
-            if same(x, at.x):
-                return Choice(None, size, state, StopReason.FLOOR)
-            trial = tried(objective, at, x)
-            if trial.value <= highest + _SLOPE * size * slope:
-                complete = objective.complete(trial, order)
-                if complete.gradient is not None or complete.value == -inf:
-                    state.at = at
-                    return Choice(complete, size, state)
-            size *= 0.5
+        found, size = halved(
+            objective, at, direction, size, order,
+            lambda trial, size: trial.value <= highest + SUFFICIENT_FALL * size * slope,
+        )  # fmt: skip
+        if found is None:
+            return Choice(None, size, state, StopReason.FLOOR)
+        state.at = at
+        return Choice(found, size, state)
 
 
 def _size(at: Evaluation, direction: Vector, before: Evaluation | None) -> float:

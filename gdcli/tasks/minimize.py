@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from gdcli.language.constraints import ConstraintRow
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Build, Exact
+    from gdcli.objective.difference_objective import Sampler, SlackSampler
     from gdcli.objective.protocol import Box
-    from gdcli.objective.sampling import Sampler, SlackSampler
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
 
@@ -392,7 +392,7 @@ def slack_sampler(problem: Problem) -> tuple[list[tuple[str, bool]], SlackSample
     if not rows:
         return None
     from gdcli.language import constraints
-    from gdcli.objective.sampling import SlackSampler
+    from gdcli.objective.difference_objective import SlackSampler
 
     built = constraints.build(rows, problem.lengths, problem.constants, expand=True)
     return [(one.text, one.is_equation) for one in built], SlackSampler(built, Space(problem.lengths))
@@ -400,6 +400,6 @@ def slack_sampler(problem: Problem) -> tuple[list[tuple[str, bool]], SlackSample
 
 def sampler(problem: Problem) -> Sampler:
     """Return what evaluates the typed expression at many places, as a picture of it needs."""
-    from gdcli.objective.sampling import Sampler
+    from gdcli.objective.difference_objective import Sampler
 
     return Sampler(problem.objective(1), problem.start)

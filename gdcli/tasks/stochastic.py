@@ -12,8 +12,7 @@ from typing import Any
 
 from gdcli.compile.per_sample import ParameterBox
 from gdcli.compile.update_rules import UpdateRule, update_rule
-from gdcli.judge.epoch_verdict import StableRate
-from gdcli.judge.noise import Noise, gap_to_minimum, noise_of_steps
+from gdcli.judge.epoch_verdict import Noise, StableRate, gap_to_minimum, noise_of_steps
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Matrix

@@ -11,8 +11,8 @@ from toy import Toy, rosenbrock, scalar
 
 from gdcli.judge.certificate import certify
 from gdcli.judge.evidence import Certificate
-from gdcli.judge.ritz import ritz, ritz_vector
 from gdcli.kernel.vectors import Vec, norm
+from gdcli.solve.methods.newton_cg import ritz, ritz_vector
 
 
 def quadratic(

@@ -10,7 +10,7 @@ import pytest
 from effort import WHOLE
 from visits import Shuffled, regression, row_model
 
-from gdcli.judge.noise import gap_to_minimum, noise_of_steps
+from gdcli.judge.epoch_verdict import gap_to_minimum, noise_of_steps
 from gdcli.kernel.vectors import Vec
 from gdcli.objective import row_curvature
 from gdcli.objective.row_curvature import ThinnedRows, curvatures, spread_of_rows

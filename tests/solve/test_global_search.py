@@ -23,11 +23,17 @@ from gdcli.compile.interval_program import interval_program
 from gdcli.compile.propagation import Propagation
 from gdcli.language import syntax
 from gdcli.objective.interval_constraints import feasible_box
-from gdcli.solve.global_search.box_list import Boxes, halves, smear_of
+from gdcli.solve.global_search.box_list import (
+    Boxes,
+    Model,
+    halves,
+    mean_value_bound,
+    quadratic_bound,
+    smear_of,
+)
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import cut_by_rows, newton
 from gdcli.solve.global_search.minimiser_boxes import joined, proved
-from gdcli.solve.global_search.quadratic_bounds import Model, mean_value_bound, quadratic_bound
 from tests.effort import examples
 
 # Every operation that is turned around, and some that are not.

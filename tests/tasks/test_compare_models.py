@@ -11,8 +11,7 @@ import pytest
 
 from gdcli import api
 from gdcli.judge.distributions import f_tail
-from gdcli.judge.model_choice import Strength
-from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
+from gdcli.judge.fit_tests import Strength, anderson_darling, durbin_watson, runs
 from gdcli.kernel.errors import UsageError
 from gdcli.tasks.fit.compare_models import ModelComparison
 

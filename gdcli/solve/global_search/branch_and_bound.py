@@ -4,7 +4,7 @@ A list of boxes holds every global minimiser. A box is dropped where a lower bou
 least value known, or where it can hold no minimiser: the slope has one sign, the curvature along an axis is negative,
 Newton's step finds no stationary point. What is left of it is cut in two where the value may vary most. See Hansen and
 Walster, Global Optimization using Interval Analysis, 2nd ed., 2004; the bounds are in
-:mod:`gdcli.solve.global_search.quadratic_bounds`.
+:mod:`gdcli.solve.global_search.box_list`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING
 from gdcli.compile.interval_forms import BoundedFunction, is_negative_somewhere, middle, outward
 from gdcli.kernel.dataclass import dataclass, field
 from gdcli.kernel.vectors import np
-from gdcli.solve.global_search import quadratic_bounds as bounds
 from gdcli.solve.global_search.box_list import (
     Array,
     Boxes,
     Contracting,
     Interval,
+    Model,
+    balanced_center,
     halves,
+    mean_value_bound,
     no_boxes,
+    quadratic_bound,
     relaxed,
     smear_of,
 )
@@ -289,9 +292,9 @@ class Search:
         smear = smear_of(boxes, slope)
         if not len(boxes):
             return boxes, smear
-        center = bounds.balanced_center(boxes.low, boxes.high, *slope)
+        center = balanced_center(boxes.low, boxes.high, *slope)
         value = self.offer(center)
-        bound = bounds.mean_value_bound(boxes.low, boxes.high, center, value[0], *slope)
+        bound = mean_value_bound(boxes.low, boxes.high, center, value[0], *slope)
         boxes.bounds = np.maximum(boxes.bounds, bound)
         if self.dual is not None:
             boxes.bounds = np.maximum(boxes.bounds, self._dual_bounds(self.dual, boxes))
@@ -345,13 +348,13 @@ class Search:
         center = middle(boxes.low, boxes.high)
         at_center = dual.evaluate(center, center, 1)
         hessian = dual.evaluate(boxes.low, boxes.high, 2).hessian
-        model = bounds.Model(boxes.low, boxes.high, center, at_center.value, at_center.gradient, hessian)
-        bound, _, convex = bounds.quadratic_bound(model)
+        model = Model(boxes.low, boxes.high, center, at_center.value, at_center.gradient, hessian)
+        bound, _, convex = quadratic_bound(model)
         if convex.any():  # the tangent plane at the best point, or at the next one to it in the box
             low, high = boxes.low[:, convex], boxes.high[:, convex]
             at = np.clip(self.state.point[:, None], low, high)
             found = dual.evaluate(at, at, 1)
-            better = bounds.mean_value_bound(low, high, at, found.value[0], *found.gradient)
+            better = mean_value_bound(low, high, at, found.value[0], *found.gradient)
             bound[convex] = np.maximum(bound[convex], better)
         return bound
 
@@ -385,15 +388,15 @@ class Search:
     def _modelled(self, boxes: Boxes, smear: Array, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
         center = middle(boxes.low, boxes.high)
         value, at_center = self.offer(center), self.function.evaluate(center, center, 1).gradient
-        model = bounds.Model(boxes.low, boxes.high, center, value, at_center, hessian)
-        bound, point, convex = bounds.quadratic_bound(model)
+        model = Model(boxes.low, boxes.high, center, value, at_center, hessian)
+        bound, point, convex = quadratic_bound(model)
         boxes.bounds = np.maximum(boxes.bounds, bound)
         convex &= boxes.bounds < self.state.best - self.gap
         if convex.any():
             at = point[:, convex]
             found, slope = self.offer(at), self.function.evaluate(at, at, 1).gradient
             ends = boxes.low[:, convex], boxes.high[:, convex]
-            better = bounds.mean_value_bound(*ends, at, found[0], *slope)
+            better = mean_value_bound(*ends, at, found[0], *slope)
             boxes.bounds[convex] = np.maximum(boxes.bounds[convex], better)
         inner = (
             (boxes.low > self.low[:, None])

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from gdcli.compile.interval_forms import BoundedFunction, inverses, middle
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import np
-from gdcli.solve.global_search.box_list import Array
-from gdcli.solve.global_search.quadratic_bounds import margin
+from gdcli.solve.global_search.box_list import Array, margin
 
 
 def newton(

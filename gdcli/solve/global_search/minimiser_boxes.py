@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from gdcli.compile.interval_forms import middle, widened
 from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.vectors import np
-from gdcli.solve.global_search.box_list import Array, Boxes, no_boxes
+from gdcli.solve.global_search.box_list import Array, Boxes, Model, no_boxes, quadratic_bound
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton
-from gdcli.solve.global_search.quadratic_bounds import Model, quadratic_bound
 
 if TYPE_CHECKING:
     from gdcli.kernel.status import StopReason

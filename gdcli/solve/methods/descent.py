@@ -33,8 +33,7 @@ class Direction(Protocol):
     """
 
     @property
-    def stable(self) -> float | None:
-        """The factor of the stable range of a fixed step."""
+    def stable(self) -> float | None: ...
 
     def start(self, at: Evaluation) -> Any: ...
 

@@ -31,12 +31,11 @@ from gdcli.kernel.vectors import (
     inner_products,
     norm,
     np,
-    same,
     times_vector,
 )
-from gdcli.objective.protocol import Evaluation, Objective, Vector, free_part, tried
+from gdcli.objective.protocol import Evaluation, Objective, Vector, free_part
 from gdcli.solve.iteration import Step
-from gdcli.solve.step_rules import first_size, strong_wolfe
+from gdcli.solve.step_rules import SUFFICIENT_FALL, first_size, halved, strong_wolfe
 
 # Where no curvature is learnt the first size tried grows, as the way may be long: so many times the last step.
 _GROWTH = 2.0
@@ -273,9 +272,6 @@ def _updated(B: Matrix | None, s: Vector, y: Vector) -> Matrix | None:
     return plus(B, plus(mixed, outer(s, By)), -1.0 / curvature)
 
 
-_SLOPE = 1e-4
-
-
 @dataclass(frozen=True, slots=True)
 class ProjectedLBFGS(LBFGS):
     """L-BFGS in the free variables with a backtracking search along the bent path."""
@@ -292,23 +288,14 @@ class ProjectedLBFGS(LBFGS):
         if not dot(direction, g) < 0.0:
             state.pairs.clear()
             direction = -g
-        return _bent_search(objective, at, direction, state.first(at, direction))
+
+        def is_low(trial: Evaluation, size: float) -> bool:
+            fall = SUFFICIENT_FALL * dot(at.gradient, trial.x - at.x)
+            return trial.value < at.value and trial.value <= at.value + fall
+
+        found, size = halved(objective, at, direction, state.first(at, direction), 1, is_low)
+        return None if found is None else (found, size)
 
 
 def _zeros(g: Vector) -> object:
     return [a == 0.0 for a in g] if isinstance(g, list) else g == 0.0
-
-
-def _bent_search(
-    objective: Objective, at: Evaluation, direction: Vector, size: float
-) -> tuple[Evaluation, float] | None:
-    while True:
-        trial = tried(objective, at, at.x + size * direction)
-        way = trial.x - at.x
-        if trial.value <= at.value + _SLOPE * dot(at.gradient, way) and trial.value < at.value:
-            complete = objective.complete(trial, 1)
-            if complete.gradient is not None:
-                return complete, size
-        if same(trial.x, at.x):
-            return None
-        size *= 0.5

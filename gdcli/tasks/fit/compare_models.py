@@ -3,7 +3,7 @@
 The data are read once. A start, a bound, a constant or a named part belongs to the models that have the name; of a
 model that is not linear what was not given of its start is searched for.
 What models are compared by are criteria of their likelihoods, tests of those that are within another, and how well they
-say rows that were left out. The formulas are those of :mod:`gdcli.judge.model_choice`.
+say rows that were left out. The formulas are those of :mod:`gdcli.judge.fit_tests`.
 Whether one model is within another one :mod:`gdcli.tasks.fit.nesting` finds out.
 """
 
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from math import exp, fsum, sqrt
 from typing import TYPE_CHECKING, BinaryIO
 
-from gdcli.judge.model_choice import GainTest, Strength, aicc, akaike_weights, gain_test
+from gdcli.judge.fit_tests import GainTest, Strength, aicc, akaike_weights, gain_test
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
 from gdcli.kernel.status import Status

@@ -17,7 +17,7 @@ from math import ceil, fsum, sqrt
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import f_tail, normal_tail, student_t_two_sided
-from gdcli.judge.residual_tests import anderson_darling, durbin_watson, runs
+from gdcli.judge.fit_tests import anderson_darling, durbin_watson, runs
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.number_format import short

@@ -10,7 +10,7 @@ from gdcli.kernel.vectors import Space, lengths_of
 from gdcli.tasks.pipeline import Outcome
 
 if TYPE_CHECKING:
-    from gdcli.judge.residual_tests import Normality, Runs
+    from gdcli.judge.fit_tests import Normality, Runs
     from gdcli.judge.statistics import FitStatistics
     from gdcli.tasks.fit.request import FitProblem, FitSettings
 

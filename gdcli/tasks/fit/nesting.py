@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gdcli.judge.model_choice import GainTest, gain_test
+from gdcli.judge.fit_tests import GainTest, gain_test
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.vectors import Array, np
