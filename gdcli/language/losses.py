@@ -123,7 +123,13 @@ def _binomial(graph: Graph, y: int, f: int, numbers: Numbers) -> int:
 
 def _poisson(graph: Graph, y: int, f: int, numbers: Numbers) -> int:
     some = graph.node("sub", f, graph.node("mul", y, graph.node("log", f)))
-    return graph.node("where", "==", y, graph.number(0.0), f, some)
+    return graph.node("where", "==", y, graph.number(0.0), _none_seen(graph, f, f), some)
+
+
+def _none_seen(graph: Graph, f: int, loss: int) -> int:
+    """The loss of a row where nothing was counted, which has no value for a mean below 0; a mean may round to 0."""
+    bound = graph.node("log", graph.node("add", f, graph.number(1e-75)))
+    return graph.node("add", loss, graph.node("mul", graph.number(0.0), bound))
 
 
 def _negative_binomial(graph: Graph, y: int, f: int, numbers: Numbers) -> int:
@@ -132,7 +138,7 @@ def _negative_binomial(graph: Graph, y: int, f: int, numbers: Numbers) -> int:
     none = graph.node("mul", theta, spread)
     whole = graph.node("mul", graph.node("add", y, theta), spread)
     some = graph.node("sub", whole, graph.node("mul", y, graph.node("log", f)))
-    return graph.node("where", "==", y, graph.number(0.0), none, some)
+    return graph.node("where", "==", y, graph.number(0.0), _none_seen(graph, f, none), some)
 
 
 def _gamma(graph: Graph, y: int, f: int, numbers: Numbers) -> int:

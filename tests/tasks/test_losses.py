@@ -12,6 +12,7 @@ from effort import WHOLE
 
 from gdcli import api
 from gdcli.kernel.errors import DataError, UsageError
+from gdcli.kernel.status import Status
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 pytestmark = pytest.mark.numerical
@@ -306,3 +307,36 @@ def test_cauchy_has_the_constant_of_its_likelihood() -> None:
     a = fit.point["a"]
     told = sum(-log(pi * 2.0 * (1.0 + ((y - a) / 2.0) ** 2)) for y in (0.0, 1.0, 5.0))  # type: ignore[operator]
     assert statistics(fit).log_likelihood == pytest.approx(told, rel=1e-12)
+
+
+FADED = {"t": [*map(float, range(12))], "c": [52.0, 33, 17, 12, 6, 4, 2, 0, 0, 0, 0, 0]}
+
+
+@pytest.mark.parametrize("loss", ["poisson", "negative-binomial"])
+def test_a_mean_of_counts_is_not_negative_where_nothing_was_counted(loss: str) -> None:
+    """The loss f of a row without a count fell on below 0, and a fit with a small background ended at nonsense."""
+    found = api.fit("c ~ A*exp(-k*t) + B", FADED, {"A": 50, "k": 0.5, "B": 1}, loss=loss)
+    assert found.status is not Status.CONVERGED
+    assert min(api.predict(found, FADED)["fitted"]) >= 0.0
+    assert loss != "poisson" or "bounds that keep it so" in found.advice
+    held = api.fit("c ~ A*exp(-k*t) + B", FADED, bounds={"B": (0.0, None)}, loss=loss)
+    assert held.status is Status.CONVERGED
+    assert held.point["B"] == 0.0
+
+
+def test_a_mean_that_rounds_to_0_is_one() -> None:
+    data = {"t": [0.0, 1, 2, 3, 4, 2000, 3000], "c": [9.0, 5, 2, 2, 0, 0, 0]}
+    assert api.fit("c ~ A*exp(-k*t)", data, {"A": 9, "k": 0.7}, loss="poisson").status is Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [("poisson", [0.382968046757, 2.30091541299]), ("gamma", [0.76658995349, 1.65014308091])],
+)
+def test_a_line_whose_least_squares_are_negative_is_found_without_a_start(
+    loss: str, told: list[float]
+) -> None:
+    data = {"t": [*map(float, range(7))], "c": [1.0, 1, 1, 2, 4, 12, 30]}
+    found = api.fit("c ~ a + b*t", data, loss=loss)
+    assert found.status is Status.CONVERGED
+    assert list(found.point.values()) == pytest.approx(told, rel=1e-9)

@@ -18,6 +18,7 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import Vector, dot
+from gdcli.language.losses import POSITIVE
 from gdcli.objective.divisors import pole_among
 from gdcli.objective.protocol import Box, Objective
 from gdcli.objective.row_objective import RowObjective, added
@@ -154,7 +155,20 @@ def _judged(
     verdict = verdict_in_sums(ready, judging.factor, (taken, run), certificate, ranges, errors, elsewhere)
     if verdict.status is Status.DIVERGED and not problem.loss and problem.sign > 0:
         verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
+    if verdict.status is Status.STALLED and problem.loss in POSITIVE:
+        verdict = if_in_time(lambda: _at_no_mean(judging, run.best.at.x, verdict), verdict)
     return Judged(run, certificate, verdict, active, ranges), errors
+
+
+def _at_no_mean(judging: RowObjective, x: Vector, verdict: Verdict) -> Verdict:
+    """Return the verdict, or that on a path that has ended where the mean of a row comes to 0."""
+    ends = [(min(says), max(says)) for says, *_ in judging.vectors("fitted", x)]
+    if min(low for low, _ in ends) > _NO_MEAN * max(high for _, high in ends):
+        return verdict
+    return verdict._replace(
+        message="The path ran into the edge of the domain, where the mean of a row is 0, and the value falls on.",
+        advice="a formula that is positive, as exp(...), or bounds that keep it so, as --bounds a=0:",
+    )
 
 
 def verdict_in_sums(
@@ -336,6 +350,8 @@ def _unused(row: RowModel) -> list[str]:
     return [f"the loss does not depend on {listed(unused)}"] if unused else []
 
 
+# A mean that is this part of the largest one is 0.
+_NO_MEAN = 1e-9
 # A sum of squares that is larger than another one by no more than this part of it may be so by rounding.
 _MORE = 1e-6
 # How a fit that has ended badly comes to another start.

@@ -6,12 +6,13 @@ What is missing for another is found by trying many starts, on some of the rows 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import fsum, isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DomainError, UsageError, is_one_edit
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Vector, np
 from gdcli.language.model_text import Model, Names, columns_told, meant_for_column, place_of
 from gdcli.language.tree_names import all_nodes, subscripted
 from gdcli.language.values import TypedValue
@@ -23,6 +24,7 @@ from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import example, listed, named_values
 
 if TYPE_CHECKING:
+    from gdcli.objective.batched_residuals import SeparableResiduals
     from gdcli.table.shuffle import Visited
 
 
@@ -121,6 +123,8 @@ def _is_indexed(tree: Any, name: str) -> bool:
 
 # The search looks at no more rows than this, evenly spread.
 ROWS = 2000
+# By so much measured values are taken nearer to their mean where what fits them best has no loss.
+_NEARER = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 # The share of the time allowed that the search may take.
 _SHARE = 0.5
 
@@ -177,7 +181,28 @@ def _search(
             f"none of {found.tried} starts has a finite loss", "give a start inside the domain with --start"
         )
     how = Searched(found.tried, found.starts, found.agreeing, found.next_best)
-    return FoundStart(row.space.unflatten(found.at.x), how)
+    return FoundStart(row.space.unflatten(_with_loss(row, some, many, found.at.x)), how)
+
+
+def _with_loss(row: RowModel, some: Columns, many: SeparableResiduals, x: Vector) -> Vector:
+    """Return x, the least squares, or where a mean is negative there, so that it has no loss, a point near to it.
+
+    It has the linear parameters of the least squares of measured values that all are so much nearer to their mean.
+    """
+    assert row.response is not None
+    loss, (kind, *rest) = RowObjective(row, some), row.graph.keys[row.response]
+    at = row.columns.index(rest[0]) if kind == "scalar" and rest[0] in row.columns else None
+    if at is None or not many.linear or isfinite(loss.evaluate(x, 0).value):
+        return x
+    y = many.arrays[at]
+    mean = fsum(y) / len(y)
+    for part in _NEARER:
+        arrays = [*many.arrays[:at], y + part * (mean - y), *many.arrays[at + 1 :]]
+        near = type(many)(many.row, arrays, many.linear, many.lower, many.upper)
+        trial = loss.vector(near.solved(np.array(x)[:, None])[0][:, 0].tolist())
+        if isfinite(loss.evaluate(trial, 0).value):
+            return trial
+    return x
 
 
 def _some(row: RowModel, data: Columns | Visited) -> Columns:
