@@ -153,11 +153,17 @@ def _judged(
         ranges = level_in_time(seen, run, certificate)
     elsewhere = SEARCH if can_be_searched(prepared) else ""
     verdict = verdict_in_sums(ready, judging.factor, (taken, run), certificate, ranges, errors, elsewhere)
-    if verdict.status is Status.DIVERGED and not problem.loss and problem.sign > 0:
-        verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
-    if verdict.status is Status.STALLED and problem.loss in POSITIVE:
-        verdict = if_in_time(lambda: _at_no_mean(judging, run.best.at.x, verdict), verdict)
+    verdict = _by_loss(problem, judging, run.best.at.x, verdict)
     return Judged(run, certificate, verdict, active, ranges), errors
+
+
+def _by_loss(problem: FitProblem, judging: RowObjective, x: Vector, verdict: Verdict) -> Verdict:
+    """Return the verdict with what the loss says of an end that is no minimum."""
+    if verdict.status is Status.DIVERGED and not problem.loss and problem.sign > 0:
+        return verdict._replace(advice=_TILDE.format(problem.expression.strip()))
+    if verdict.status is Status.STALLED and problem.loss in POSITIVE:
+        return if_in_time(lambda: _at_no_mean(judging, x, verdict), verdict)
+    return verdict
 
 
 def _at_no_mean(judging: RowObjective, x: Vector, verdict: Verdict) -> Verdict:
