@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.kernel.vectors import np
-
-if TYPE_CHECKING:
-    from numpy import ndarray
+from gdcli.kernel.vectors import Array, np
 
 # What a cell of a column that names groups says: a number, or a text.
 Label = str | float
@@ -40,7 +37,7 @@ class Labels(NamedTuple):
     """
 
     values: list[Label | None]
-    codes: ndarray
+    codes: Array
 
 
 # What columns without names are called, with their numbers behind it.
@@ -49,7 +46,7 @@ UNNAMED = "col"
 LISTED = 2000
 
 
-def listed(arrays: list[ndarray]) -> list[ndarray] | list[list[float]]:
+def listed(arrays: list[Array]) -> list[Array] | list[list[float]]:
     """Return short columns as lists: what is computed of few rows does not depend on where they are from."""
     return [array.tolist() for array in arrays] if len(arrays[0]) <= LISTED else arrays
 
@@ -64,8 +61,8 @@ class RowBlock(NamedTuple):
     truth value for each; None says that all are used. ``labels`` has a `Labels` for each column of labels.
     """
 
-    columns: list[ndarray] | list[list[float]]
-    lines: int | ndarray
+    columns: list[Array] | list[list[float]]
+    lines: int | Array
     text: list[str] | None = None
     used: list[bool] | None = None
     labels: Sequence[Labels] = ()
@@ -171,11 +168,11 @@ class Wanted(NamedTuple):
 class Cells(NamedTuple):
     """Some rows: float64 arrays (rows,) of the columns of numbers, nan where missing, and `Labels` of the others."""
 
-    numbers: Mapping[str, ndarray]
+    numbers: Mapping[str, Array]
     texts: Mapping[str, Labels]
     rows: int
 
-    def where(self, kept: ndarray) -> Cells:
+    def where(self, kept: Array) -> Cells:
         """Return those of the rows that are ``kept``, a truth value for each."""
         if kept.all():
             return self
@@ -265,7 +262,7 @@ class Columns:
     lists: Sequence[list[float]] | None = None
     parts: None = None  # see `objective.row_model.Rows`
 
-    def __init__(self, names: Sequence[str], columns: Sequence[ndarray] | Sequence[list[float]]) -> None:
+    def __init__(self, names: Sequence[str], columns: Sequence[Array] | Sequence[list[float]]) -> None:
         """``columns`` are arrays, float64, or lists of floats, which are made arrays when somebody asks for these."""
         self.names = tuple(names)
         self.rows = len(columns[0])
@@ -283,19 +280,19 @@ class Columns:
         self._columns, self.lists = [], None
 
     @property
-    def _arrays(self) -> list[ndarray]:
+    def _arrays(self) -> list[Array]:
         if self.lists is not None and self._columns is self.lists:
             self._columns = [np.array(column, dtype=np.float64) for column in self.lists]
         return list(self._columns)
 
-    def take(self, start: int, stop: int) -> list[ndarray]:
+    def take(self, start: int, stop: int) -> list[Array]:
         return [array[start:stop] for array in self._arrays]
 
-    def pick(self, rows: ndarray) -> list[ndarray]:
+    def pick(self, rows: Array) -> list[Array]:
         """Return the rows with these numbers (int64), in this order, of every column."""
         return [array[rows] for array in self._arrays]
 
-    def chunks(self, size: int = CHUNK) -> Iterator[tuple[int, list[ndarray]]]:
+    def chunks(self, size: int = CHUNK) -> Iterator[tuple[int, list[Array]]]:
         """Go through all rows as they stand, in pieces of ``size`` rows; see `shuffle.Order` for other orders.
 
         Yields (how many rows came before, one array per column); the last piece may be shorter.

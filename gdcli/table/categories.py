@@ -6,19 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.category_calls import Category, Levels
-from gdcli.table.blocks import Cells
+from gdcli.table.blocks import Cells, Columns, Label
 from gdcli.table.cells import label, shown
-
-if TYPE_CHECKING:
-    from numpy import ndarray
-
-    from gdcli.table.blocks import Columns, Label
 
 MAX_LEVELS = 1000
 _CHUNK = 1 << 14  # rows
@@ -33,7 +27,7 @@ class Codes:
         self.category, self.texts = category, (column,)
         self.found: dict[Label, int] = {}
 
-    def of(self, cells: Cells) -> ndarray:
+    def of(self, cells: Cells) -> Array:
         labels = cells.texts[self.texts[0]]
         met = set(labels.codes.tolist())
         numbers = np.full(len(labels.values), np.nan)
@@ -62,7 +56,7 @@ class Indicator:
     levels: tuple[Label, ...]
     numbers: tuple[str, ...] = ()
 
-    def of(self, cells: Cells) -> ndarray:
+    def of(self, cells: Cells) -> Array:
         labels = cells.texts[self.texts[0]]
         known = [float(value == self.level) if value in self.levels else np.nan for value in labels.values]
         return np.array([*known, np.nan])[labels.codes] if len(labels.codes) else np.zeros(0)
@@ -137,7 +131,7 @@ def with_indicators(data: Columns, contrasts: Mapping[str, Contrasts], spool: st
     ]
     with data, Rows(len(names), None, spool) as rows:
         for _, arrays in data.chunks(_CHUNK):
-            columns: list[ndarray] = []
+            columns: list[Array] = []
             for name, array in zip(data.names, arrays, strict=True):
                 made = contrasts.get(name)
                 columns += [array] if made is None else [np.where(array == k, 1.0, 0.0) for k in made.codes]

@@ -15,20 +15,16 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import np
 from gdcli.table.blocks import Label, Labels, RowBlock, Source, Wanted
 from gdcli.table.cells import SKIP
 from gdcli.table.delimited_text import missing, relabelled, runs
-from gdcli.table.streams import is_url, opened, size_of
+from gdcli.table.streams import Cut, is_url, opened, size_of
 from gdcli.table.typed_rows import as_label
 from gdcli.table.urls import told
-
-if TYPE_CHECKING:
-    from gdcli.table.streams import Cut
-
 
 _ROWS = 1 << 18  # rows in a slice
 

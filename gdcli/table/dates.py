@@ -12,17 +12,12 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import Span, UsageError
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
+from gdcli.table.blocks import Cells
 from gdcli.table.cells import shown
-
-if TYPE_CHECKING:
-    from numpy import ndarray
-
-    from gdcli.table.blocks import Cells
 
 OPTION = "--dates"
 EXAMPLE = "for example --dates t=days, --dates 't=hours since 2024-01-01', --dates 't=days as %d/%m/%Y'"
@@ -115,7 +110,7 @@ class Dated:
     form: str | None = None
     numbers: tuple[str, ...] = ()
 
-    def of(self, cells: Cells) -> ndarray:
+    def of(self, cells: Cells) -> Array:
         labels = cells.texts[self.texts[0]]
         known = [np.nan if value is None else self.number(value) for value in labels.values]
         return np.array([*known, np.nan])[labels.codes] if len(labels.codes) else np.zeros(0)

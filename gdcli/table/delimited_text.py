@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
 from gdcli.table.blocks import (
     LISTED,
     PLAIN,
@@ -47,8 +47,6 @@ from gdcli.table.header import read_header
 from gdcli.table.streams import LONGEST_LINE, LineStream, Supply
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from gdcli.compile.delimited_rows import RowsReader
 
 
@@ -320,8 +318,8 @@ class Plain(NamedTuple):
 class Quick(NamedTuple):
     """The wanted columns (see `blocks.RowBlock`), the rows that the csv reading must decide (sorted), and labels."""
 
-    columns: list[ndarray] | list[list[float]]
-    doubtful: Sequence[int] | ndarray
+    columns: list[Array] | list[list[float]]
+    doubtful: Sequence[int] | Array
     labels: list[Labels]
 
     @property
@@ -403,7 +401,7 @@ def _said(text: object) -> Label | None:
     return None if text is None else label(str(text))
 
 
-def missing(labels: Sequence[Labels], rows: int) -> ndarray:
+def missing(labels: Sequence[Labels], rows: int) -> Array:
     found = np.zeros(rows, dtype=bool)
     for column in labels:
         if None in column.values:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.compile.runners import batch_function
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
 from gdcli.language import form
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import RELATIONS, Graph
@@ -28,8 +28,6 @@ from gdcli.table.blocks import BadRow, Cells, Labels, RowBlock, Skip, coded
 from gdcli.table.cells import SKIP, label
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from gdcli.language.syntax import Tree
     from gdcli.table.dates import Dated
 
@@ -41,7 +39,7 @@ class Recipe(Protocol):
     def numbers(self) -> tuple[str, ...]: ...
     @property
     def texts(self) -> tuple[str, ...]: ...
-    def of(self, cells: Cells) -> ndarray:
+    def of(self, cells: Cells) -> Array:
         """Return the column, float64 (rows,); what is not finite is a fault of its row."""
 
     def fault(self, cells: Mapping[str, Any]) -> str:
@@ -66,10 +64,10 @@ class Expression:
     def __reduce__(self) -> tuple[Any, ...]:
         return _expression_of, (self.text, self.numbers, self.constants)
 
-    def of(self, cells: Cells) -> ndarray:
+    def of(self, cells: Cells) -> Array:
         with np.errstate(all="ignore"):
             (found,) = self.program([cells.numbers[name] for name in self.numbers])
-        whole: ndarray = np.broadcast_to(np.asarray(found, dtype=np.float64), cells.rows).copy()
+        whole: Array = np.broadcast_to(np.asarray(found, dtype=np.float64), cells.rows).copy()
         return whole
 
     def fault(self, cells: Mapping[str, Any]) -> str:
@@ -100,7 +98,7 @@ def _expression_of(text: str, columns: Sequence[str], constants: Mapping[str, An
 
 
 # What a test says of each row, (rows,) each: it holds, it does not. Neither, where a cell is missing that decides.
-Verdict = tuple["ndarray", "ndarray"]
+Verdict = tuple["Array", "Array"]
 
 
 class Condition:
@@ -153,9 +151,9 @@ class Condition:
         )
 
 
-def _compared(symbol: str, left: ndarray, right: ndarray | float) -> Verdict:
+def _compared(symbol: str, left: Array, right: Array | float) -> Verdict:
     known = ~(np.isnan(left) | np.isnan(right))
-    holds: ndarray = RELATIONS[symbol](left, right)
+    holds: Array = RELATIONS[symbol](left, right)
     return holds & known, ~holds & known
 
 
@@ -300,7 +298,7 @@ class DerivedRows:
                 used[at] = keep
         return RowBlock([column[kept] for column in columns], lines[kept], part.text, used, labels)
 
-    def _cells(self, numbers: Sequence[ndarray], labels: Sequence[Labels], rows: int) -> Cells:
+    def _cells(self, numbers: Sequence[Array], labels: Sequence[Labels], rows: int) -> Cells:
         read = dict(zip(self.names.numbers, numbers, strict=True))
         cells = Cells(read, dict(zip(self.names.texts, labels, strict=True)), rows)
         if not self.names.dates:
@@ -309,7 +307,7 @@ class DerivedRows:
             numbers=read | {name: self.derived.dates[name].of(cells) for name in self.names.dates}
         )
 
-    def _judge(self, lines: ndarray) -> ndarray:
+    def _judge(self, lines: Array) -> Array:
         """Count the rows of these lines and those that wait, tell of the latter, and return which are in all ranges."""
         waiting, self._waiting = self._waiting, []
         held = np.array([each.line for each in waiting], dtype=np.int64)
@@ -325,7 +323,7 @@ class DerivedRows:
         self._tell(waiting, inside[len(lines) :])
         return inside[: len(lines)]
 
-    def _tell(self, waiting: Sequence[BadRow], inside: ndarray) -> None:
+    def _tell(self, waiting: Sequence[BadRow], inside: Array) -> None:
         """Skip, or raise what is wrong with, those rows that wait and are not told to be dropped."""
         if not waiting:
             return
@@ -347,14 +345,14 @@ class DerivedRows:
             raise row.fault()
         self._skip(row._replace(labels=row.labels[: self.names.groups]))
 
-    def _unclear(self, part: RowBlock, lines: ndarray, rows: ndarray) -> None:
+    def _unclear(self, part: RowBlock, lines: Array, rows: Array) -> None:
         def fault(row: int) -> DataError:
             place = f"{self._place}:{int(lines[row])}"
             return DataError(f"{place}: what --rows asks has no value in this row", SKIP)
 
         self._at_fault(part, lines, rows, fault)
 
-    def _not_finite(self, part: RowBlock, lines: ndarray, rows: ndarray, recipe: Recipe) -> None:
+    def _not_finite(self, part: RowBlock, lines: Array, rows: Array, recipe: Recipe) -> None:
         def fault(row: int) -> DataError:
             cells: dict[str, Any] = {
                 name: each.values[int(each.codes[row])]
@@ -371,9 +369,7 @@ class DerivedRows:
 
         self._at_fault(part, lines, rows, fault)
 
-    def _at_fault(
-        self, part: RowBlock, lines: ndarray, rows: ndarray, fault: Callable[[int], DataError]
-    ) -> None:
+    def _at_fault(self, part: RowBlock, lines: Array, rows: Array, fault: Callable[[int], DataError]) -> None:
         for row in rows.tolist():
             values = [float(column[row]) for column in part.columns]
             labels: list[Any] = [each.values[int(each.codes[row])] for each in part.labels]

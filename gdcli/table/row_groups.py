@@ -11,19 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import maxsize
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.model_text import no_column
-from gdcli.table.blocks import Labels, coded
+from gdcli.table.blocks import Label, Labels, coded
 from gdcli.table.cells import EXACT
-
-if TYPE_CHECKING:
-    from numpy import ndarray
-
-    from gdcli.table.blocks import Label
 
 _PLACES_TOLD = 10
 _NOT_MET = (maxsize, 0)
@@ -63,7 +58,7 @@ class Groups:
             self._met[found] = met
         return found
 
-    def of(self, labels: Sequence[Labels], source: int, line: Callable[[int], int]) -> ndarray:
+    def of(self, labels: Sequence[Labels], source: int, line: Callable[[int], int]) -> Array:
         """Return the group number (int64) of each row of a part; ``line`` gives that of a row's index."""
         codes, count = labels[0].codes, len(labels[0].values)
         if len(labels) > 1:
@@ -80,7 +75,7 @@ class Groups:
         keys: Any = zip(*columns, strict=True)
         numbers = np.empty(count, dtype=np.int64)
         numbers[used] = [self.number(key, (source, line(at))) for key, at in zip(keys, places, strict=True)]
-        found: ndarray = numbers[codes]
+        found: Array = numbers[codes]
         return found
 
     def skip(self, key: tuple[Label, ...], met: tuple[int, int], place: str) -> None:
@@ -118,7 +113,7 @@ class Groups:
             if column in self.columns[:k]:
                 raise UsageError(f"--by names {column} twice", "once is enough")
 
-    def of_columns(self, given: Mapping[str, Any]) -> ndarray:
+    def of_columns(self, given: Mapping[str, Any]) -> Array:
         """Return the group number (int64) of each row of columns at hand. Raises DataError for a row without one."""
         self.check_columns(list(given))
         labels = []

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
 
 if TYPE_CHECKING:
-    from numpy import ndarray
     from numpy.random import Generator
 
     from gdcli.table.blocks import Columns
@@ -38,7 +37,7 @@ class RowChoice(NamedTuple):
 
     total: int
     unit: int
-    units: ndarray | None = None
+    units: Array | None = None
 
     @property
     def size(self) -> int:
@@ -85,7 +84,7 @@ class Order(NamedTuple):
     seed: int = 0
     epoch: int = 0
 
-    def chunks(self, data: Columns, size: int) -> Iterator[tuple[int, list[ndarray]]]:
+    def chunks(self, data: Columns, size: int) -> Iterator[tuple[int, list[Array]]]:
         """Go through these rows of the ``data`` in this order; as `Columns.chunks`."""
         if self.shuffle == "none" and self.rows.units is None:
             yield from data.chunks(size)
@@ -104,9 +103,9 @@ class Order(NamedTuple):
         """Whether neighbours in the order are far apart in the table."""
         return self.shuffle == "full" or (self.shuffle == "blocks" and self.rows.unit == 1)
 
-    def pieces(self, size: int) -> Iterator[ndarray]:
+    def pieces(self, size: int) -> Iterator[Array]:
         """Yield the row numbers (int64) of the order in pieces of ``size``, the last one shorter."""
-        held: list[ndarray] = []
+        held: list[Array] = []
         length = 0
         for found in self._numbers():
             held.append(found)
@@ -120,7 +119,7 @@ class Order(NamedTuple):
         if length:
             yield np.concatenate(held)
 
-    def runs(self) -> tuple[ndarray, ndarray]:
+    def runs(self) -> tuple[Array, Array]:
         """Return the order as runs of neighbours: run k has the rows starts[k] to ends[k] - 1 (int64).
 
         A run is a unit, or the whole table where it is gone through as it stands; a true permutation (``full``) of a
@@ -134,12 +133,12 @@ class Order(NamedTuple):
         starts = self._units(_generator(self.seed, _EPOCH, self.epoch)).astype(np.int64) * unit
         return starts, np.minimum(starts + unit, total)
 
-    def _units(self, generator: Generator) -> ndarray:
+    def _units(self, generator: Generator) -> Array:
         total, unit, units = self.rows
         order = np.arange(-(-total // unit)) if units is None else units
         return order if self.shuffle == "none" else generator.permutation(order)
 
-    def _numbers(self) -> Iterator[ndarray]:
+    def _numbers(self) -> Iterator[Array]:
         total, unit, _ = self.rows
         generator = _generator(self.seed, _EPOCH, self.epoch)
         if self.shuffle == "full" and unit > 1:

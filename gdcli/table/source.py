@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
 from gdcli.table.blocks import PLAIN, UNNAMED, BadRow, Layout, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
 from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply, is_url
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from gdcli.table.derived_columns import Derived, DerivedRows
     from gdcli.table.row_groups import Groups
 
@@ -59,10 +57,10 @@ class Block(NamedTuple):
     """
 
     first: int
-    columns: list[ndarray] | list[list[float]]
+    columns: list[Array] | list[list[float]]
     text: list[str] | None = None
     used: list[bool] | None = None
-    groups: ndarray | None = None
+    groups: Array | None = None
 
 
 class Asked(NamedTuple):

@@ -11,12 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
-from gdcli.kernel.vectors import np, to_list
+from gdcli.kernel.vectors import Array, np, to_list
 from gdcli.table.blocks import LISTED, Columns
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from gdcli.table.row_groups import Groups
     from gdcli.table.source import DataTable
     from gdcli.table.spooled import SpoolWriter
@@ -64,7 +62,7 @@ class Rows:
         self._count, self._spool, self._most = columns, spool, memory // (8 * columns)
         self._rows = 0
         self._lists: list[list[float]] = [[] for _ in range(columns)]
-        self._arrays: ndarray | None = None
+        self._arrays: Array | None = None
         self._writer: SpoolWriter | None = None
 
     def add(self, block: Sequence[Any]) -> None:
@@ -94,7 +92,7 @@ class Rows:
         self._rows = end
 
     @property
-    def _held(self) -> Sequence[ndarray] | Sequence[list[float]]:
+    def _held(self) -> Sequence[Array] | Sequence[list[float]]:
         return self._lists if self._arrays is None else [array[: self._rows] for array in self._arrays]
 
     def columns(self, names: Sequence[str]) -> Columns:

@@ -10,13 +10,11 @@ from io import FileIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel.errors import DataError
-from gdcli.kernel.vectors import np
+from gdcli.kernel.vectors import Array, np
 from gdcli.table.blocks import Columns
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy import ndarray
 
 
 _AHEAD = 32 << 20  # bytes read at a time where rows are scattered over the files
@@ -35,7 +33,7 @@ class Spooled(Columns):
         self.rows = rows
         self._folder = folder
         self._files: list[FileIO] = []
-        self._buffers: list[ndarray] = []
+        self._buffers: list[Array] = []
         for i in range(len(names)):
             self._files.append(open(folder.path(_file(i)), "rb", buffering=0))  # noqa: SIM115
 
@@ -45,18 +43,18 @@ class Spooled(Columns):
         self._files = []
         self._folder.remove()
 
-    def take(self, start: int, stop: int) -> list[ndarray]:
+    def take(self, start: int, stop: int) -> list[Array]:
         found = self._room(stop - start)
         for file, array in zip(self._files, found, strict=True):
             _read(file, start, array)
         return found
 
-    def _room(self, rows: int) -> list[ndarray]:
+    def _room(self, rows: int) -> list[Array]:
         if not self._buffers or len(self._buffers[0]) < rows:
             self._buffers = [np.empty(rows) for _ in self.names]
         return [buffer[:rows] for buffer in self._buffers]
 
-    def pick(self, rows: ndarray) -> list[ndarray]:
+    def pick(self, rows: Array) -> list[Array]:
         """Return the rows with these numbers (int64), in this order, of every column."""
         starts = np.flatnonzero(np.diff(rows, prepend=rows[:1] - 2) != 1)
         if len(starts) * _RUN > len(rows):
@@ -76,7 +74,7 @@ class Spooled(Columns):
                 _fill(file, place, view[begin:end])
         return found
 
-    def _scattered(self, rows: ndarray) -> list[ndarray]:
+    def _scattered(self, rows: Array) -> list[Array]:
         """Read the files once from the first to the last of the rows, and take the rows out on the way."""
         found = self._room(len(rows))
         order = np.argsort(rows, kind="stable")
@@ -102,7 +100,7 @@ def _file(column: int) -> str:
     return f"{column}.npy"
 
 
-def _read(file: FileIO, row: int, array: ndarray) -> None:
+def _read(file: FileIO, row: int, array: Array) -> None:
     """Fill a contiguous array with the numbers of a file from a row on."""
     _fill(file, _HEADER + 8 * row, array.data.cast("B"))
 
@@ -129,7 +127,7 @@ class SpoolWriter:
             self._files.append(folder.create(_file(i)))
             self._files[-1].write(bytes(_HEADER))
 
-    def add(self, arrays: Sequence[ndarray] | Sequence[list[float]]) -> None:
+    def add(self, arrays: Sequence[Array] | Sequence[list[float]]) -> None:
         try:
             for file, array in zip(self._files, arrays, strict=True):
                 file.write(np.ascontiguousarray(array, dtype=np.float64).data)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from gdcli.compile.per_sample import ParameterBox
 from gdcli.compile.update_rules import UpdateRule
@@ -29,10 +29,7 @@ from gdcli.table.categories import Codes
 from gdcli.table.partitions import Asked, Partition, Read, levels_in, partitions_of, place_in, read_partition
 from gdcli.table.shuffle import Visited, all_rows
 from gdcli.table.source import DataTable, expand, notes_of, open_table, with_comments
-
-if TYPE_CHECKING:
-    from gdcli.tasks.fit.request import FitRequest
-
+from gdcli.tasks.fit.request import FitRequest
 
 _PLACES = 10  # of skipped rows, which are told
 

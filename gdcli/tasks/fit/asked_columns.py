@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError
+from gdcli.language.category_calls import Category, Levels
 from gdcli.language.model_text import Model, no_column, place_of
 from gdcli.language.row_condition import EXAMPLE, read_condition
 from gdcli.language.syntax import parse
 from gdcli.language.values import split
 from gdcli.table.categories import Codes, Contrasts, Indicator
 from gdcli.table.cells import label
-from gdcli.table.dates import OPTION, DateForm, dated, read_option
+from gdcli.table.dates import OPTION, Dated, DateForm, dated, read_option
 from gdcli.table.derived_columns import Condition, Derived, Recipe, expression
-
-if TYPE_CHECKING:
-    from gdcli.language.category_calls import Category, Levels
-    from gdcli.table.dates import Dated
-    from gdcli.table.source import DataTable
+from gdcli.table.source import DataTable
 
 _RANGE = re.compile(r"\s*(\d*)\s*:\s*(\d*)\s*")
 

@@ -13,13 +13,15 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import exp, fsum, sqrt
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from gdcli.judge.fit_tests import GainTest, Strength, aicc, akaike_weights, gain_test
+from gdcli.judge.statistics import FitStatistics
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
 from gdcli.kernel.status import Status
 from gdcli.objective.row_model import each_here
+from gdcli.table.source import DataTable
 from gdcli.tasks.fit.diagnostics import residual_checks
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResidualChecks
 from gdcli.tasks.fit.hyperparameters import Each, left_out_error
@@ -29,10 +31,6 @@ from gdcli.tasks.fit.request import AUTO, FitRequest, FitSettings
 from gdcli.tasks.fit.row_sample import RowSample, sample_rows
 from gdcli.tasks.fit.solve_fit import solve, with_doubts
 from gdcli.tasks.fit.some_rows import deleted_residuals
-
-if TYPE_CHECKING:
-    from gdcli.judge.statistics import FitStatistics
-    from gdcli.table.source import DataTable
 
 
 @contextmanager

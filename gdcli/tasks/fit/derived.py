@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import exp, inf, isfinite, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gdcli.judge.statistics import Uncertainty
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.kernel.vectors import Space, Vec, Vector
@@ -21,9 +22,6 @@ from gdcli.language.tree_names import check_calls, place_of_name, with_parts
 from gdcli.objective.build import build_objective
 from gdcli.objective.protocol import Evaluation, Objective, new_counts
 from gdcli.tasks.fit.fit_outcome import Derived, Interval
-
-if TYPE_CHECKING:
-    from gdcli.judge.statistics import Uncertainty
 
 _OPTION = "--derive"
 _MOST_STEPS = 60

@@ -14,28 +14,30 @@
 from __future__ import annotations
 
 from math import ceil, fsum, sqrt
-from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import f_tail, normal_tail, student_t_two_sided
 from gdcli.judge.fit_tests import anderson_darling, durbin_watson, runs
+from gdcli.judge.statistics import FitStatistics
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.number_format import short
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.data_checks import over_of, read_by_formula
-from gdcli.tasks.fit.fit_outcome import Diagnostics, FTest, LabelFigures, ResidualChecks, RowInfluence
+from gdcli.tasks.fit.fit_outcome import (
+    Diagnostics,
+    FitOutcome,
+    FTest,
+    LabelFigures,
+    ResidualChecks,
+    RowInfluence,
+)
 from gdcli.tasks.fit.loss_statistics import Seen, column
 from gdcli.tasks.fit.nesting import whole_test
+from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.profile_intervals import profile_of
-from gdcli.tasks.fit.some_rows import ALL, RowsSeen, directions, rows_seen
+from gdcli.tasks.fit.some_rows import ALL, RowsSeen, Solve, directions, rows_seen
 from gdcli.tasks.problem import listed
-
-if TYPE_CHECKING:
-    from gdcli.judge.statistics import FitStatistics
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.some_rows import Solve
 
 # Rows that are told of, those that move an answer most first.
 MOST = 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.compile.per_sample import ParameterBox
 from gdcli.compile.update_rules import UpdateRule
@@ -25,13 +25,10 @@ from gdcli.table.shuffle import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
+from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.pipeline import Judged, box_and_start, in_sums, stop_rules
 from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
-
-if TYPE_CHECKING:
-    from gdcli.tasks.fit.prepare import Prepared
-
 
 # What leaves nothing for a batch solve.
 _ENDED = (StopReason.INTERRUPTED, StopReason.TERMINATED, StopReason.MAX_TIME, StopReason.MAX_MEMORY)

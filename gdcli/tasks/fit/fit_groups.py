@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
@@ -21,15 +21,13 @@ from gdcli.objective.row_model import is_smooth
 from gdcli.objective.row_programs import programs_of
 from gdcli.solve.methods.batched_fits import solve_many
 from gdcli.solve.registry import METHODS
+from gdcli.table.blocks import Label
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.prepare_groups import Grouped
 from gdcli.tasks.fit.request import WALD, FitSettings
 from gdcli.tasks.fit.solve_fit import LAST_DIGITS, solve
-
-if TYPE_CHECKING:
-    from gdcli.table.blocks import Label
 
 # Groups looked at together, and their rows: what is in memory at a time.
 WINDOW, WINDOW_ROWS = 8192, 1 << 20

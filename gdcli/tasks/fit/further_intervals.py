@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import joint_quantile, student_t_quantile
 from gdcli.judge.level_curve import Curve, Plane, contour
@@ -25,7 +24,7 @@ from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import Vec, np
 from gdcli.objective.row_objective import PIECE
-from gdcli.tasks.fit.derived import Exchanged, derived, quantities, read_derived
+from gdcli.tasks.fit.derived import Exchanged, Quantity, derived, quantities, read_derived
 from gdcli.tasks.fit.fit_outcome import (
     BootstrapFacts,
     Derived,
@@ -34,12 +33,9 @@ from gdcli.tasks.fit.fit_outcome import (
     Interval,
     JointRegion,
 )
+from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.profile_intervals import LOPSIDED, Profile, is_lopsided, is_symmetric, profile_of
 from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD
-
-if TYPE_CHECKING:
-    from gdcli.tasks.fit.derived import Quantity
-    from gdcli.tasks.fit.prepare import Prepared
 
 
 def _quantities(prepared: Prepared) -> list[Quantity]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import exp, fsum, inf, isfinite, log, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
@@ -30,13 +30,9 @@ from gdcli.objective.row_model import by_squares, each_here, renumbered
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.loss_statistics import Seen
 from gdcli.tasks.fit.penalties import penalised, shrunk, variance_left, with_number
+from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.fit.some_rows import fold, taken
-
-if TYPE_CHECKING:
-    from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.some_rows import Solve
-
+from gdcli.tasks.fit.some_rows import Solve, fold, taken
 
 # The median of the sizes of standard normal numbers.
 _NORMAL_MEDIAN = 0.6745

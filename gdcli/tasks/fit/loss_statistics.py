@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from math import fsum, lgamma, log, pi
-from typing import TYPE_CHECKING
 
 from gdcli.judge.statistics import FitStatistics, Uncertainty, information, spread_of
 from gdcli.kernel.dataclass import NamedTuple, replace
@@ -29,10 +28,8 @@ from gdcli.language.losses import LOSSES, TUNED, Numbers
 from gdcli.objective.row_model import RowModel, Rows, is_smooth
 from gdcli.objective.row_objective import RowObjective, added
 from gdcli.tasks.fit.penalties import curvatures
-
-if TYPE_CHECKING:
-    from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitProblem
+from gdcli.tasks.fit.prepare import Prepared
+from gdcli.tasks.fit.request import FitProblem
 
 
 class Seen(NamedTuple):

@@ -11,23 +11,20 @@ So a model as a whole is tested: against a constant where that is within it, els
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.judge.fit_tests import GainTest, gain_test
+from gdcli.judge.statistics import FitStatistics
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.vectors import Array, np
 from gdcli.language.losses import LOGITS
 from gdcli.objective.row_model import constant_row, has_constant
 from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.fit.some_rows import aimed_at, directions, slopes
-
-if TYPE_CHECKING:
-    from gdcli.judge.statistics import FitStatistics
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.some_rows import Solve
+from gdcli.tasks.fit.some_rows import Solve, aimed_at, directions, slopes
 
 Point = Mapping[str, Any]
 

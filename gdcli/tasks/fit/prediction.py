@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import NamedTuple, replace
@@ -29,18 +29,13 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.table.blocks import Label, columns_of
 from gdcli.table.cells import shown
 from gdcli.table.row_groups import Groups
-from gdcli.table.source import open_table, table_at_hand
+from gdcli.table.source import DataTable, open_table, table_at_hand
 from gdcli.tasks.fit.annotated_output import Wanted
-from gdcli.tasks.fit.asked_columns import asked_again, sigmas_of
+from gdcli.tasks.fit.asked_columns import AskedColumns, asked_again, sigmas_of
+from gdcli.tasks.fit.fit_outcome import FitOutcome, GroupPart, ResponsePart
 from gdcli.tasks.fit.request import check_level
 from gdcli.tasks.fit.some_rows import RowsInPlace
 from gdcli.tasks.python_problem import columns_at_hand
-
-if TYPE_CHECKING:
-    from gdcli.table.source import DataTable
-    from gdcli.tasks.fit.asked_columns import AskedColumns
-    from gdcli.tasks.fit.fit_outcome import FitOutcome, GroupPart, ResponsePart
-
 
 CONFIDENCE, PREDICTION = "confidence", "prediction"
 # The columns of what is predicted.

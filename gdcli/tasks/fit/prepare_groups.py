@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import Array, np
-from gdcli.table.blocks import Columns, listed
+from gdcli.table.blocks import Columns, Label, listed
 from gdcli.table.row_groups import Groups, LeftOut
+from gdcli.table.source import DataTable
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.prepare import Gathered, Plan, Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import FitRequest, FitSettings
-
-if TYPE_CHECKING:
-    from gdcli.table.blocks import Label
-    from gdcli.table.source import DataTable
 
 
 @dataclass(frozen=True, slots=True)

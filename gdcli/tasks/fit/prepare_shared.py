@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, DomainError, UsageError, did_you_mean
@@ -14,7 +14,9 @@ from gdcli.kernel.vectors import Array, Space, np
 from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
+from gdcli.table.blocks import Columns
 from gdcli.table.blocks import Columns as Table
+from gdcli.table.source import DataTable
 from gdcli.tasks.fit.data_checks import check_rows, check_start
 from gdcli.tasks.fit.eliminated_groups import Block, EliminatedGroups, Layout
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -22,10 +24,6 @@ from gdcli.tasks.fit.prepare_groups import Grouped, grouped
 from gdcli.tasks.fit.request import FitProblem, FitRequest, FitSettings, Searched
 from gdcli.tasks.fit.start_values import search_start
 from gdcli.tasks.problem import listed
-
-if TYPE_CHECKING:
-    from gdcli.table.blocks import Columns
-    from gdcli.table.source import DataTable
 
 # Groups of a block have sizes that differ by no more than this factor, so that little is filled up.
 _LIKE = 1.25

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import BinaryIO, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError
@@ -24,15 +24,13 @@ from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
 from gdcli.table.blocks import Columns
+from gdcli.table.source import DataTable
 from gdcli.tasks.fit.asked_columns import asked_of, sigmas_of
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, ResponsePart, RowCount
 from gdcli.tasks.fit.prepare import ParsedFit, Plan, Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import WALD, FitRequest, FitSettings
 from gdcli.tasks.fit.solve_fit import solve
-
-if TYPE_CHECKING:
-    from gdcli.table.source import DataTable
 
 # The variances are settled when none changes by more than this part of it.
 _SETTLED, _MOST_TURNS = 1e-10, 200

@@ -8,10 +8,9 @@ ones at one of what is left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import student_t_quantile
-from gdcli.judge.statistics import Parameters, fit_statistics, spread_of
+from gdcli.judge.statistics import FitStatistics, Parameters, fit_statistics, spread_of
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.batched_linear import inverse_upper
 from gdcli.kernel.dataclass import replace
@@ -41,9 +40,6 @@ from gdcli.tasks.pipeline import (
     within,
 )
 from gdcli.tasks.problem import listed
-
-if TYPE_CHECKING:
-    from gdcli.judge.statistics import FitStatistics
 
 # A group's own parameters are at rest where a step of them can take away no more than this part of its sum of squares.
 _AT_REST = 1e-10

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.row_objective import RowObjective
 from gdcli.table.blocks import Columns
+from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.prepare import Prepared
+from gdcli.tasks.fit.request import FitSettings
 
-if TYPE_CHECKING:
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitSettings
-
-    Solve = Callable[[Prepared, FitSettings], FitOutcome]
+Solve = Callable[[Prepared, FitSettings], FitOutcome]
 
 # A column that holds what another model says; no column of a file that a model can name is called so.
 TARGET = "what another model says"
