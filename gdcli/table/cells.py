@@ -267,13 +267,9 @@ def records(
             continue
         if bare:
             _check(line, first + at - 1, name)
-            yield TextRow(
-                first + at - 1, line, _words(bare) if delimiter == SPACES else line.split(delimiter)
-            )
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in text.replace("\t", SPACES).split(SPACES) if word]
+            spaced = delimiter == SPACES
+            cells = list(filter(None, re.split("[ \t]", bare))) if spaced else line.split(delimiter)
+            yield TextRow(first + at - 1, line, cells)
 
 
 def _quoted(lines: Sequence[str], at: int, first: int, delimiter: str, name: str) -> tuple[list[str], int]:

@@ -11,7 +11,7 @@ Whoever needs a column by an expression asks here; every reader of the data then
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdcli.kernel.dataclass import replace
@@ -70,17 +70,13 @@ class AskedColumns:
         self._derive(name, expression(tree, table.names, self.constants))
         return name
 
-    def dates(self, texts: Sequence[str], used: Container[str]) -> None:
-        """Take columns that begin with a date, and are ``used`` as numbers or asked for, as numbers. Raises UsageError.
-
-        It comes before what may compute with them.
-        """
+    def dates(self, texts: Sequence[str]) -> None:
+        """Take columns that begin with a date as numbers, before what may compute with them. Raises UsageError."""
         asked = {self._known(each.column, OPTION): each for each in map(read_option, texts)}
         for name in filter(None, self.table.names):
-            if name in asked or name in used:
-                found = dated(name, self.table.first(name), asked.get(name))
-                if found is not None:
-                    self._dates[name] = found
+            found = dated(name, self.table.first(name), asked.get(name))
+            if found is not None:
+                self._dates[name] = found
         if self._dates:
             self._tell()
 
@@ -125,14 +121,13 @@ def asked_of(
     constants: Mapping[str, Any],
     rows: Sequence[str] = (),
     dates: Sequence[str] = (),
-    used: Container[str] | None = None,
 ) -> AskedColumns:
     """Return what is asked of a table, of which only ``rows`` are kept, and whose columns ``dates`` tell how to read.
 
-    Of the columns that begin with a date those ``used`` are numbers (None: all). Raises UsageError.
+    Raises UsageError.
     """
     found = AskedColumns(table, constants)
-    found.dates(dates, table.names if used is None else used)
+    found.dates(dates)
     for text in rows:
         found.keep(text)
     return found

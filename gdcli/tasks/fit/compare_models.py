@@ -157,6 +157,20 @@ class ModelFit:
         found = self.outcome
         return found is not None and found.status is Status.CONVERGED and found.statistics is not None
 
+    @property
+    def answer(self) -> FitOutcome:
+        assert self.outcome is not None
+        return self.outcome
+
+    @property
+    def statistics(self) -> FitStatistics:
+        assert self.answer.statistics is not None
+        return self.answer.statistics
+
+    @property
+    def rank(self) -> int:
+        return int(self.statistics.errors.rank)
+
 
 class Nested(NamedTuple):
     """The model number ``smaller`` within the model number ``larger``, from 0, and the test of what that gains.
@@ -219,7 +233,7 @@ def compare_models(
         found = _nested(fits, small, large, (small, large) in told, settings)
         if found is not None:
             nested.append(found)
-    criteria = [aicc(_statistics(fit)) if fit.counts else None for fit in fits]
+    criteria = [aicc(fit.statistics) if fit.counts else None for fit in fits]
     weights = akaike_weights(criteria)
     number = None if number is None else min(number, models[0].data.rows)
     compared = tuple(
@@ -258,9 +272,9 @@ def samples_of(found: ModelComparison) -> list[RowSample | None]:
 
 
 def _checks(fit: ModelFit) -> ResidualChecks | None:
-    if not fit.counts or fit.outcome is None or _statistics(fit).exact:
+    if not fit.counts or fit.statistics.exact:
         return None
-    return residual_checks(fit.prepared, fit.prepared.row.space.flatten(fit.outcome.point))
+    return residual_checks(fit.prepared, fit.prepared.row.space.flatten(fit.answer.point))
 
 
 def _fitted(prepared: Prepared, settings: FitSettings) -> ModelFit:
@@ -272,64 +286,54 @@ def _fitted(prepared: Prepared, settings: FitSettings) -> ModelFit:
         return ModelFit(prepared, None, fault)
 
 
-def _statistics(fit: ModelFit) -> FitStatistics:
-    assert fit.outcome is not None
-    assert fit.outcome.statistics is not None
-    return fit.outcome.statistics
-
-
-def _rank(fit: ModelFit) -> int:
-    return int(_statistics(fit).errors.rank)
-
-
 def _pairs(fits: Sequence[ModelFit]) -> list[tuple[int, int]]:
-    able = [k for k, fit in enumerate(fits) if fit.counts and not _is_penalised(fit)]
-    return [(a, b) for a in able for b in able if _rank(fits[a]) < _rank(fits[b])]
+    """The pairs of models, with fewer and with more parameters, whose gain has a known distribution.
 
-
-def _is_penalised(fit: ModelFit) -> bool:
-    """Tell whether what is minimized is more than a likelihood, so that a gain has no known distribution."""
-    assert fit.outcome is not None
-    return bool(fit.outcome.problem.l2 or fit.outcome.problem.priors)
+    Where there are penalties, what is minimized is more than a likelihood, and it has none.
+    """
+    able = [
+        k
+        for k, fit in enumerate(fits)
+        if fit.counts and not (fit.answer.problem.l2 or fit.answer.problem.priors)
+    ]
+    return [(a, b) for a in able for b in able if fits[a].rank < fits[b].rank]
 
 
 def _nested(fits: list[ModelFit], small: int, large: int, told: bool, settings: FitSettings) -> Nested | None:
     """The test of one pair; a larger model that ended above the smaller one is fitted again, from where it is that."""
     a, b = fits[small], fits[large]
-    assert a.outcome is not None
-    assert b.outcome is not None
-    found = nesting(a.prepared, a.outcome.point, b.prepared, b.outcome, solve)
+    found = nesting(a.prepared, a.answer.point, b.prepared, b.answer, solve)
     if found is None and not told:
         return None
-    if found is not None and b.outcome.value > (1.0 + _MORE) * a.outcome.value:
+    if found is not None and b.answer.value > (1.0 + _MORE) * a.answer.value:
         problem = replace(b.prepared.problem, start=dict(found.point))
         again = _fitted(replace(b.prepared, problem=problem), settings)
-        if again.counts and again.outcome is not None and again.outcome.value < b.outcome.value:
+        if again.counts and again.answer.value < b.answer.value:
             fits[large] = b = again
-    test = gain_test(_statistics(a), _statistics(b))
+    test = gain_test(a.statistics, b.statistics)
     return None if test is None else Nested(small, large, test, found is None or found.regular, told)
 
 
 def _left_out(fit: ModelFit, settings: FitSettings, number: int | None, each: Each) -> float | None:
-    if not fit.counts or fit.outcome is None:
+    if not fit.counts:
         return None
     prepared, squares = fit.prepared, fit.prepared.row.residual is not None
     if number is None:
-        deleted = deleted_residuals(prepared, fit.outcome) if squares else None
+        deleted = deleted_residuals(prepared, fit.answer) if squares else None
         return None if deleted is None else sqrt(fsum(r * r for r in deleted) / len(deleted))
     if number < 2:
         raise UsageError(
             "--folds takes 2 or more", "--folds 10, or --folds all to leave out each row in turn"
         )
-    start = replace(prepared.problem, start=dict(fit.outcome.point), searched=None)
+    start = replace(prepared.problem, start=dict(fit.answer.point), searched=None)
     begun = replace(prepared, problem=start, place=str)
     return left_out_error(begun, settings, number, solve, each)
 
 
 def _verdict(fits: Sequence[ModelFit]) -> Verdict:
-    exact = [k for k, fit in enumerate(fits) if fit.counts and _statistics(fit).exact]
+    exact = [k for k, fit in enumerate(fits) if fit.counts and fit.statistics.exact]
     if exact:
-        best = min(exact, key=lambda k: _rank(fits[k]))
+        best = min(exact, key=lambda k: fits[k].rank)
         return Verdict(best, Strength.VERY_STRONG, "exact")
     for by in ("aicc", "left_out"):
         known = {k: float(v) for k, fit in enumerate(fits) if (v := getattr(fit, by)) is not None}
@@ -351,5 +355,5 @@ def _by_criterion(fits: Sequence[ModelFit], known: dict[int, float], by: str) ->
     if strength is not Strength.NONE:
         return Verdict(best, strength, by, (), ratio)
     near = [k for k in order if Strength.of(known[k] - known[best]) is Strength.NONE]
-    simplest = min(near, key=lambda k: (_rank(fits[k]), known[k]))
+    simplest = min(near, key=lambda k: (fits[k].rank, known[k]))
     return Verdict(simplest, strength, by, tuple(k for k in near if k != simplest), ratio)

@@ -15,7 +15,6 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector, norm
-from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import By
 from gdcli.solve.checkpointing import Checkpointer
@@ -67,7 +66,8 @@ def solve_stochastic(
         found = _outcome(again, settings, made, notes)
     if descent.held_out is None:
         return found
-    return replace(found, validation=_validated(prepared, descent.held_out, found))
+    held_out, x = RowObjective(prepared.row, descent.held_out), found.run.best.at.x
+    return replace(found, validation=if_in_time(lambda: found.sign * held_out.evaluate(x).value, None))
 
 
 def _check(settings: FitSettings) -> None:
@@ -115,12 +115,6 @@ def _noise(made: StochasticRun) -> AnswerNoise | None:
     if found is None:
         return AnswerNoise(made.gap, None, None, None, None)
     return AnswerNoise(made.gap, found.excess, found.deviation, found.error, found.explains(made.gap))
-
-
-def _validated(prepared: Prepared, held_out: Rows, found: FitOutcome) -> float | None:
-    """The mean loss of the rows held back, in the sign of the user; None where the time does not suffice."""
-    objective = RowObjective(prepared.row, held_out)
-    return if_in_time(lambda: found.sign * objective.evaluate(found.run.best.at.x).value, None)
 
 
 def _outcome(
@@ -177,17 +171,15 @@ def _judged(
 
 
 def _words(made: StochasticRun) -> str:
-    averaged = f", the averages of {made.partitions} partitions after each epoch" if made.partitions else ""
-    return _steps_in_words(made) + averaged
-
-
-def _steps_in_words(made: StochasticRun) -> str:
     name = {"sgd": "gradient descent"}.get(made.settings.rule, made.settings.rule)
     if made.settings.rows_a_step is None:
-        return f"{name} on all rows"
-    return (
-        f"stochastic {name}" if made.batch_size == 1 else f"mini-batch {name}, {made.batch_size} rows a step"
-    )
+        steps = f"{name} on all rows"
+    elif made.batch_size == 1:
+        steps = f"stochastic {name}"
+    else:
+        steps = f"mini-batch {name}, {made.batch_size} rows a step"
+    averaged = f", the averages of {made.partitions} partitions after each epoch" if made.partitions else ""
+    return steps + averaged
 
 
 def _polished(

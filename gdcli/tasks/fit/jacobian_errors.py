@@ -45,7 +45,9 @@ def refined(found: FitStatistics, sums: RowObjective, x: Vector, factor: Sequenc
         lengths = np.sqrt((inverse * inverse).sum(axis=1))
     scale = 1.0 if errors.dof == float("inf") else found.residual_sd or 0.0
     told = [scale * float(length) for length in lengths]
-    if not all(told) or not all(map(_is_near, told, map(float, filter(None, errors.standard_errors)))):
+    # The step is the small one that it must be; else a column is lost in rounding.
+    before = filter(None, errors.standard_errors)
+    if not all(told) or not all(0.5 * old < new < 2.0 * old for new, old in zip(told, before, strict=False)):
         return found
     unit = inverse / lengths[:, None]
     correlation = (unit @ unit.T).astype(float)
@@ -57,11 +59,6 @@ def refined(found: FitStatistics, sums: RowObjective, x: Vector, factor: Sequenc
         factor=tuple(map(tuple, (scale * inverse * np.sign(inverse.diagonal())).astype(float).tolist())),
     )
     return replace(found, errors=better)
-
-
-def _is_near(new: float, old: float) -> bool:
-    """Tell whether the step is the small one that it must be; else a column is lost in rounding."""
-    return 0.5 * old < new < 2.0 * old
 
 
 def _triangle(sums: RowObjective, x: Vector, factor: Sequence[Vec]) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass, replace
@@ -15,7 +14,6 @@ from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
 from gdcli.table.blocks import Columns
-from gdcli.table.blocks import Columns as Table
 from gdcli.table.source import DataTable
 from gdcli.tasks.fit.data_checks import check_rows, check_start
 from gdcli.tasks.fit.eliminated_groups import Block, EliminatedGroups, Layout
@@ -151,7 +149,7 @@ def _check_groups(found: Grouped, own: Space, size: int) -> None:
 
 
 def _without_groups(data: Columns) -> Columns:
-    return Table(data.names[:-1], data.take(0, data.rows)[:-1])
+    return Columns(data.names[:-1], data.take(0, data.rows)[:-1])
 
 
 def _blocks(found: Grouped) -> list[Block]:
@@ -188,11 +186,15 @@ def _searched(
     tables = [_without_groups(found.data)]
     for group in largest if len(found.sizes) > 1 else ():
         arrays, _ = found.rows(group, group + 1)
-        tables.append(Table(found.data.names[:-1], [array.copy() for array in arrays]))
+        tables.append(Columns(found.data.names[:-1], [array.copy() for array in arrays]))
     best, lowest, counts = None, float("inf"), [0, 0, 0]
     for k, table in enumerate(tables):
+
+        def tell(part: float, k: int = k) -> None:
+            told((k + part) / len(tables))
+
         try:
-            one = search_start(plan.problem, plan.row, table, known, partial(_told, told, k, len(tables)))
+            one = search_start(plan.problem, plan.row, table, known, tell)
         except DomainError:
             if k + 1 == len(tables) and best is None:
                 raise
@@ -205,7 +207,3 @@ def _searched(
             best, lowest = one.start, total
     assert best is not None
     return best, Searched(*counts)
-
-
-def _told(told: Callable[[float], None], k: int, count: int, part: float) -> None:
-    told((k + part) / count)
