@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from gdcli.judge.evidence import Certificate, concluded
+from gdcli.judge.evidence import NO_GRADIENT, Certificate, concluded, unknown
 from gdcli.judge.point_kind import KINDS, WITHOUT_END, DensePoint, examined, far_out, floor_news
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigenvalues, matrix_is_finite
@@ -230,12 +230,9 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
             return _nonsmooth(objective, at, certify_large(objective, at, start, tol), start, tol)
         full = with_hessian(objective, at, source)
         if full.gradient is None:
-            return Certificate(
-                PointKind.UNKNOWN, None, notes=(full.note or "the gradient is not finite at the end point",)
-            )
+            return unknown(None, full.note or NO_GRADIENT)
         if full.hessian is None or not matrix_is_finite(full.hessian):
-            note = full.note or "the Hessian is not finite at the end point"
-            return Certificate(PointKind.UNKNOWN, norm(full.gradient), notes=(note,))
+            return unknown(norm(full.gradient), full.note or "the Hessian is not finite at the end point")
         found = _certify_dense(examined(objective, full, start, tol, source))
         return _nonsmooth(objective, full, found, start, tol)
 

@@ -38,16 +38,13 @@ class Settled(NamedTuple):
 Judge = Callable[[Array, Array], Settled]
 
 
-def bisection(axis: Array) -> Array:
-    return axis + 1
-
-
-def second_axis(sizes: Array) -> Array:
-    """Return along which axis to cut the halves of boxes that are cut where ``sizes`` (n, m) are largest."""
-    left = sizes.copy()
-    left[np.argmax(sizes, axis=0), np.arange(sizes.shape[1])] *= 0.5
-    axis: Array = np.argmax(left, axis=0)
-    return axis
+def bisections(sizes: Array) -> Array:
+    """Return the numbers (2, m) of cuts in the middle along the axis where ``sizes`` (n, m) are largest, and those of
+    the halves after them.
+    """
+    left, first = sizes.copy(), np.argmax(sizes, axis=0)
+    left[first, np.arange(sizes.shape[1])] *= 0.5
+    return 1 + np.stack([first, np.argmax(left, axis=0)])
 
 
 def face_cut(size: int, face: Array, axis: Array, upper: Array) -> Array:

@@ -46,10 +46,9 @@ from gdcli.judge.cover_tree import (
     WIDENINGS,
     Array,
     Settled,
-    bisection,
+    bisections,
     hulls_with_nearest,
     lie_in_told,
-    second_axis,
 )
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.numerics import EPS
@@ -134,7 +133,7 @@ class GlobalCover:
         m = low.shape[1]
         settled = np.zeros(m, bool)
         width = high - low
-        cut = np.stack([bisection(np.argmax(width, axis=0)), bisection(second_axis(width))])
+        cut = bisections(width)
         with np.errstate(all="ignore"):
             boxes = _Boxes(np.arange(m), low, high, np.full(m, -inf), np.ones(m, bool))
             for test in (self._valued, self._sloped, self._curved):
@@ -206,9 +205,7 @@ class GlobalCover:
         varies = width * np.maximum(np.abs(slope[0]), np.abs(slope[1])) + 1e-9 * width
         known = np.isfinite(varies).all(axis=0) & (varies > 0.0).any(axis=0)
         varies = varies[:, known]
-        cut[:, boxes.at[known]] = np.stack(
-            [bisection(np.argmax(varies, axis=0)), bisection(second_axis(varies))]
-        )
+        cut[:, boxes.at[known]] = bisections(varies)
 
     # -- curvature -----------------------------------------------------------------------------------------------------
 
@@ -358,7 +355,7 @@ class RootsCover:
             settled |= inside
             if self.is_square:
                 settled |= self._beside_proved(low, high, ~settled)
-        cut = np.stack([bisection(np.argmax(varies, axis=0)), bisection(second_axis(varies))])
+        cut = bisections(varies)
         cut[0] = np.where(at_face > 0, at_face, cut[0])
         return Settled(settled, *cut)
 

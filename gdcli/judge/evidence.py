@@ -55,6 +55,14 @@ class Certificate:
         return replace(self, **{name: k * value for name, value in known.items()})
 
 
+def unknown(slope: float | None, note: str) -> Certificate:
+    """Return the certificate of a point of which nothing is known but the ``slope``, for the reason in the ``note``."""
+    return Certificate(PointKind.UNKNOWN, slope, notes=(note,))
+
+
+NO_GRADIENT = "the gradient is not finite at the end point"
+
+
 class ConstraintState(NamedTuple):
     """A constraint at the answer, lists where it is a vector: the value of its row function, how far it is from its
     nearest side (negative: broken by so much), the multiplier in the user's sense (None where the point is not

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf
 
-from gdcli.judge.evidence import Certificate, Signs, allowed_gap, concluded
+from gdcli.judge.evidence import NO_GRADIENT, Certificate, Signs, allowed_gap, concluded, unknown
 from gdcli.judge.point_kind import probe_both_ways
 from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import CurvatureSource, PointKind
@@ -33,17 +33,13 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     if at.gradient is None:
         at = objective.complete(at, 1)
     if at.gradient is None:
-        return Certificate(
-            PointKind.UNKNOWN, None, notes=(at.note or "the gradient is not finite at the end point",)
-        )
+        return unknown(None, at.note or NO_GRADIENT)
     slope = norm(at.gradient)
     if objective.all_held(at):
         return Certificate(PointKind.MINIMUM, slope, estimated_gap=0.0, distance=0.0)
     found = _spectrum_and_error(objective, at)
     if found is None:
-        return Certificate(
-            PointKind.UNKNOWN, slope, notes=("Hessian-vector products are not finite at the end point",)
-        )
+        return unknown(slope, "Hessian-vector products are not finite at the end point")
     spectrum, error = found
     sure = spectrum.low_error <= _DOUBTFUL * abs(spectrum.low)
     notes = _notes_on(spectrum, error)

@@ -27,7 +27,7 @@ from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
 from gdcli.language.syntax import Tree
 from gdcli.objective.difference_objective import EstimatedGradient
-from gdcli.objective.expression import ScalarObjective
+from gdcli.objective.expression import ScalarObjective, row
 from gdcli.objective.protocol import Evaluation
 
 if TYPE_CHECKING:
@@ -138,9 +138,7 @@ def programs(
     def complex_step(x: Sequence[float], index: int, h: float | None) -> float:
         return quotient(complex_program, list(x), index, step_at(x[index]) if h is None else h)
 
-    gradient = ScalarFunction(
-        graph, objective.gradient_nodes, objective.leaves, lambda texts: f"({', '.join(texts)},)"
-    )
+    gradient = ScalarFunction(graph, objective.gradient_nodes, objective.leaves, row)
     made = Programs(
         graph=graph,
         root=objective.root,

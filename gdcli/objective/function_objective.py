@@ -116,14 +116,11 @@ class FunctionObjective(Objective):
         """Return the gradient that came with the function, or quotients; None where it is not finite."""
         if self.function.gradient is None:
             found = quotients_within(
-                self.value, x, here, self._steps(CENTRAL_STEP, x), self.lower, self.upper
+                self.value, x, here, steps_of(CENTRAL_STEP, x, self.sizes), self.lower, self.upper
             )
             return None if found is None else as_like(x, found)
         found = as_like(x, self._called(self.function.gradient, "the gradient", x, (self.size,)))
         return self.sign * found if is_finite(found) else None
-
-    def _steps(self, part: float, x: Vector) -> list[float]:
-        return steps_of(part, x, self.sizes)
 
     def _hessian(self, at: Evaluation) -> Any:
         """Return the Hessian that came, or the quotients of what came; None where it is not finite."""
@@ -134,7 +131,7 @@ class FunctionObjective(Objective):
 
     def _quotients_of_values(self, at: Evaluation) -> Any:
         """Return second central differences; beside a bound those a step away from it."""
-        steps = self._steps(SECOND_STEP, at.x)
+        steps = steps_of(SECOND_STEP, at.x, self.sizes)
         rows = zip(at.x, steps, self.lower, self.upper, strict=True)
         center = as_like(
             at.x, [min(max(a, low + h), high - h) if low + h < high - h else a for a, h, low, high in rows]
@@ -144,7 +141,7 @@ class FunctionObjective(Objective):
 
     def _quotients_of_slopes(self, at: Evaluation) -> Any:
         columns = []
-        for i, step in enumerate(self._steps(PRODUCT_STEP, at.x)):
+        for i, step in enumerate(steps_of(PRODUCT_STEP, at.x, self.sizes)):
             moved = perturbed(at.x, i, step if at.x[i] + step <= self.upper[i] else -step)
             beside = self._gradient(moved, inf)
             if beside is None:
@@ -167,7 +164,7 @@ class FunctionObjective(Objective):
         have room for it between the bounds.
         """
         errors = [0.0]
-        for i, h in enumerate(self._steps(SECOND_STEP, at.x)):
+        for i, h in enumerate(steps_of(SECOND_STEP, at.x, self.sizes)):
             if self.lower[i] <= at.x[i] - 2.0 * h and at.x[i] + 2.0 * h <= self.upper[i]:
                 around = [
                     [self.value(perturbed(at.x, i, s * step)) for s in (1.0, -1.0)] for step in (h, 2.0 * h)

@@ -247,15 +247,24 @@ class _Scalars:
         self.descend(lists, self.x, self.state, count, self.batch, rate)
 
 
-class _Arrays:
+class _InArrays:
+    """The point, the state of the rule and its step in arrays."""
+
+    def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
+        self.x = np.array(x, dtype=float)
+        self.state = array_state(passes.rule, len(self.x))
+        box = passes.box
+        ends = (None, None) if box is None else (np.array(box.lower, float), np.array(box.upper, float))
+        self.update = array_update(passes.rule, *ends)
+
+
+class _Arrays(_InArrays):
     kind = "arrays"
 
     def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
+        super().__init__(passes, x)
         self.batch = passes.batch
         self.gradients = batch_gradients(passes.row)
-        self.x = np.array(x, dtype=float)
-        self.state = array_state(passes.rule, len(self.x))
-        self.update = array_update(passes.rule, *_bounds(passes.box))
 
     def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
         x, state, update = self.x, self.state, self.update
@@ -267,16 +276,14 @@ class _Arrays:
         self.x, self.state = x, state
 
 
-class _Whole:
+class _Whole(_InArrays):
     """Steps by the mean gradient over all rows."""
 
     kind = "whole"
 
     def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
+        super().__init__(passes, x)
         self.objective = passes.objective
-        self.x = np.array(x, dtype=float)
-        self.state = array_state(passes.rule, len(self.x))
-        self.update = array_update(passes.rule, *_bounds(passes.box))
 
     def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
         with np.errstate(all="ignore"):
@@ -298,10 +305,6 @@ def _like(state: Any, kept: Any) -> Any:
         for old, k in zip(state, kept, strict=True)
     ]
     return type(state)(parts)
-
-
-def _bounds(box: ParameterBox | None) -> tuple[Any, Any]:
-    return (None, None) if box is None else (np.array(box.lower, float), np.array(box.upper, float))
 
 
 Arrays = Sequence[Any]

@@ -15,10 +15,10 @@ from math import inf, sqrt
 from gdcli.kernel.dataclass import dataclass, stored
 from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import along, as_like, distance, dot, max_abs, norm
+from gdcli.kernel.vectors import along, distance, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step
-from gdcli.solve.methods.newton_cg import CgState, NewtonCG, hessian_product
+from gdcli.solve.methods.newton_cg import CgState, NewtonCG, ritz, ritz_vector
 from gdcli.solve.methods.quasi_newton import LBFGS, Memory, ProjectedLBFGS
 from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd, follow
 from gdcli.solve.probe.poles import is_beside_pole
@@ -33,9 +33,9 @@ WINDOW = 200
 # value by less than this part of itself, and of the fall so far, and would not exhaust what there is to gain.
 PATIENCE = DEFAULT_MAX_ITER
 SLOW_PART, SLOW_FALL_PART = 1e-2, 0.5
-# Where a run would end, negative curvature is looked for, so often, by so many products, of at least this part of the
+# Where a run would end, negative curvature is looked for, so often, of at least this part of the
 # largest curvature; the first step off a saddle is this part of the largest variable.
-MAX_ESCAPES, POWER_STEPS, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 30, 1e-6, 1e-3
+MAX_ESCAPES, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 1e-6, 1e-3
 _STANDING = (StopReason.GAP, StopReason.STATIONARY, StopReason.FLOOR, StopReason.NO_DESCENT)
 
 
@@ -199,33 +199,8 @@ def _off_saddle(objective: Objective, at: Evaluation, state: LargeState) -> Step
 
 
 def lowest_direction(objective: Objective, at: Evaluation) -> Vector | None:
-    """Return a direction of negative curvature at ``at``, None where none was found.
-
-    The power method on the Hessian gives its largest eigenvalue in size; shifted by that, the lowest (Golub & Van
-    Loan, Matrix Computations, 4th ed., 2013, section 8.2). The start is fixed, so that runs repeat.
-    """
-    start = as_like(at.x, [1.0 + 0.5 * ((7919 * i) % 101) / 101 for i in range(len(at.x))])
-    size = _power(objective, at, start, 0.0)
-    if size is None:
+    """Return the direction of the lowest curvature at ``at`` where that is negative; None where none was found."""
+    found = ritz(objective, at)
+    if found is None or not found.low < -ESCAPE_CURVATURE * max(-found.low, found.high):
         return None
-    found = _power(objective, at, start, abs(size[0]))
-    if found is None or not found[0] < -ESCAPE_CURVATURE * abs(size[0]):
-        return None
-    return found[1]
-
-
-def _power(objective: Objective, at: Evaluation, start: Vector, shift: float) -> tuple[float, Vector] | None:
-    """Return (Rayleigh quotient of the Hessian, vector) after ``POWER_STEPS`` of the power method on H - shift."""
-    v = start / norm(start)
-    curvature = 0.0
-    for _ in range(POWER_STEPS):
-        product = hessian_product(objective, at, v)
-        if product is None:
-            return None
-        curvature = dot(v, product)
-        image = along(product, -shift, v)
-        length = norm(image)
-        if not 0.0 < length < inf:
-            return curvature, v
-        v = image / length
-    return curvature, v
+    return ritz_vector(objective, at, found)
