@@ -196,10 +196,7 @@ def lagrangian_of(
     All programs are of one graph; ``low`` to ``high`` (n,) are the bounds of the variables.
     """
 
-    def made(point: Array) -> IntervalProgram | None:
-        with np.errstate(all="ignore"):
-            return lagrangian(point)
-
+    @np.errstate(all="ignore")
     def lagrangian(point: Array) -> IntervalProgram | None:
         at = point[:, None]
         rows = []
@@ -223,7 +220,7 @@ def lagrangian_of(
         plain = _plus(function, [_weighted(function, *term) for term in terms if term[2]])
         return _plus(plain, _squares(plain, at, constraints, sides))
 
-    return made
+    return lagrangian
 
 
 def _multipliers(slope: Array, matrix: Array) -> Array:
