@@ -18,6 +18,7 @@ from gdcli.kernel.vectors import np
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import Enclosed
 
+# An array of numpy; a pair (low, high) has the ends of intervals.
 Array = Any
 Pair = tuple[Array, Array]
 # Steps towards the least of a convex function on a box.

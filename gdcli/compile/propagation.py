@@ -4,27 +4,169 @@ Upward every node gets an interval that holds its value on a box. The value of a
 it, and downward each operation is turned around: of ``a + b <= 1`` and ``b >= 3`` follows ``a <= -2``. What reaches
 the variables is the part of the box where the demands can hold; nothing else is cut off. Points where the expression
 has no value are never minimisers, so that the domain of a logarithm or a root is a demand as well.
+
+Where a variable stands several times the rules of intervals lose much: of ``x**4 - 16*x**2 + 5*x`` on [-5, 5] they know
+[-425, 650], and the range is [-78.4, 250]. So the range of a function of one variable over any part of its bounds is
+taken from enclosures on small cells, made once, on each of which the mean value theorem loses the square of their
+width. Terms of a sum that have one variable are taken together first (`grouped`), so that of a separable function all
+is known.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
 from gdcli.calculus.interval_rules import whole
 from gdcli.compile.interval_arrays import array_rules
-from gdcli.compile.interval_program import rule_of
-from gdcli.compile.univariate_ranges import grouped, ranges_of
+from gdcli.compile.interval_forms import Array, Pair, first_order, middle
+from gdcli.compile.interval_program import IntervalProgram, rule_of
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import np
 from gdcli.language.graph import LEAVES, arguments
 
-# An array of numpy; a pair (low, high) has the ends of intervals.
-Array = Any
-Interval = tuple[Array, Array]
-Cuts = Sequence[Interval | None]
+# Cells of the bounds of a variable; the most functions that have such a table, and nodes of a graph that is searched.
+_CELLS, _MOST, _MOST_NODES = 512, 60, 5000
+_SUMS = ("add", "sub", "neg")
+
+
+class UnivariateRange:
+    """What a node of a graph, which depends on one leaf, is on parts of the bounds ``low`` to ``high`` of that."""
+
+    def __init__(self, graph: ExactGraph, node: int, leaf: int, low: float, high: float) -> None:
+        program = IntervalProgram(graph, node, [graph.keys[leaf]], 1)
+        self.leaf = leaf
+        self.edges = np.linspace(low, high, _CELLS + 1)
+        self.edges[[0, -1]] = low, high
+        a, b = self.edges[None, :-1], self.edges[None, 1:]
+        found, center = program.evaluate(a, b, 1), middle(a, b)
+        with np.errstate(all="ignore"):
+            ends = first_order(a, b, center, program.evaluate(center, center, 0).value, found.gradient)
+        self.low, self.high = np.maximum(found.value[0], ends[0]), np.minimum(found.value[1], ends[1])
+        self.least, self.most = _table(self.low, np.minimum), _table(self.high, np.maximum)
+
+    def over(self, low: Array, high: Array) -> Pair | None:
+        """Return the ends (m,) of the range on parts ``low`` to ``high`` (m,); None where all are within one cell."""
+        first, last, known = self._cells(low, high)
+        if not (last > first).any():
+            return None
+        level = np.log2(last - first + 1).astype(int)
+        second = last - (1 << level) + 1
+        least = np.minimum(self.least[level, first], self.least[level, second])
+        most = np.maximum(self.most[level, first], self.most[level, second])
+        return np.where(known, least, -np.inf), np.where(known, most, np.inf)
+
+    def cut(self, value: Pair, low: Array, high: Array) -> Pair:
+        """Return what of parts ``low`` to ``high`` (m,) can have a ``value`` (m,), but for cells that are cut; the ends
+        are in wrong order where there is none.
+        """
+        low, high = low.copy(), high.copy()
+        first, last, known = self._cells(low, high)
+        wide = np.flatnonzero(known & (last > first))
+        cell = np.arange(_CELLS)[:, None]
+        fits = (self.low[:, None] <= value[1][wide]) & (self.high[:, None] >= value[0][wide])
+        fits &= (cell >= first[wide]) & (cell <= last[wide])
+        some = fits.any(axis=0)
+        begin, end = np.argmax(fits, axis=0), _CELLS - np.argmax(fits[::-1], axis=0)
+        low[wide] = np.where(some, np.maximum(low[wide], self.edges[begin]), np.inf)
+        high[wide] = np.where(some, np.minimum(high[wide], self.edges[end]), -np.inf)
+        return low, high
+
+    def _cells(self, low: Array, high: Array) -> tuple[Array, Array, Array]:
+        """Return the first and the last cell that parts meet, and which of them lie within the bounds."""
+        first = np.clip(np.searchsorted(self.edges, low, "right") - 1, 0, _CELLS - 1)
+        last = np.clip(np.searchsorted(self.edges, high, "left") - 1, first, _CELLS - 1)
+        return first, last, (low >= self.edges[0]) & (high <= self.edges[-1])
+
+
+def _table(values: Array, join: Callable[[Array, Array], Array]) -> Array:
+    """Return what ``join`` gives of 1, 2, 4, ... neighbours from each place on, (levels, cells)."""
+    rows, step = [values], 1
+    while 2 * step <= _CELLS:
+        longer = rows[-1].copy()
+        longer[:-step] = join(rows[-1][:-step], rows[-1][step:])
+        rows.append(longer)
+        step *= 2
+    return np.array(rows)
+
+
+def ranges_of(
+    graph: ExactGraph, roots: Sequence[int], places: Mapping[int, int], low: Array, high: Array
+) -> dict[int, UnivariateRange]:
+    """Return the ranges of the largest nodes below ``roots`` with one leaf, which stands in them more than once.
+
+    ``places`` are the places of the leaves in the bounds ``low`` to ``high`` (n,).
+    """
+    order = graph.reach(roots)
+    below = _leaves_below(graph, order, places)
+    single = {i: next(iter(below[i])) for i in order if len(below[i]) == 1}
+    once = set(places)  # nodes in which the leaf stands once: their rules lose nothing
+    for i in order:
+        args = [a for a in arguments(graph.keys[i]) if below[a]]
+        if len(set(args)) == 1 and args[0] in once and (len(args) == 1 or graph.keys[i][0] == "mul"):
+            once.add(i)
+    largest = {i for i in roots if i in single}
+    largest |= {a for i in order if i not in single for a in arguments(graph.keys[i]) if a in single}
+    found = sorted(i for i in largest - once if low[places[single[i]]] < high[places[single[i]]])
+    ends = {leaf: (float(low[k]), float(high[k])) for leaf, k in places.items()}
+    return {i: UnivariateRange(graph, i, single[i], *ends[single[i]]) for i in found[:_MOST]}
+
+
+def _leaves_below(
+    graph: ExactGraph, order: Iterable[int], leaves: Iterable[int]
+) -> dict[int, frozenset[int]]:
+    found = {leaf: frozenset((leaf,)) for leaf in leaves}
+    for i in order:
+        if i not in found:
+            found[i] = frozenset().union(*(found[a] for a in arguments(graph.keys[i])))
+    return found
+
+
+def grouped(graph: ExactGraph, roots: Sequence[int], leaves: Iterable[int]) -> list[int]:
+    """Return the same values as ``roots``, in whose sums the terms that depend on one leaf alone stand together."""
+    order = graph.reach(roots)
+    if len(order) > _MOST_NODES:
+        return list(roots)
+    below = _leaves_below(graph, order, leaves)
+    sums = [i for i in order if graph.keys[i][0] in _SUMS and len(below[i]) > 1]
+    inner = {a for i in sums for a in arguments(graph.keys[i])} & set(sums)
+    tops, new = set(sums) - inner, dict[int, int]()
+    for i in order:
+        new[i] = _grouped_sum(graph, i, below, new) if i in tops else graph.remade(i, new)
+    return [new[root] for root in roots]
+
+
+def _grouped_sum(
+    graph: ExactGraph, top: int, below: Mapping[int, frozenset[int]], new: Mapping[int, int]
+) -> int:
+    groups: dict[Hashable, list[tuple[int, bool]]] = {}
+    pending = [(top, False)]
+    while pending:
+        i, negative = pending.pop()
+        op, *args = graph.keys[i]
+        if op in _SUMS and len(below[i]) > 1:
+            flips = [False, op == "sub"] if op != "neg" else [True]
+            pending += [(a, negative != flip) for a, flip in zip(args, flips, strict=True)][::-1]
+        else:
+            alone = len(below[i]) == 1
+            groups.setdefault(below[i] if alone else len(groups), []).append((new[i], negative))
+    parts = [_sum(graph, terms) for terms in groups.values()]
+    return _sum(graph, [(part, False) for part in parts])
+
+
+def _sum(graph: ExactGraph, terms: Sequence[tuple[int, bool]]) -> int:
+    (total, negative), *others = terms
+    total = graph.neg(total) if negative else total
+    for node, negative in others:
+        total = graph.node("sub" if negative else "add", total, node)
+    return total
+
+
+# -- bounds passed through a graph -------------------------------------------------------------------------------------
+
+Cuts = Sequence[Pair | None]
 Rules = dict[str, Any]
 
 
@@ -55,8 +197,8 @@ class Propagation:
         self.backward = always[::-1]
 
     def contract(
-        self, low: Array, high: Array, demands: Sequence[Interval]
-    ) -> tuple[Array, Array, Array, list[Interval]]:
+        self, low: Array, high: Array, demands: Sequence[Pair]
+    ) -> tuple[Array, Array, Array, list[Pair]]:
         """Return the part of each box where all roots can lie in ``demands``, and what they are on the box.
 
         ``low`` and ``high`` have shape (n, m) and are changed; the third array, of shape (m,), tells which boxes have
@@ -75,7 +217,7 @@ class Propagation:
             alive &= ~np.any(low > high, axis=0)
         return low, high, alive, found
 
-    def values(self, low: Array, high: Array) -> list[Interval]:
+    def values(self, low: Array, high: Array) -> list[Pair]:
         with np.errstate(all="ignore"):
             values = self._forward(low, high)
         return [values[root] for root in self.roots]
@@ -99,8 +241,8 @@ class Propagation:
         key = self.graph.keys[i]
         return () if key[0] == "where" else arguments(key)
 
-    def _forward(self, low: Array, high: Array) -> dict[int, Interval]:
-        values: dict[int, Interval] = dict(self.numbers)
+    def _forward(self, low: Array, high: Array) -> dict[int, Pair]:
+        values: dict[int, Pair] = dict(self.numbers)
         for i in self.order:
             if i in self.place:
                 values[i] = low[self.place[i]], high[self.place[i]]
@@ -112,9 +254,9 @@ class Propagation:
                     values[i] = values[i] if found is None else _part(values[i], found)
         return values
 
-    def _applied(self, i: int, values: dict[int, Interval]) -> Interval:
+    def _applied(self, i: int, values: dict[int, Pair]) -> Pair:
         key, rules = self.graph.keys[i], self.rules
-        found: Interval
+        found: Pair
         if i in self.powers:
             base, exponent = self.powers[i]
             found = rules["whole_power"](values[base], exponent)
@@ -137,22 +279,20 @@ class Propagation:
             found = rule_of(key[0], True)(args[0])[0]
         return found
 
-    def _base_and_exponent(
-        self, product: LogProduct, values: dict[int, Interval]
-    ) -> tuple[Interval, Interval]:
+    def _base_and_exponent(self, product: LogProduct, values: dict[int, Pair]) -> tuple[Pair, Pair]:
         exponent = values.get(product.exponent) or self.graph.interval(product.exponent)
         return values[product.base], exponent
 
-    def _log_product(self, product: LogProduct, values: dict[int, Interval]) -> Interval:
+    def _log_product(self, product: LogProduct, values: dict[int, Pair]) -> Pair:
         rules = self.rules
-        found: Interval = rules["power_log"](product.log, *self._base_and_exponent(product, values))
+        found: Pair = rules["power_log"](product.log, *self._base_and_exponent(product, values))
         for node in product.over:
             found = rules["mul"](found, values[node])
         for node in product.under:
             found = rules["div"](found, values[node])
         return rules["neg"](found) if product.negative else found
 
-    def _backward(self, values: dict[int, Interval], alive: Array) -> None:
+    def _backward(self, values: dict[int, Pair], alive: Array) -> None:
         keys = self.graph.keys
         for i in self.backward:
             key, value = keys[i], values[i]
@@ -176,7 +316,7 @@ class Propagation:
                 if cut is not None and child not in self.numbers:
                     values[child] = _part(values[child], cut)
 
-    def _cuts(self, op: str, value: Interval, args: list[Interval]) -> Cuts:
+    def _cuts(self, op: str, value: Pair, args: list[Pair]) -> Cuts:
         """Return what the arguments of an operation may be, given what its value may be; None: anything."""
         if op == "pow":
             low, high = args[1]
@@ -188,13 +328,13 @@ class Propagation:
         rule = _RULES.get(op)
         return () if rule is None else rule(self.rules, value, args)
 
-    def _root(self, v: Interval, old: Interval, exponent: float) -> Interval:
+    def _root(self, v: Pair, old: Pair, exponent: float) -> Pair:
         if exponent < 0:
             v, exponent = self.rules["inverse"](v), -exponent
         if exponent == 2:
             return _even_root(v, old, lambda w: self.rules["root"]("sqrt", w))
 
-        def root(w: Interval) -> Interval:
+        def root(w: Pair) -> Pair:
             low, high = (np.sign(end) * np.abs(end) ** (1.0 / exponent) for end in w)
             return low - _ROOT_ERROR * np.abs(low), high + _ROOT_ERROR * np.abs(high)
 
@@ -203,7 +343,7 @@ class Propagation:
         return root(v) if exponent % 1 == 0 else root((np.maximum(v[0], 0.0), v[1]))
 
 
-def _part(whole: Interval, cut: Interval) -> Interval:
+def _part(whole: Pair, cut: Pair) -> Pair:
     return np.fmax(whole[0], cut[0]), np.fmin(whole[1], cut[1])
 
 
@@ -228,7 +368,7 @@ _INVERSES = {
 }
 
 
-def _quotient(rules: Rules, over: Interval, under: Interval, old: Interval) -> Interval:
+def _quotient(rules: Rules, over: Pair, under: Pair, old: Pair) -> Pair:
     """What x with x*u = o may be, for some u of ``under`` and o of ``over``; of two half-lines what meets ``old``."""
     whole = rules["div"](over, under)
     spans = (under[0] <= 0) & (under[1] >= 0)
@@ -246,11 +386,11 @@ def _quotient(rules: Rules, over: Interval, under: Interval, old: Interval) -> I
     return low, high
 
 
-def _not_negative(v: Interval) -> Interval:
+def _not_negative(v: Pair) -> Pair:
     return np.maximum(v[0], 0.0), np.maximum(v[1], 0.0)
 
 
-def _even_root(v: Interval, old: Interval, root: Callable[[Interval], Interval]) -> Interval:
+def _even_root(v: Pair, old: Pair, root: Callable[[Pair], Pair]) -> Pair:
     """What x with an even power of x in ``v`` may be: between two roots, or at one side of the gap between them."""
     inner, outer = root(_not_negative(v))
     low = np.where(old[0] > -inner, inner, -outer)
@@ -258,20 +398,20 @@ def _even_root(v: Interval, old: Interval, root: Callable[[Interval], Interval])
     return low, high
 
 
-def _hypotenuse(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
+def _hypotenuse(rules: Rules, v: Pair, args: list[Pair]) -> Cuts:
     square, sub = rules["square"], rules["sub"]
     whole = square((np.maximum(v[0], 0.0), v[1]))
     others = [sub(whole, square(args[1 - k])) for k in (0, 1)]
     return [_even_root(o, a, lambda w: rules["root"]("sqrt", w)) for o, a in zip(others, args, strict=True)]
 
 
-def _sine(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
+def _sine(rules: Rules, v: Pair, args: list[Pair]) -> Cuts:
     quarter = np.pi / 2
     low, high = _angle(v, (args[0][0] - quarter, args[0][1] - quarter))
     return ((low + quarter, high + quarter),)
 
 
-def _angle(v: Interval, old: Interval) -> Interval:
+def _angle(v: Pair, old: Pair) -> Pair:
     """What of the angles ``old`` may have a cosine in ``v``: both ends are moved inward to the next that has."""
     slack = 1e-14 * (8 + np.maximum(np.abs(old[0]), np.abs(old[1])))  # turns are counted in rounded numbers
     # Before angles are compared, too: one that has such a cosine but for rounding is not sent to the next that has.
@@ -289,7 +429,7 @@ def _next_angle(start: Array, near: Array, far: Array) -> Array:
     return start + (ahead - turned)
 
 
-_RULES: dict[str, Callable[[Rules, Interval, list[Interval]], Cuts]] = {
+_RULES: dict[str, Callable[[Rules, Pair, list[Pair]], Cuts]] = {
     "add": lambda rules, v, args: (rules["sub"](v, args[1]), rules["sub"](v, args[0])),
     "sub": lambda rules, v, args: (rules["add"](v, args[1]), rules["sub"](args[0], v)),
     "neg": lambda rules, v, args: (rules["neg"](v),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, StrEnum
+from typing import Self
 
 from gdcli.kernel.budget import RESTART, Spent
 from gdcli.kernel.dataclass import stored
@@ -133,19 +134,24 @@ class StopReason(Enum):
             raise Terminated
 
 
-class PointKind(StrEnum):
+class _Told(StrEnum):
+    """Words of machine output; ``told`` and ``by`` are what a person reads."""
+
+    told: str
+    by: str
+
+    def __new__(cls, word: str, told: str = "", by: str = "") -> Self:
+        self = str.__new__(cls, word)
+        self._value_, self.told, self.by = word, told, by
+        return self
+
+
+class PointKind(_Told):
     """What the point is where a run ended: the word in machine output; ``told`` is that of an end, where there may be
     nothing more to gain, in a sentence about a minimum or a maximum. Degenerate is a singular Hessian, and no descent
     along its null vectors; flat: the value does not change at all nearby; at infinity: it falls to a limit along a
     direction without end.
     """
-
-    told: str
-
-    def __new__(cls, word: str, told: str = "") -> PointKind:
-        self = str.__new__(cls, word)
-        self._value_, self.told = word, told
-        return self
 
     MINIMUM = "minimum", "local {}"
     DEGENERATE = "degenerate", "degenerate local {} (the curvature vanishes in some direction)"
@@ -164,7 +170,7 @@ class PointKind(StrEnum):
         return self if sign > 0 else turned.get(self, self)
 
 
-class Claim(StrEnum):
+class Claim(_Told):
     """What an answer to which a proof was looked for rests on: the word in machine output; ``told`` makes of the name
     of a minimum what is claimed in a sentence.
 
@@ -172,31 +178,16 @@ class Claim(StrEnum):
     vanishes, and intervals bound the value from below. Undecided: nothing is claimed.
     """
 
-    told: str
-
-    def __new__(cls, word: str, told: str = "") -> Claim:
-        self = str.__new__(cls, word)
-        self._value_, self.told = word, told
-        return self
-
     PROVED = "proved", "proved {}"
     NUMERICAL = "numerical", "{} by numerical evidence"
     FLAT = "flat", "flat place, where no lower point was found,"
     UNDECIDED = "undecided"
 
 
-class CurvatureSource(StrEnum):
+class CurvatureSource(_Told):
     """What the evidence about a curvature rests on: the word in machine output; ``told`` is that of a Hessian at some
     points, ``by`` what stands behind numbers that follow from it, where that must be said.
     """
-
-    told: str
-    by: str
-
-    def __new__(cls, word: str, told: str = "", by: str = "") -> CurvatureSource:
-        self = str.__new__(cls, word)
-        self._value_, self.told, self.by = word, told, by
-        return self
 
     EXACT = "exact", "exact Hessian"
     PRODUCTS = "products", "Hessian from products", "products"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from gdcli.language.function_synonyms import FUNCTIONS, LIBRARIES
 from gdcli.language.functions import CALLABLE, CONSTANTS
+from gdcli.language.listing import LIBRARIES, SYNONYMS
 from gdcli.language.paper_notation import Change, Piece, in_brackets, tidy
 
 # Of longer proposals nobody could make use.
@@ -276,8 +276,8 @@ _OF_LISTS = ("sum", "max", "min")
 def _known(writer: _Writer, function: ast.expr, name: str, count: int = 1) -> str:
     """What a function of ``count`` arguments is called here; noted where that is another name."""
     lower = name.lower()
-    known = FUNCTIONS.get(f"{name}:{count}") or next((n for n in (name, lower) if n in CALLABLE), None)
-    known = known or FUNCTIONS.get(name) or FUNCTIONS.get(lower) or name
+    known = SYNONYMS.get(f"{name}:{count}") or next((n for n in (name, lower) if n in CALLABLE), None)
+    known = known or SYNONYMS.get(name) or SYNONYMS.get(lower) or name
     if known != name:
         shown = known.format("x", "y", "z") if "{" in known else known
         writer.say(function, f"{name} is written {shown} here")

@@ -17,7 +17,7 @@ from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Tree, parse, parse_piece, postorder
 
 if TYPE_CHECKING:
-    from gdcli.language.category_calls import Category, Levels
+    from gdcli.language.row_condition import Category, Levels
 
 _AS_NUMBERS = "write 1 into the data where it is what is counted, and 0 elsewhere"
 
@@ -45,7 +45,7 @@ class Model(NamedTuple):
 
     def with_levels(self, levels: Mapping[str, Levels]) -> Model:
         """Return the same model with the sums that its categories are, by the texts of these."""
-        from gdcli.language.category_calls import expanded
+        from gdcli.language.row_condition import expanded
 
         left = None if self.left is None else expanded(self.left, levels)
         return self._replace(left=left, right=expanded(self.right, levels))
@@ -66,7 +66,7 @@ def parse_model(text: str, source: str = "") -> Model:
     calls: dict[str, Category] = {}
     typed = text
     if "C(" in text:
-        from gdcli.language.category_calls import masked, restored
+        from gdcli.language.row_condition import masked, restored
 
         text, calls = masked(text, source)
     try:

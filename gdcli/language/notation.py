@@ -18,8 +18,8 @@ from typing import Any
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.language import syntax
 from gdcli.language.constructs import TooLongError, rewritten
-from gdcli.language.function_synonyms import CALLS, SYMBOLS, WORDS
 from gdcli.language.functions import CALLABLE, CONSTANTS
+from gdcli.language.listing import CALLS, SYMBOLS, WORDS
 from gdcli.language.paper_notation import RULES, Change, Piece, Pieces, cut, depths_of, is_function
 from gdcli.language.tokens import COMPARISONS
 

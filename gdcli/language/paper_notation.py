@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import tokens
-from gdcli.language.function_synonyms import CHARACTERS, FUNCTIONS, INVERSES, LATEX, OPERATOR_WORDS, OPERATORS
 from gdcli.language.functions import CALLABLE, CONSTANTS, LETTERS
+from gdcli.language.listing import CHARACTERS, FOREIGN_OPERATORS, INVERSES, LATEX, OPERATOR_WORDS, SYNONYMS
 from gdcli.language.tokens import SUPERSCRIPTS, normal, raised_letter
 
 _PIECE = re.compile(
@@ -23,7 +23,7 @@ _PIECE = re.compile(
 )
 # What stands between operands and is none.
 _WORDS = frozenset(("if", "else", "and", "or", "not", "for", "in", "lambda", "is"))
-_UPRIGHT = set(CALLABLE) | set(FUNCTIONS)
+_UPRIGHT = set(CALLABLE) | set(SYNONYMS)
 
 
 class Piece(NamedTuple):
@@ -216,7 +216,7 @@ def _characters(pieces: Pieces, changes: list[Change]) -> Pieces:
             continue
         letters = "".join(CHARACTERS.get(c, c) for c in piece.text)
         letters = raised_letter(letters) or letters
-        new = OPERATORS.get(letters, letters)
+        new = FOREIGN_OPERATORS.get(letters, letters)
         if new != piece.text:
             changes.append(Change(f"{piece.text} is written {new} here", piece.start, piece.end))
             found += [p._replace(start=piece.start, end=piece.end, lead=piece.lead) for p in cut(new)]

@@ -168,7 +168,7 @@ def has_comparison(text: str) -> bool:
 
 
 def comparisons(tokens: Sequence[Token]) -> list[Token]:
-    """Return the comparisons outside of all brackets."""
+    """Return the comparisons that stand outside of all brackets, as those between the sides of a constraint do."""
     found, depth = [], 0
     for token in tokens:
         if token.kind != "op":

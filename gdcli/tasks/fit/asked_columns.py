@@ -16,9 +16,8 @@ from typing import Any
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError
-from gdcli.language.category_calls import Category, Levels
 from gdcli.language.model_text import Model, no_column, place_of
-from gdcli.language.row_condition import EXAMPLE, read_condition
+from gdcli.language.row_condition import EXAMPLE, Category, Levels, read_condition
 from gdcli.language.syntax import parse
 from gdcli.language.values import split
 from gdcli.table.categories import Codes, Contrasts, Indicator

@@ -19,11 +19,11 @@ from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.vectors import Array, Space, lengths_of, np
-from gdcli.language.category_calls import Levels
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.losses import LOGITS, POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model
 from gdcli.language.relation import read_parts
+from gdcli.language.row_condition import Levels
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.table.blocks import Label, columns_of

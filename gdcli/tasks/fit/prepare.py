@@ -39,7 +39,7 @@ from gdcli.tasks.fit.start_values import has_search, is_linear, search_start, st
 from gdcli.tasks.problem import check_used, read_constants, with_names
 
 if TYPE_CHECKING:
-    from gdcli.language.category_calls import Levels
+    from gdcli.language.row_condition import Levels
     from gdcli.table.categories import Contrasts
     from gdcli.table.dates import DateForm
     from gdcli.table.derived_columns import Derived

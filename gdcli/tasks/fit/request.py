@@ -14,7 +14,7 @@ from gdcli.tasks.option_names import loss_here
 from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
-    from gdcli.language.category_calls import Levels
+    from gdcli.language.row_condition import Levels
     from gdcli.table.dates import DateForm
 
 MISSING = ("error", "skip")
