@@ -113,16 +113,21 @@ def _titles(rows: Sequence[TextRow], delimiter: str, layout: Layout) -> tuple[tu
     if len(first) == len(titles) + 1:
         if delimiter != SPACES and not first[-1].strip():
             return (*titles, ""), []
-        if _names_row(first[0], rows[1], layout):
+        one = delimiter == "," and len(titles) == 1
+        if _names_row(first[0], rows[1], layout, one):
             return ("", *titles), ["the first cell of each row is its name: the header has none for it"]
     elif len(first) == len(titles) - 1 and not titles[-1] and delimiter != SPACES:
         return titles[:-1], []
     return titles, []
 
 
-def _names_row(cell: str, row: TextRow, layout: Layout) -> bool:
-    """Tell whether a cell is the name that R gives a row: a text, or a number that counts from 1 (or 0)."""
-    return row.text.lstrip().startswith('"') or not is_number(cell, layout) or cell.strip() in ("1", "0")
+def _names_row(cell: str, row: TextRow, layout: Layout, one: bool) -> bool:
+    """Tell whether a cell is the name that R gives a row: a text, or a number that counts from 1 (or 0).
+
+    Below ``one`` title 0,5 is a number with a decimal comma.
+    """
+    counts = cell.strip() in ("1", "0") and not one
+    return row.text.lstrip().startswith('"') or not is_number(cell, layout) or counts
 
 
 def is_units(cells: Sequence[str], below: Sequence[str], layout: Layout) -> bool:

@@ -483,3 +483,8 @@ def test_a_name_that_is_nearly_a_files_is_asked_about(
         (tmp_path / name).write_text("x\n1\n")
     assert did_you_mean_file(typed) == (f"did you mean {meant}?" if meant else "")
     assert did_you_mean_file(str(tmp_path / typed)) == (f"did you mean {tmp_path / meant}?" if meant else "")
+
+
+def test_a_decimal_comma_below_one_title_is_not_taken_for_the_name_of_a_row() -> None:
+    assert "the row has 2 cells, the header 1" in fault(b"y\n0,5\n1,5\n2,4\n", ["y"]).message
+    assert read(opened(b'"y"\n"1",5\n"2",6\n'), ["y"]) == [[5.0, 6.0]]
