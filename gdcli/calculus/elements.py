@@ -19,6 +19,8 @@ from gdcli.language.syntax import Node, Tree, fold, parse
 # More than this many variables are not written out as formulas: nobody reads them.
 MAX_VARIABLES = 30
 
+# What an algebra has under the name of a function or of an operation.
+Functions = Callable[[str], Callable[..., Any]]
 # Arithmetic of numbers of any kind that have Python's operators.
 ARITHMETIC: dict[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -132,7 +134,7 @@ class Elements:
 class _Formulas:
     """The algebra of the formulas in the table of functions: numbers, arithmetic and calls."""
 
-    def __init__(self, number: Callable[[float], Any], function: Callable[[str], Callable[..., Any]]) -> None:
+    def __init__(self, number: Callable[[float], Any], function: Functions) -> None:
         self.number, self.function = number, function
 
     def operation(self, op: str, args: Sequence[Any]) -> Any:
@@ -150,12 +152,7 @@ class _Formulas:
         raise NotImplementedError(relation)
 
 
-def by_formula(
-    name: str,
-    args: Sequence[Any],
-    number: Callable[[float], Any],
-    function: Callable[[str], Callable[..., Any]],
-) -> Any:
+def by_formula(name: str, args: Sequence[Any], number: Callable[[float], Any], function: Functions) -> Any:
     """Return the value of a function that an algebra does not have, by others that it has.
 
     ``number(value)`` and ``function(name or operation)`` are those of the algebra.

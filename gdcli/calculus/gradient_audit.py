@@ -24,8 +24,7 @@ from math import inf, isfinite, isnan
 from typing import Any
 
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.calculus.complex_step import NotAnalyticError, step_at
-from gdcli.calculus.finite_differences import FORWARD_STEP
+from gdcli.calculus.numerical_derivatives import FORWARD_STEP, NotAnalyticError, step_at
 from gdcli.calculus.reference_derivative import DerivativeLimit, Precise, arithmetic, as_float, limits
 from gdcli.calculus.trace import TraceStep, trace
 from gdcli.kernel.dataclass import NamedTuple, dataclass

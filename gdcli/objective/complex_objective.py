@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.calculus.complex_step import (
+from gdcli.calculus.gradient_audit import MAX_COMPONENTS, Programs
+from gdcli.calculus.numerical_derivatives import (
     COMPARISONS,
     UNSUPPORTED,
     NotAnalyticError,
-    functions,
-    quotient,
+    complex_function,
+    complex_quotient,
     step_at,
 )
-from gdcli.calculus.gradient_audit import MAX_COMPONENTS, Programs
 from gdcli.compile.scalar_text import ScalarFunction, ScalarWriter, compile_function, function_text
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
@@ -78,7 +78,7 @@ class ComplexObjective(EstimatedGradient):
         self.counts.value += self.size
         x = [float(a) for a in at.x]
         try:
-            return [quotient(self.program, x, i, step_at(x[i])) for i in range(self.size)]
+            return [complex_quotient(self.program, x, i, step_at(x[i])) for i in range(self.size)]
         except NotAnalyticError:
             return None
 
@@ -91,7 +91,7 @@ class _ComplexWriter(ScalarWriter):
 class ComplexFunction:
     """A compiled scalar function of a flat sequence of complex numbers; ``text`` is the program.
 
-    It raises what :mod:`gdcli.calculus.complex_step` raises where it is not analytic, and Python's arithmetic
+    It raises what :mod:`gdcli.calculus.numerical_derivatives` raises where it is not analytic, and Python's arithmetic
     errors where complex numbers overflow.
     """
 
@@ -100,7 +100,7 @@ class ComplexFunction:
         self.text = function_text("program", list(leaves.values()), lines, result)
         used = graph.operations((root,))
         names = ["div", "power", *COMPARISONS.values(), *(name for name in used if name in FUNCTIONS)]
-        space = {"inf": float("inf"), "nan": float("nan"), **functions(tuple(names))}
+        space = {"inf": float("inf"), "nan": float("nan"), **{name: complex_function(name) for name in names}}
         self.program = compile_function(self.text, "program", space)
 
     def __call__(self, x: Sequence[complex]) -> complex:
@@ -136,7 +136,7 @@ def programs(
     nodes, formulas = _formulas(objective, constants, latex)
 
     def complex_step(x: Sequence[float], index: int, h: float | None) -> float:
-        return quotient(complex_program, list(x), index, step_at(x[index]) if h is None else h)
+        return complex_quotient(complex_program, list(x), index, step_at(x[index]) if h is None else h)
 
     gradient = ScalarFunction(graph, objective.gradient_nodes, objective.leaves, row)
     made = Programs(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from gdcli.calculus.finite_differences import FORWARD_STEP, central_quotients, forward_gradient, steps_of
+from gdcli.calculus.numerical_derivatives import FORWARD_STEP, central_quotients, forward_gradient, steps_of
 from gdcli.compile.runners import batch_function
 from gdcli.compile.scalar_text import leaves_of
 from gdcli.kernel.errors import UsageError

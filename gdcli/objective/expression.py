@@ -14,8 +14,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from gdcli.calculus.autodiff import DIRECTION, Derivatives
-from gdcli.calculus.smoothing import can_smooth, smooth
+from gdcli.calculus.autodiff import DIRECTION, Derivatives, can_smooth, smooth
 from gdcli.compile.scalar_text import ARITHMETIC, Program, ScalarFunction, leaves_of
 from gdcli.kernel.vectors import Space, Vec, is_finite
 from gdcli.language.form import Form, size_when_expanded
@@ -239,7 +238,7 @@ class ScalarObjective(FormObjective):
 
     def _stand_in(self, at: Evaluation, order: int) -> Evaluation:
         """Central differences where the value is finite and the derivative is not, such as at a kink."""
-        from gdcli.calculus.finite_differences import central_gradient, central_hessian
+        from gdcli.calculus.numerical_derivatives import central_gradient, central_hessian
 
         gradient = central_gradient(self.value, at.x)
         if gradient is None:

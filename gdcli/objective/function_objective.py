@@ -12,7 +12,7 @@ from math import inf, isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from gdcli.calculus.finite_differences import central_hessian, perturbed, quotients_within, steps_of
+from gdcli.calculus.numerical_derivatives import central_hessian, perturbed, quotients_within, steps_of
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import CENTRAL_STEP, CLEARLY, FLOOR, PRODUCT_STEP, SECOND_STEP

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from gdcli.calculus.autodiff import Derivatives
-from gdcli.calculus.smoothing import can_smooth
+from gdcli.calculus.autodiff import Derivatives, can_smooth
 from gdcli.compile.scalar_text import leaves_of
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields, replace
 from gdcli.kernel.errors import UsageError, did_you_mean

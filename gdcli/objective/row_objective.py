@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gdcli.calculus.smoothing import can_smooth, smooth
+from gdcli.calculus.autodiff import can_smooth, smooth
 from gdcli.compile.scalar_text import total
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.factors import triangle

@@ -18,7 +18,7 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any
 
-from gdcli.calculus.smoothing import can_smooth
+from gdcli.calculus.autodiff import can_smooth
 from gdcli.compile.scalar_text import (
     GuardedFunction,
     ScalarFunction,

@@ -18,7 +18,7 @@ from objectives import objective
 from symbolic_inputs import SYMBOLIC
 
 from gdcli.calculus import autodiff
-from gdcli.calculus.finite_differences import central_gradient
+from gdcli.calculus.numerical_derivatives import central_gradient
 from gdcli.calculus.symbolic import SympyExpression, function, to_graph
 from gdcli.compile import runners
 from gdcli.compile.scalar_text import ScalarFunction

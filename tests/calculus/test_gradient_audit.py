@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gdcli import api
-from gdcli.calculus import complex_step
+from gdcli.calculus import numerical_derivatives
 from gdcli.calculus.gradient_audit import MAX_COMPONENTS, WAYS
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.language.functions import FUNCTIONS
@@ -192,7 +192,7 @@ def test_a_wrong_rule_is_caught(monkeypatch: pytest.MonkeyPatch, name: str) -> N
 
 
 def test_a_wrong_complex_function_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(complex_step._OWN, "sin", lambda z: cmath.sin(z) + 1e-12j * z.imag)
+    monkeypatch.setitem(numerical_derivatives._OWN, "sin", lambda z: cmath.sin(z) + 1e-12j * z.imag)
     (x,) = examined("sin(x)", x=0.7).components
     assert [w for w in WAYS if not x.ways[w].agrees] == ["complex_step"]
 

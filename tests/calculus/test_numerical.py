@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from objectives import objective
 
-from gdcli.calculus import finite_differences
-from gdcli.calculus.finite_differences import (
+from gdcli.calculus import numerical_derivatives
+from gdcli.calculus.numerical_derivatives import (
     central_gradient,
     central_hessian,
     central_quotients,
@@ -88,7 +88,7 @@ def test_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(points) <= 6
         return [float(np.sum(p**3)) for p in points]
 
-    monkeypatch.setattr(finite_differences, "BLOCK", 3)
+    monkeypatch.setattr(numerical_derivatives, "BLOCK", 3)
     central, forward = central_quotients(values, x), forward_gradient(values, x, float(np.sum(x**3)))
     assert central == pytest.approx(3 * x**2, rel=1e-8, abs=1e-8)
     assert forward == pytest.approx(3 * x**2, rel=1e-3, abs=1e-4)

@@ -11,7 +11,7 @@ from keep import kept
 from processes import HEAVY, gd, loaded
 
 from gdcli import api
-from gdcli.calculus import complex_step
+from gdcli.calculus import numerical_derivatives
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vec
 from gdcli.language import syntax
@@ -140,7 +140,7 @@ INSIDE = {"acosh": (1.7, 1.3), "log1p": (-0.6, 0.4), "atan2": (0.6, -0.3), "hypo
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in FUNCTIONS if n not in complex_step.UNSUPPORTED and n not in INTERNAL]
+    "name", [n for n in FUNCTIONS if n not in numerical_derivatives.UNSUPPORTED and n not in INTERNAL]
 )
 def test_the_complex_step_of_each_function_is_its_derivative(name: str) -> None:
     two = FUNCTIONS[name].arity == 2
