@@ -34,22 +34,17 @@ _OPTION = re.compile(
 )
 
 
-class Read(NamedTuple):
-    """What a cell says: the moment (the date 1900-01-01 where it has none), whether it has a date, and a time."""
-
-    at: datetime
-    has_date: bool
-    has_time: bool
-
-
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[re.Pattern[str], ...]:
     days = (*_DAYS, _SLASHED)
     return (*(re.compile(rf"{day}(?:[T\s]\s*{_TIME}{_ZONE})?") for day in days), re.compile(_TIME))
 
 
-def read(text: str, day_first: bool | None = None) -> Read | None:
-    """Return what a cell says; None where it is no date and no time, and for 3/4/2024 unless ``day_first`` is known."""
+def read(text: str, day_first: bool | None = None) -> datetime | None:
+    """Return the moment that a cell says, of the day 1900-01-01 where it has none.
+
+    None where it is no date and no time, and for 3/4/2024 unless ``day_first`` is known.
+    """
     for pattern in _patterns():
         found = pattern.fullmatch(text.strip())
         if found is None:
@@ -68,7 +63,7 @@ def _is_day_first(one: str, two: str) -> bool | None:
     return None if int(one) <= 12 and int(two) <= 12 else int(one) > 12
 
 
-def _read(part: Mapping[str, str | None]) -> Read | None:
+def _read(part: Mapping[str, str | None]) -> datetime | None:
     def whole(name: str, least: int = 0) -> int:
         return int(part.get(name) or least)
 
@@ -80,10 +75,9 @@ def _read(part: Mapping[str, str | None]) -> Read | None:
         at = datetime(
             whole("year", 1900), whole("month", 1), whole("day", 1), hour, whole("minute"), whole("second")
         )
-        at = _in_utc(at + timedelta(microseconds=micro), part.get("zone"))
+        return _in_utc(at + timedelta(microseconds=micro), part.get("zone"))
     except (ValueError, OverflowError):
         return None
-    return Read(at, part.get("year") is not None, part["hour"] is not None)
 
 
 def _in_utc(at: datetime, zone: str | None) -> datetime:
@@ -125,7 +119,7 @@ class Dated:
     def fault(self, cells: Mapping[str, object]) -> str:
         cell = cells[self.texts[0]]
         zoned = read(str(cell), self.day_first)
-        if zoned is not None and (zoned.at.tzinfo is None) != (self.origin.tzinfo is None):
+        if zoned is not None and (zoned.tzinfo is None) != (self.origin.tzinfo is None):
             return f"{self.texts[0]} = {cell}: times with and without a zone do not go together"
         return f"{self.texts[0]} = {cell} is no date" + (f" of the form {self.form}" if self.form else "")
 
@@ -157,8 +151,7 @@ class DateForm(NamedTuple):
 
 def moment(text: str, form: str | None, day_first: bool | None) -> datetime | None:
     if form is None:
-        found = read(text, day_first)
-        return None if found is None else found.at
+        return read(text, day_first)
     try:
         at = datetime.strptime(text.strip(), form)
     except ValueError:
@@ -233,4 +226,4 @@ def _origin(asked: Asked, at: datetime, day_first: bool | None) -> datetime | No
         begin = asked.text.index(asked.origin)
         place = Span(asked.text, begin, begin + len(asked.origin), OPTION)
         raise UsageError(f"{asked.origin} is no date", "for example since 2024-01-31 12:00", place)
-    return given.at if given.at.tzinfo or not at.tzinfo else given.at.replace(tzinfo=UTC)
+    return given if given.tzinfo or not at.tzinfo else given.replace(tzinfo=UTC)

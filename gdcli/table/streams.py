@@ -471,9 +471,12 @@ class Supply:
             return self._lines, False
         if not self.again:
             raise DataError(f"{self.name} can be read only once")
-        self._stream = Stream(self._path)
+        self._stream = self.opened()
         self._lines = LineStream(self._stream)
         return self._lines, True
+
+    def opened(self) -> Stream:
+        return Stream(self._path)
 
     def rows(self, lines: LineStream) -> LineStream:
         """Return what is to be read of ``lines``, from which the header has been taken: all, or a part."""

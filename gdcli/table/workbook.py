@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.table.streams import LineStream, Stream, Supply
+from gdcli.table.streams import Stream, Supply
 
 ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _QUOTED = r'[",#%]|^\s|\s$'
@@ -22,16 +22,12 @@ class Sheet(Supply):
     def __init__(self, text: bytes, name: str) -> None:
         self._text, self.name = text, name
         self.again, self.packed, self.start = True, True, text[:1]
-        self._lines: LineStream | None = None
-        self._cut = None
+        self._lines = self._cut = None
 
-    def lines(self) -> tuple[LineStream, bool]:
-        begins = self._lines is None
-        if self._lines is None:
-            self._stream = Stream("-", io.BytesIO(self._text))
-            self._stream.name = self.name
-            self._lines = LineStream(self._stream)
-        return self._lines, begins
+    def opened(self) -> Stream:
+        stream = Stream("-", io.BytesIO(self._text))
+        stream.name = self.name
+        return stream
 
 
 def open_sheet(path: str, sheet: str | None, otherwise: DataError) -> Sheet:

@@ -73,7 +73,7 @@ def _together(one: _Firsts, other: _Firsts) -> _Firsts:
 
 
 def _first_cells(objective: RowObjective, column: str, kind: str) -> _Firsts:
-    return _firsts(objective, _cells_of(objective.data, column), (kind,))
+    return _firsts(objective, cells_of(objective.data, column), (kind,))
 
 
 def _first_responses(objective: RowObjective, kinds: Sequence[str]) -> _Firsts:
@@ -97,7 +97,7 @@ def _firsts(objective: RowObjective, pieces: Iterable[tuple[int, Vector]], kinds
     return _Firsts(objective.data.rows, found)
 
 
-def _cells_of(data: Rows, column: str) -> Iterator[tuple[int, Vector]]:
+def cells_of(data: Rows, column: str) -> Iterator[tuple[int, Vector]]:
     """Yield the cells of a column piece by piece, with the number of the first: lists where they are at hand."""
     k = tuple(data.names).index(column)
     if data.lists is not None:
@@ -120,7 +120,7 @@ _Ends = tuple[float, float]
 def _ends_of(objective: RowObjective, names: Sequence[str]) -> list[_Ends]:
     found: list[_Ends] = []
     for name in names:
-        lows, highs = zip(*(extremes(values) for _, values in _cells_of(objective.data, name)), strict=True)
+        lows, highs = zip(*(extremes(values) for _, values in cells_of(objective.data, name)), strict=True)
         found.append((min(lows), max(highs)))
     return found
 
@@ -196,7 +196,7 @@ def _check_trials(objective: RowObjective, name: str, place: Place) -> None:
 
 
 def _first_excess(objective: RowObjective, trials: str) -> _Firsts:
-    most = [float(n) for _, cells in _cells_of(objective.data, trials) for n in cells]
+    most = [float(n) for _, cells in cells_of(objective.data, trials) for n in cells]
     measured = [float(y) for (r,) in objective.vectors("response", [0.0] * objective.size) for y in r]
     more = [y - n for y, n in zip(measured, most, strict=True)]
     return _firsts(objective, [(0, [-m for m in more])], ("negative",))

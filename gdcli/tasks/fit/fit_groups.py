@@ -16,16 +16,14 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array, np
-from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.row_model import is_smooth
-from gdcli.objective.row_programs import programs_of
 from gdcli.solve.methods.batched_fits import solve_many
 from gdcli.solve.registry import METHODS
 from gdcli.table.blocks import Label
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
-from gdcli.tasks.fit.prepare_groups import Grouped
+from gdcli.tasks.fit.prepare_groups import Grouped, alike
 from gdcli.tasks.fit.request import WALD, FitSettings
 from gdcli.tasks.fit.solve_fit import LAST_DIGITS, solve
 
@@ -33,8 +31,6 @@ from gdcli.tasks.fit.solve_fit import LAST_DIGITS, solve
 WINDOW, WINDOW_ROWS = 8192, 1 << 20
 # Numbers of a column in a block that is solved at once, and its groups at most: the block should stay in the cache.
 BLOCK, BLOCK_GROUPS = 80_000, 4096
-# A block's groups have sizes that differ by no more than this factor, so that little is filled up.
-_LIKE = 1.25
 # Larger groups keep numpy busy alone; more parameters make the loops over them long.
 LARGEST, MOST_PARAMETERS = 4000, 10
 # Seconds after which answers that are there are given.
@@ -171,12 +167,7 @@ def _at_once(
     sizes = np.diff(starts)
     whole = np.array([found.left_out[group].fault is None for group in range(first, stop)])
     able = np.flatnonzero(whole & (sizes > found.plan.row.space.size) & (sizes <= LARGEST))
-    able = able[np.argsort(sizes[able], kind="stable")]
-    while len(able):
-        size = int(sizes[able[0]])
-        like = int(np.searchsorted(sizes[able], _LIKE * size, side="right"))
-        taken = able[: max(1, min(like, BLOCK_GROUPS, BLOCK // size))]
-        able = able[len(taken) :]
+    for taken in alike(sizes, able, BLOCK, BLOCK_GROUPS):
         many = taken if len(taken) > 1 else np.repeat(taken, 2)  # sums over one alone have another order
         solved = _block(found, settings, arrays, starts[many], sizes[many])
         certain = solved.certain[solved.certain < len(taken)]
@@ -188,13 +179,9 @@ def _block(
     found: Grouped, settings: FitSettings, arrays: Sequence[Any], starts: Array, sizes: Array
 ) -> SolvedFits:
     began = time.perf_counter()
-    row = found.plan.row
-    steps = np.arange(sizes.max())[:, None]
-    places = starts + np.minimum(steps, sizes - 1)
-    counts = None if sizes.min() == sizes.max() else (steps < sizes) * 1.0
-    order = [found.data.names.index(name) for name in row.columns]
-    residuals = GroupedResiduals(programs_of(row), [arrays[k][places] for k in order], counts)
-    start = np.repeat(np.array([row.space.flatten(found.plan.problem.start)]).T, len(sizes), axis=1)
+    residuals = found.residuals(arrays, starts, sizes)
+    x = found.plan.row.space.flatten(found.plan.problem.start)
+    start = np.repeat(np.array([x]).T, len(sizes), axis=1)
     tol = LAST_DIGITS if settings.method == "auto" else METHODS["lm"].default_tol
     ends = solve_many(residuals, start, min(settings.max_iter, MOST_ITERATIONS), tol)
     return SolvedFits.of(found.plan, settings, residuals, start, ends, sizes, time.perf_counter() - began)

@@ -23,10 +23,11 @@ from math import fsum, lgamma, log, pi
 from gdcli.judge.statistics import FitStatistics, Uncertainty, information, spread_of
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.dense import Matrix
-from gdcli.kernel.vectors import Array, Vec, Vector, dot, np
+from gdcli.kernel.vectors import Array, Vec, Vector, dot, np, to_list
 from gdcli.language.losses import LOSSES, TUNED, Numbers
 from gdcli.objective.row_model import RowModel, Rows, is_smooth
 from gdcli.objective.row_objective import RowObjective, added
+from gdcli.tasks.fit.data_checks import cells_of
 from gdcli.tasks.fit.penalties import curvatures
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitProblem
@@ -58,13 +59,7 @@ class Seen(NamedTuple):
 
 
 def column(data: Rows, name: str) -> list[float]:
-    k = tuple(data.names).index(name)
-    if data.lists is not None:
-        return data.lists[k]
-    found = list[float]()
-    for _, arrays in data.chunks(1 << 14):
-        found += arrays[k].tolist()
-    return found
+    return [cell for _, cells in cells_of(data, name) for cell in to_list(cells)]
 
 
 class Measures(NamedTuple):

@@ -264,7 +264,7 @@ def gathered(
         data = gather(table, _wanted(fits, table.names), spool=request.spool, watch=watch, by=by)
         known, data = leveled(_parsed(fits), data)
         with data:
-            yield Gathered(known, table.names, data, counted(table), place_in(table))
+            yield Gathered(known, table.names, data, counted(table), lambda row: str(table.place(row)))
 
 
 def _wanted(fits: Sequence[AsksForRows], names: Sequence[str]) -> tuple[str, ...]:
@@ -356,10 +356,6 @@ def counted(table: DataTable) -> RowCount:
     dates = () if table.derived is None else table.derived.dates.values()
     notes = (*table.notes, *(date.told for date in dates if date.texts[0] in table.used_dates))
     return RowCount(table.rows, table.skipped, lines, dropped=table.dropped, notes=notes)
-
-
-def place_in(table: DataTable) -> Callable[[int], str]:
-    return lambda row: str(table.place(row))
 
 
 def number_of(row: int) -> str:

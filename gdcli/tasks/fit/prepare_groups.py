@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from sys import maxsize
 from typing import Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.vectors import Array, np
+from gdcli.objective.batched_residuals import GroupedResiduals
+from gdcli.objective.row_programs import programs_of
 from gdcli.table.blocks import Columns, Label, listed
 from gdcli.table.row_groups import Groups, LeftOut
 from gdcli.table.source import DataTable
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.prepare import Gathered, Plan, Prepared, gathered, read_request, ready
 from gdcli.tasks.fit.request import FitRequest, FitSettings
+
+# Groups of a block have sizes that differ by no more than this factor, so that little is filled up.
+_LIKE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,18 @@ class Grouped:
             return self.data.take(low, high)[:-1], np.arange(low, high)
         numbers = self.order[low:high].astype(np.int64)
         return self.data.pick(numbers)[:-1], numbers
+
+    def residuals(self, arrays: Sequence[Array], starts: Array, sizes: Array) -> GroupedResiduals:
+        """Return the residuals of groups with their rows side by side, shorter ones filled up with what does not count.
+
+        In the ``arrays`` (see `rows`) the groups begin at ``starts`` (g,), and have ``sizes`` (g,).
+        """
+        steps = np.arange(sizes.max())[:, None]
+        places = starts + np.minimum(steps, sizes - 1)
+        counts = None if sizes.min() == sizes.max() else (steps < sizes) * 1.0
+        row, names = self.plan.row, self.data.names
+        columns = [arrays[names.index(name)][places] for name in row.columns]
+        return GroupedResiduals(programs_of(row), columns, counts)
 
     @property
     def held_back(self) -> int:
@@ -85,6 +103,18 @@ class Grouped:
         arrays, numbers = self.rows(group, group + 1)
         own = Columns(self.data.names[:-1], listed([array.copy() for array in arrays]))
         return ready(self.plan, own, count, lambda row: self.place(int(numbers[row])))
+
+
+def alike(
+    sizes: Array, which: Array, most_numbers: int = maxsize, most_groups: int = maxsize
+) -> Iterator[Array]:
+    """Yield the groups ``which`` in blocks of like sizes, with so many numbers of a column, and groups, at most."""
+    left = which[np.argsort(sizes[which], kind="stable")]
+    while len(left):
+        size = int(sizes[left[0]])
+        like = int(np.searchsorted(sizes[left], _LIKE * size, side="right"))
+        taken, left = np.split(left, [max(1, min(like, most_groups, most_numbers // size))])
+        yield taken
 
 
 @contextmanager

@@ -10,21 +10,17 @@ from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, DomainError, UsageError, did_you_mean
 from gdcli.kernel.number_format import label
 from gdcli.kernel.vectors import Array, Space, np
-from gdcli.objective.batched_residuals import GroupedResiduals
 from gdcli.objective.row_model import RowModel
-from gdcli.objective.row_programs import programs_of
 from gdcli.table.blocks import Columns
 from gdcli.table.source import DataTable
 from gdcli.tasks.fit.data_checks import check_rows, check_start
 from gdcli.tasks.fit.eliminated_groups import Block, EliminatedGroups, Layout
 from gdcli.tasks.fit.fit_outcome import RowCount
-from gdcli.tasks.fit.prepare_groups import Grouped, grouped
+from gdcli.tasks.fit.prepare_groups import Grouped, alike, grouped
 from gdcli.tasks.fit.request import FitProblem, FitRequest, FitSettings, Searched
 from gdcli.tasks.fit.start_values import search_start
 from gdcli.tasks.problem import listed
 
-# Groups of a block have sizes that differ by no more than this factor, so that little is filled up.
-_LIKE = 1.25
 # A start is searched for in all rows together, and in so many of the largest groups alone.
 SEARCHED_GROUPS = 3
 
@@ -154,19 +150,10 @@ def _without_groups(data: Columns) -> Columns:
 
 def _blocks(found: Grouped) -> list[Block]:
     """The groups in blocks of like sizes, with their rows side by side."""
-    row, sizes = found.plan.row, np.array(found.sizes)
+    sizes = np.array(found.sizes)
     arrays, _ = found.rows(0, len(sizes))
-    columns = [arrays[found.data.names.index(name)] for name in row.columns]
-    left = np.argsort(sizes, kind="stable")
-    blocks = []
-    while len(left):
-        like = int(np.searchsorted(sizes[left], _LIKE * sizes[left[0]], side="right"))
-        taken, left = left[:like], left[like:]
-        steps = np.arange(sizes[taken].max())[:, None]
-        places = found.starts[taken] + np.minimum(steps, sizes[taken] - 1)
-        counts = None if sizes[taken].min() == sizes[taken].max() else (steps < sizes[taken]) * 1.0
-        blocks.append(Block(GroupedResiduals(programs_of(row), [c[places] for c in columns], counts), taken))
-    return blocks
+    parts = alike(sizes, np.arange(len(sizes)))
+    return [Block(found.residuals(arrays, found.starts[part], sizes[part]), part) for part in parts]
 
 
 def _groups(
