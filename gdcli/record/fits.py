@@ -58,7 +58,7 @@ class CategoryRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateRecord(Record):
-    """How a column of dates was read; see `gdcli.table.dates.DateForm`."""
+    """How a column of dates was read; see `gdcli.table.text_columns.DateForm`."""
 
     unit: str
     origin: str

@@ -29,7 +29,7 @@ from gdcli.table.cells import SKIP, label
 
 if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
-    from gdcli.table.dates import Dated
+    from gdcli.table.text_columns import Dated
 
 
 class Recipe(Protocol):

@@ -147,7 +147,7 @@ def read_partition(partition: Partition, asked: Asked, memory: int | None = None
 
 def levels_in(partition: Partition, asked: Asked) -> dict[str, list[Label]]:
     """Return the levels of each category among the rows of a partition. Errors as of `read_partition`."""
-    from gdcli.table.categories import Codes
+    from gdcli.table.text_columns import Codes
 
     assert asked.derived is not None
     read_partition(partition, asked).columns.close()

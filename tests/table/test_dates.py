@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.errors import GdError
-from gdcli.table.dates import read
 from gdcli.table.source import open_table, table_at_hand
+from gdcli.table.text_columns import read
 from gdcli.tasks.fit.asked_columns import asked_of
 from tests.effort import examples
 

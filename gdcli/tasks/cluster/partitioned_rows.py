@@ -25,10 +25,10 @@ from gdcli.objective.row_model import Ask, Merge, RowModel, each_here, merged
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import By, RowPasses
 from gdcli.table.blocks import Layout
-from gdcli.table.categories import Codes
 from gdcli.table.partitions import Asked, Partition, Read, levels_in, partitions_of, place_in, read_partition
 from gdcli.table.shuffle import Visited, all_rows
 from gdcli.table.source import DataTable, expand, notes_of, open_table, with_comments
+from gdcli.table.text_columns import Codes
 from gdcli.tasks.fit.request import FitRequest
 
 _PLACES = 10  # of skipped rows, which are told

@@ -16,15 +16,17 @@ from typing import Any
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError
+from gdcli.kernel.vectors import Array, np
 from gdcli.language.model_text import Model, no_column, place_of
 from gdcli.language.row_condition import EXAMPLE, Category, Levels, read_condition
 from gdcli.language.syntax import parse
 from gdcli.language.values import split
-from gdcli.table.categories import Codes, Contrasts, Indicator
+from gdcli.table.blocks import Columns
 from gdcli.table.cells import label
-from gdcli.table.dates import OPTION, Dated, DateForm, dated, read_option
 from gdcli.table.derived_columns import Condition, Derived, Recipe, expression
 from gdcli.table.source import DataTable
+from gdcli.table.spool import Rows
+from gdcli.table.text_columns import OPTION, Codes, Contrasts, Dated, DateForm, Indicator, dated, read_option
 
 _RANGE = re.compile(r"\s*(\d*)\s*:\s*(\d*)\s*")
 
@@ -163,6 +165,24 @@ def with_levels(
         recipes |= made.recipes
         known |= {*made.recipes, *made.levels.parameters}
     return replace(derived, recipes=recipes), found
+
+
+def with_indicators(data: Columns, contrasts: Mapping[str, Contrasts], spool: str | None = None) -> Columns:
+    """Return columns in which indicators of the levels stand in place of each column of codes, by its name.
+
+    They are kept as `spool.gather` keeps columns; ``data`` are closed.
+    """
+    names = [
+        other for name in data.names for other in (contrasts[name].recipes if name in contrasts else (name,))
+    ]
+    with data, Rows(len(names), None, spool) as rows:
+        for _, arrays in data.chunks():
+            columns: list[Array] = []
+            for name, array in zip(data.names, arrays, strict=True):
+                made = contrasts.get(name)
+                columns += [array] if made is None else [np.where(array == k, 1.0, 0.0) for k in made.codes]
+            rows.add(columns)
+        return rows.columns(names)
 
 
 def check_titles(model: Model, table: DataTable) -> None:

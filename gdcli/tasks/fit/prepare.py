@@ -40,12 +40,11 @@ from gdcli.tasks.problem import check_used, read_constants, with_names
 
 if TYPE_CHECKING:
     from gdcli.language.row_condition import Levels
-    from gdcli.table.categories import Contrasts
-    from gdcli.table.dates import DateForm
     from gdcli.table.derived_columns import Derived
     from gdcli.table.row_groups import Groups
     from gdcli.table.shuffle import Visited
     from gdcli.table.source import DataTable
+    from gdcli.table.text_columns import Contrasts, DateForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +310,7 @@ def leveled(fits: Sequence[ParsedFit], data: Columns) -> tuple[Sequence[ParsedFi
     """Return fits now that the levels of their categories are known, and the data with the indicators of these."""
     if not any(one.model.categories for one in fits):
         return fits, data
-    from gdcli.table.categories import with_indicators
+    from gdcli.tasks.fit.asked_columns import with_indicators
 
     known, contrasts = _with_levels(fits, data.names)
     return known, with_indicators(data, contrasts, fits[0].request.spool)
@@ -469,7 +468,7 @@ def _as_asked(request: FitRequest) -> dict[str, Any]:
 def _dates_used(derived: Derived | None, columns: Sequence[str]) -> dict[str, DateForm]:
     if derived is None or not derived.dates:
         return {}
-    from gdcli.table.dates import DateForm
+    from gdcli.table.text_columns import DateForm
 
     return {name: DateForm.of(derived.dates[name]) for name in columns if name in derived.dates}
 

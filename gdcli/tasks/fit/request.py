@@ -15,7 +15,7 @@ from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.language.row_condition import Levels
-    from gdcli.table.dates import DateForm
+    from gdcli.table.text_columns import DateForm
 
 MISSING = ("error", "skip")
 # The losses whose errors are sums over rows, wherever these are.
