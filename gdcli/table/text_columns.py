@@ -21,7 +21,7 @@ from itertools import count
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
 from gdcli.kernel.vectors import Array, np
-from gdcli.language.category_calls import Category, Levels
+from gdcli.language.row_condition import Category, Levels
 from gdcli.table.blocks import Cells, Label
 from gdcli.table.cells import label, shown
 
