@@ -180,7 +180,8 @@ def _values(option: Option[Any], begun: str, typed: Sequence[str]) -> list[str]:
     if "FILE" in option.metavar or "FOLDER" in option.metavar:
         return []
     patterns = option.name == "--columns"
-    head, cut, last = _last_piece(begun, "=|" if patterns else ",")
+    at = max(begun.rfind(separator) for separator in ("=|" if patterns else ","))
+    head, cut, last = (begun[:at], begun[at], begun[at + 1 :]) if at >= 0 else ("", "", begun)
     if patterns and not cut:
         return [NOTHING]  # a name of one's own
     if patterns or "COLUMN" in option.metavar or option.metavar == "EXPR":
@@ -200,12 +201,6 @@ def _listed(option: Option[Any]) -> Iterable[str]:
     known: dict[str, Iterable[str]] = {"--method": METHODS, "--step-rule": STEP_RULES}
     words: Iterable[str] | None = getattr(option.read, "words", None)
     return words or known.get(option.name, ())
-
-
-def _last_piece(text: str, separators: str) -> tuple[str, str, str]:
-    """Return what stands before the last separator, that, and what stands after it."""
-    at = max(text.rfind(separator) for separator in separators)
-    return (text[:at], text[at], text[at + 1 :]) if at >= 0 else ("", "", text)
 
 
 def _files(begun: str) -> list[str]:

@@ -258,7 +258,9 @@ def _write(file: BinaryIO, content: Content) -> None:
         archive.writestr(zipfile.ZipInfo(DOCUMENT), _text(document))
         for name, part in content.parts.items():
             for place, array in enumerate(part.arrays):
-                _write_array(archive, name + _ARRAY.format(place), array)
+                info = zipfile.ZipInfo(name + _ARRAY.format(place))
+                with archive.open(info, "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def _text(document: Mapping[str, Any]) -> str:
@@ -270,11 +272,6 @@ def _text(document: Mapping[str, Any]) -> str:
     inner = [f"  {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in parts.items()]
     lines.append('"parts": {\n' + ",\n".join(inner) + "\n}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def _write_array(archive: zipfile.ZipFile, name: str, array: object) -> None:
-    with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
-        np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def read(path: str) -> Content:

@@ -552,14 +552,11 @@ def _correlations(found: FitStatistics, space: Space) -> dict[str, dict[str, flo
     return told
 
 
-def is_epoch(it: object) -> bool:
-    """Tell the point after an epoch from an iterate of a batch solve, as --polish adds them."""
-    return hasattr(it, "visits")
-
-
 def epoch_point(it: Any, sign: int, space: Space) -> EpochPoint | PathPoint:
-    """Return the record of the point after an epoch, whose value is the sum over the rows."""
-    if not is_epoch(it):
+    """Return the record of the point after an epoch, whose value is the sum over the rows; or of an iterate of a batch
+    solve, as --polish adds them.
+    """
+    if not hasattr(it, "visits"):
         return path_point(it, sign, space)
     return EpochPoint(
         epoch=it.iteration,

@@ -474,15 +474,11 @@ def kind(certificate: Certificate, sign: int) -> str:
 def _errors(outcome: Outcome) -> tuple[float, ...] | None:
     errors, x = outcome.certificate.errors, outcome.run.best.at.x
     if errors is None or not any(
-        error and math.isfinite(error) and _leaves_unknown(float(value), error)
+        error and math.isfinite(error) and 2.0 * error > 10.0**-_SHOWN * abs(float(value))
         for value, error in zip(x, errors, strict=True)
     ):
         return None
     return tuple(map(float, errors))
-
-
-def _leaves_unknown(value: float, error: float) -> bool:
-    return 2.0 * error > 10.0**-_SHOWN * abs(value)
 
 
 def path_point(it: Iterate, sign: int, space: Space) -> PathPoint:

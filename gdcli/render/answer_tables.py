@@ -45,14 +45,18 @@ _WIDEST = 30
 
 def constraints(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the table of the constraints; nothing where there are none but bounds."""
-    shown = sorted(found.constraints, key=lambda one: not _is_active(one.active))[:MOST_SHOWN]
+    shown = sorted(found.constraints, key=lambda one: not any(_each(one.active)))[:MOST_SHOWN]
     if not shown:
         return []
     prices = [one.multiplier for one in shown]
     most = max(20, int(_PART * width))
     columns = [
         Column("constraint", [cut(" ".join(one.text.split()), most) for one in shown], left=True),
-        Column("value", column([_single(one.value) for one in shown], 10), spare=2),
+        Column(
+            "value",
+            column([None if isinstance(one.value, list) else one.value for one in shown], 10),
+            spare=2,
+        ),
         Column("slack", [short(min(_each(one.slack)), 4) for one in shown], spare=1),
         Column("multiplier", ["" if m is None else short(max(_each(m), key=abs), 8) for m in prices]),
         Column("active", [_active(one.active) for one in shown]),
@@ -66,16 +70,8 @@ def constraints(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     return lines + and_more(len(found.constraints) - len(shown))
 
 
-def _each(number: Number) -> list[float]:
+def _each(number: Number | list[bool]) -> Sequence[float]:
     return number if isinstance(number, list) else [number]
-
-
-def _single(number: Number) -> float | None:
-    return None if isinstance(number, list) else number
-
-
-def _is_active(active: bool | list[bool]) -> bool:
-    return any(active) if isinstance(active, list) else active
 
 
 def _active(active: bool | list[bool]) -> str:

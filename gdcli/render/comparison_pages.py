@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import harmless, shorten
-from gdcli.kernel.number_format import amount, column, seconds, short
+from gdcli.kernel.number_format import amount, column, pointed, seconds, short
 from gdcli.kernel.status import CurvatureSource, role_of
 from gdcli.record.schema import Json, Record, told
 from gdcli.render import formats
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gdcli.record.compared import (
         BatchesRecord,
         BatchRecord,
+        Course,
         CurvatureRecord,
         MethodRecord,
         MethodsRecord,
@@ -49,17 +50,15 @@ def question(problem: ProblemRecord, seed: int, width: int) -> list[Line]:
 def aligned(texts: Iterable[str]) -> list[str]:
     """Return numbers with their decimal points under each other; as they are where one is in scientific form."""
     texts = list(texts)
-    if any("e" in text for text in texts):
-        return texts
-    parts = [text.partition(".") for text in texts]
-    after = max((len(point + fraction) for _, point, fraction in parts), default=0)
-    return [head + (point + fraction).ljust(after) for head, point, fraction in parts]
+    return texts if any("e" in text for text in texts) else pointed(texts)
 
 
-def with_course(columns: list[Column], width: int, draw: Callable[[int], Sequence[str]]) -> list[Column]:
-    """Return the columns and the courses of the runs, as ``draw`` draws them in the columns that are left."""
-    room = width - sum(c.width + 2 for c in columns)
-    cells = draw(max(NARROW, min(WIDE, room)))
+def with_course(
+    columns: list[Column], width: int, bars: Bars, courses: Iterable[Course | None], sign: int = 1
+) -> list[Column]:
+    """Return the columns, and in the room that is left the courses of the runs; with ``sign`` -1 of the negatives."""
+    room = max(NARROW, min(WIDE, width - sum(c.width + 2 for c in columns)))
+    cells = [sparkline([sign * value for _, value in course or ()], room, bars) for course in courses]
     return [*columns, Column("course", cells, left=True, spare=9)]
 
 
@@ -163,8 +162,7 @@ def _rate_columns(found: RatesRecord, width: int, bars: Bars) -> list[Column]:
         Column("value", column([rate.value for rate in rates], 6)),
         Column("|gradient|", ["-" if g is None else f"{g:.2e}" for g in slopes], spare=2),
     ]
-    courses = [[value for _, value in rate.course] for rate in rates]
-    return with_course(columns, width, lambda room: [sparkline(values, room, bars) for values in courses])
+    return with_course(columns, width, bars, [rate.course for rate in rates])
 
 
 def steps_text(steps: int | None, predicted: bool) -> str:
@@ -296,8 +294,7 @@ def _method_columns(runs: Sequence[MethodRecord], width: int, bars: Bars, timing
     if timing:
         times = ["-" if run.seconds is None else seconds(run.seconds) for run in runs]
         columns.append(Column("time", times, spare=2))
-    courses = [[value for _, value in run.course] for run in runs]
-    return with_course(columns, width, lambda room: [sparkline(values, room, bars) for values in courses])
+    return with_course(columns, width, bars, [run.course for run in runs])
 
 
 def _summary(found: MethodsRecord, width: int) -> list[Line]:
@@ -399,8 +396,7 @@ def _batch_columns(found: BatchesRecord, width: int, bars: Bars, timing: bool) -
     if timing:
         times = ["" if run.seconds is None else seconds(run.seconds) for run in runs]
         columns.append(Column("time", times, spare=3))
-    courses = [[sign * loss for _, loss in run.course or ()] for run in runs]
-    return with_course(columns, width, lambda room: [sparkline(losses, room, bars) for losses in courses])
+    return with_course(columns, width, bars, [run.course for run in runs], sign)
 
 
 def _small(values: list[float | None], near: list[bool]) -> list[str]:

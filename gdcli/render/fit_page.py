@@ -451,7 +451,9 @@ def _quality(found: FitRecord, width: int) -> list[Line]:
         free = amount(left, "degree of freedom", "degrees of freedom")
         lines += fact("residuals", f"{_deviation(found, found.residual_sd)} ({free})", width)
     if found.r_squared is not None:
-        lines += fact("R-squared", _r_squared(found.r_squared, found.r_squared_about_zero), width)
+        told, about_zero = _near_one(found.r_squared), found.r_squared_about_zero
+        told += "" if about_zero is None else f" about the mean, {_near_one(about_zero)} about zero"
+        lines += fact("R-squared", told, width)
     if found.aic is not None and found.bic is not None:
         lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
     if found.deviance is not None:
@@ -461,12 +463,6 @@ def _quality(found: FitRecord, width: int) -> list[Line]:
         size = "zero but for rounding" if found.exact else short(found.chi_square, 7)
         lines += fact("chi-square", f"{size}{p}", width)
     return lines
-
-
-def _r_squared(about_mean: float, about_zero: float | None) -> str:
-    if about_zero is None:
-        return _near_one(about_mean)
-    return f"{_near_one(about_mean)} about the mean, {_near_one(about_zero)} about zero"
 
 
 def _noise(found: FitRecord, width: int) -> list[Line]:

@@ -176,7 +176,10 @@ class GroupTable:
         for k, name in enumerate(self._names):
             of_name = by_column[len(parts) * k : len(parts) * (k + 1)]
             columns[name] = self._parameter(k, name, of_name, [_blur(fit, k) for fit in some])
-        left = [0.0 if _is_exact(fit) else sd for fit, sd in zip(some, by_column[-2], strict=True)]
+        left = [
+            0.0 if fit.found is not None and fit.found.exact else sd
+            for fit, sd in zip(some, by_column[-2], strict=True)
+        ]
         for key, title, values, spare in (
             ("residual_sd", "resid. sd", left, 3),
             ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1], 2),
@@ -226,10 +229,6 @@ def _few(value: float | None, key: str) -> str:
     if key == "residual_sd":
         return short(value, 4)
     return f"{value:.4f}" if abs(value) < 1000.0 else f"{value:.3g}"
-
-
-def _is_exact(fit: Group) -> bool:
-    return fit.found is not None and fit.found.exact
 
 
 def _blur(fit: Group, k: int) -> float | None:

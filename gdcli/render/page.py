@@ -289,29 +289,21 @@ def thinned(
 def _path_columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     """Return all columns: what every run has can be spared least, then coordinates, then the distance moved."""
     sizes = "penalty" if any(row.kind == "penalty" for row in rows) else "step"
+    broken = [row.violation for row in rows]
     columns = [
         Column("iter", [str(row.iteration) for row in rows]),
         Column("value", column([row.value for row in rows], 10)),
         Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
         Column(sizes, column([row.step for row in rows], 3), spare=3),
-        *_violation(rows),
-        *_moved(rows, width),
-        Column("evals", [str(row.evaluations) for row in rows], spare=2),
     ]
+    columns += [Column("violation", list(map(_scientific, broken)), spare=1)] if any(broken) else []
+    columns += [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
+    columns += [Column("evals", [str(row.evaluations) for row in rows], spare=2)]
     notes = [row.kind if row.kind not in ("start", "step", "penalty") else "" for row in rows]
     # That the last steps are those for the last digits is told where there is room.
     spare = 6 if {"", "polish"}.issuperset(notes) else 0
     tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
     return [*columns, *coordinates(space, [row.coordinates for row in rows]), *tail]
-
-
-def _violation(rows: list[Row]) -> list[Column]:
-    broken = [row.violation for row in rows]
-    return [Column("violation", [_scientific(v) for v in broken], spare=1)] if any(broken) else []
-
-
-def _moved(rows: list[Row], width: int) -> list[Column]:
-    return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
 
 
 def _scientific(value: float | None) -> str:

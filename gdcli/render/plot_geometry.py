@@ -127,14 +127,10 @@ def _roundest(before: float, level: float, after: float) -> float:
         for k in (5, 2, 1):
             step = k * 10.0**exponent
             count = min(max(round(level / step), floor(low / step) + 1), ceil(high / step) - 1)
-            if low < (rounded := _multiple(count * k, exponent)) < high:
+            # As a text it is the float nearest to it, which prints with its few digits.
+            if low < (rounded := float(f"{count * k}e{exponent}")) < high:
                 return rounded
     return level
-
-
-def _multiple(count: int, exponent: int) -> float:
-    """Return count * 10**exponent as the float nearest to it, which prints with its few digits."""
-    return float(f"{count}e{exponent}")
 
 
 def cut(xs: Sequence[float], ys: Sequence[float], x: Range, y: Range) -> list[Place]:
@@ -234,12 +230,12 @@ def ticks_of(low: float, high: float, log: bool, enough: int, most: int) -> tupl
     if not 0.0 < high - low < inf:
         return [low], [format(10.0**low if log else low, ".4g")]
     best = _marks(low, high, log, enough, most)
-    labels = [f"1e{round(log10(m)):+03d}" if log and _is_power(m) else format(m + 0.0, ".6g") for m in best]
+    powers = [round(log10(m)) if log else 0 for m in best]
+    labels = [
+        f"1e{k:+03d}" if log and m == 10.0**k else format(m + 0.0, ".6g")
+        for m, k in zip(best, powers, strict=True)
+    ]
     return [log10(mark) if log else mark for mark in best], labels
-
-
-def _is_power(value: float) -> bool:
-    return value == 10.0 ** round(log10(value))
 
 
 _ROUND, _LESS_ROUND = (5, 2, 1), (4, 3)

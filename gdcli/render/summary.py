@@ -183,16 +183,13 @@ def best_seen(found: RunRecord, what: str = "iteration", why: str = "the best se
     return "" if found.best_iteration is None else f" ({what} {found.best_iteration}, {why})"
 
 
-def _time(found: RunRecord) -> str:
-    return "" if found.seconds is None else f"{seconds(found.seconds)}, engine {found.engine}"
-
-
 def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list[Line]:
     """Return what speaks for the answer, what it cost, and what to try next.
 
     With ``work``, the cost in words, a kind that is unknown is none of its matters.
     """
     why = StopReason(found.reason).sentence
+    spent = f"{seconds(found.seconds)}, engine {found.engine}" if timing and found.seconds is not None else ""
     is_new = found.status != "diverged" and not found.global_ and why not in found.message.lower()
     has_kind = found.certificate.kind != "unknown" or not work
     at_point = (
@@ -206,7 +203,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
         ("left to gain", _left(found)),
         ("work", work or _work(found)),
         ("stopped", f"because {why}" if is_new else ""),
-        ("time", _time(found) if timing else ""),
+        ("time", spent),
     )
 
     def told(pairs: Iterable[tuple[str, str]]) -> list[Line]:

@@ -190,14 +190,11 @@ class Tally:
     def text(self) -> str:
         total = self.total
         spent = max(self._clock() - self._began, 1e-9)
-        parts = [f"{count} {word}" for word, count in sorted(self.counts.items(), key=_by_rank)]
+        ranked = sorted(self.counts.items(), key=lambda item: (item[0] != "converged", -item[1], item[0]))
+        parts = [f"{count} {word}" for word, count in ranked]
         return f"{amount(total, self._noun)} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (
             ", ".join(parts) or "nothing to solve"
         )
-
-
-def _by_rank(item: tuple[str, int]) -> tuple[bool, int, str]:
-    return item[0] != "converged", -item[1], item[0]
 
 
 def named(checked: Checked, number: int) -> Checked:

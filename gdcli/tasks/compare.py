@@ -54,12 +54,6 @@ class RateComparison:
         return [self.value(v) for v in rate.values]
 
 
-def suited_to(problem: Problem) -> tuple[str, ...]:
-    """Return the methods that are worth comparing on a problem with so many variables."""
-    size = sum(1 if length is None else length for length in problem.lengths.values())
-    return _FEW if size <= _MATRIX else _MANY
-
-
 def learning_rates(
     problem: Problem,
     tree: Tree | None,
@@ -132,7 +126,9 @@ def compare_methods(
     unknown method, before anything runs, and DomainError when the start has no finite value.
     """
     settings = settings or Settings()
-    chosen = [find(name) for name in dict.fromkeys(methods or suited_to(problem))]
+    size = sum(1 if length is None else length for length in problem.lengths.values())
+    suited = _FEW if size <= _MATRIX else _MANY
+    chosen = [find(name) for name in dict.fromkeys(methods or suited)]
     if settings.lr is not None and not any("lr" in entry.reads for entry in chosen):
         raise UsageError("none of these methods reads --lr", "leave it out, or add gd to --method")
     runs: list[MethodRun] = []

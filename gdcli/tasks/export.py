@@ -172,14 +172,19 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     left = "value" if row.model.left is None else " ".join(row.model.text.split("~")[0].split())
     if language == "latex":
         left = f"logit {left}" if problem.loss in LOGITS else left
-        return export_text.comment(about, "%") + _latex(right, used, constants, names.matrices, left)
+        if any(name in right.names for name in names.matrices):
+            raise UsageError("--emit latex has no data matrices", "--emit python or c")
+        left = f"\\mathrm{{{left}}}".replace("_", r"\_").replace("^", r"\hat{}")
+        value = latex(formula(right, dict.fromkeys(used), constants))
+        return export_text.comment(about, "%") + f"\\widehat{{{left}}} = {value}\n"
     graph = Graph()
     root = form.build_row(right, graph, dict.fromkeys(used), constants, names.matrices)
     if problem.loss in LOGITS:  # the formula is the logit, what is measured the probability
         root = graph.node("sigmoid", root)
     if language == "sql":
         leaves: dict[Key, str] = {("scalar", name): f"CAST({_quoted(name)} AS REAL)" for name in used}
-        table = _quoted(_stem(problem.files))
+        name = os.path.basename(problem.files[0]) if problem.files and problem.files[0] != "-" else "data"
+        table = _quoted(name.split(".")[0] or "data")
         text = export_text.sql(graph, root, leaves)
         return export_text.comment(about, "--") + f"SELECT *, {text} AS fitted FROM {table};\n"
     leaves = {("scalar", name): f"x{i}" for i, name in enumerate(used)}
@@ -190,27 +195,8 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     return write(graph, root, text, used, about)
 
 
-def _latex(
-    right: Any,
-    used: Sequence[str],
-    constants: Mapping[str, Any],
-    matrices: Mapping[str, Sequence[str]],
-    left: str,
-) -> str:
-    if any(name in right.names for name in matrices):
-        raise UsageError("--emit latex has no data matrices", "--emit python or c")
-    left = f"\\mathrm{{{left}}}".replace("_", r"\_").replace("^", r"\hat{}")
-    value = latex(formula(right, dict.fromkeys(used), constants))
-    return f"\\widehat{{{left}}} = {value}\n"
-
-
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _stem(files: Sequence[str]) -> str:
-    name = os.path.basename(files[0]) if files and files[0] != "-" else "data"
-    return name.split(".")[0] or "data"
 
 
 def _python_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:

@@ -193,7 +193,7 @@ def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> J
 
 
 def _judged_end(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
-    from gdcli.judge.evidence import LEVEL_NOTE
+    from gdcli.judge.evidence import LEVEL_NOTE, Certificate
 
     trusted = _trusted(ready.problem, exact, result, ready.notes)
     evidence = within(box, trusted)
@@ -201,7 +201,8 @@ def _judged_end(ready: Ready, box: Box | None, exact: Exact, result: RunResult) 
     if trusted is exact or _is_affordable(exact):
         result, certificate = certified(evidence, result, ready.tol, is_exact)
     else:
-        certificate = _not_certified()
+        note = "of so many variables the end is not certified by difference quotients"
+        certificate = Certificate(PointKind.UNKNOWN, None, notes=(note,))
     certificate = _as_known(trusted, result, certificate, ready.notes)
     trend = trend_in_time(ready, result, certificate)
     ranges = level_in_time(evidence, result, certificate)
@@ -242,13 +243,6 @@ def _is_affordable(exact: Exact) -> bool:
     from gdcli.objective.difference_objective import MAX_SIZE
 
     return exact.size <= MAX_SIZE
-
-
-def _not_certified() -> Certificate:
-    from gdcli.judge.evidence import Certificate
-
-    note = "of so many variables the end is not certified by difference quotients"
-    return Certificate(PointKind.UNKNOWN, None, notes=(note,))
 
 
 def _as_known(trusted: Exact, result: RunResult, certificate: Certificate, notes: list[str]) -> Certificate:

@@ -12,7 +12,6 @@ from gdcli.kernel.vectors import lengths_of
 
 if TYPE_CHECKING:
     from gdcli.language.constraints import BoundRow, Constraint, ConstraintRow
-    from gdcli.language.form import Form
     from gdcli.language.relation import Relation
     from gdcli.language.syntax import Tree
     from gdcli.language.values import TypedValue
@@ -74,19 +73,17 @@ class Problem:
     def tree(self) -> Tree | None:
         """The checked tree of the expression, None where there is no text of it. Raises UsageError."""
         tree = parsed(self.expression, self.source)
-        return using_parts(tree, self.let) if self.let else tree
+        if not self.let:
+            return tree
+        from gdcli.language.relation import read_parts, with_parts
 
-    def constraints(self, form: Form | None = None) -> list[Constraint]:
-        """Return the constraints that are no bounds, in the graph of the objective's ``form`` and expanded as it is.
+        return with_parts(tree, read_parts(self.let))
 
-        Without ``form`` they have a graph of their own. Raises as `gdcli.language.constraints.build`.
-        """
+    def constraints(self) -> list[Constraint]:
+        """Return the constraints that are no bounds. Raises as `gdcli.language.constraints.build`."""
         from gdcli.language import constraints
 
-        rows = self.rows()[0]
-        if form is None:
-            return constraints.build(rows, self.lengths, self.constants)
-        return constraints.build(rows, self.lengths, self.constants, form.expanded, form.graph)
+        return constraints.build(self.rows()[0], self.lengths, self.constants)
 
     def rows(self) -> tuple[list[ConstraintRow], list[BoundRow]]:
         """Return the rows of the constraints, and those that are bounds of one variable."""
@@ -126,13 +123,6 @@ def parsed(expression: str, source: str) -> Tree:
         from gdcli.language.notation import told
 
         raise told(error) from None
-
-
-def using_parts(tree: Tree, let: tuple[str, ...]) -> Tree:
-    """Return a tree that may use named parts as typed. Raises UsageError."""
-    from gdcli.language.relation import read_parts, with_parts
-
-    return with_parts(tree, read_parts(let))
 
 
 @lru_cache(maxsize=64)
@@ -351,7 +341,10 @@ def named_values(
     ``vectors`` are the names that examples show as such; a name is a ``what`` (variable) ``of`` (the expression).
     Raises UsageError for names that are none of ``names``, and where some have names and some have none.
     """
-    _refuse_matrices(given, what)
+    for entry in given:
+        if hasattr(entry.value, "__len__") and hasattr(entry.value[0], "__len__"):
+            told = f"a {what} is a number or a vector, and {entry.name or 'this'} is a matrix"
+            raise UsageError(told, "constants are given with --set", entry.span)
     if given and not any(entry.name for entry in given):
         if len(given) != len(names):
             counted = f"{len(given)} value{'s' * (len(given) != 1)}"
@@ -387,13 +380,6 @@ def named_values(
             )
         values[entry.name] = entry.value
     return values
-
-
-def _refuse_matrices(given: Sequence[TypedValue], what: str) -> None:
-    for entry in given:
-        if hasattr(entry.value, "__len__") and hasattr(entry.value[0], "__len__"):
-            told = f"a {what} is a number or a vector, and {entry.name or 'this'} is a matrix"
-            raise UsageError(told, "constants are given with --set", entry.span)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -99,9 +99,10 @@ def _faults_of_numbers(sign: int, told: ToldProof, found: LocalProof, here: Ends
     """Return which numbers do not follow from a proof that was ``found``; ``here`` bounds the value at the point."""
     low, high = found.value if sign > 0 else (-found.value[1], -found.value[0])
     faults = []
-    if not _follows(told.radius, found.radius):
+    if not found.radius <= told.radius <= _AS_STRONG * found.radius:
         faults.append(f"the radius is not {told.radius:g}: {found.radius:g} follows")
-    if not (told.value[0] <= low and high <= told.value[1]) or not _is_as_strong(told.value, (low, high)):
+    width = _AS_STRONG * (high - low + math.ulp(max(abs(low), abs(high))))
+    if not (told.value[0] <= low and high <= told.value[1] and told.value[1] - told.value[0] <= width):
         faults.append(f"it does not follow that the value is in [{told.value[0]!r}, {told.value[1]!r}]")
     slack = _AS_STRONG * (here[1] - here[0])
     if not here[0] - slack <= sign * told.point_value <= here[1] + slack:
@@ -111,15 +112,6 @@ def _faults_of_numbers(sign: int, told: ToldProof, found: LocalProof, here: Ends
 
 def _are_ends(box: Sequence[Ends]) -> bool:
     return all(math.isfinite(low) and math.isfinite(high) and low <= high for low, high in box)
-
-
-def _follows(told: float, found: float) -> bool:
-    return found <= told <= _AS_STRONG * found
-
-
-def _is_as_strong(told: Ends, found: Ends) -> bool:
-    width, size = found[1] - found[0], max(abs(found[0]), abs(found[1]))
-    return told[1] - told[0] <= _AS_STRONG * (width + math.ulp(size))
 
 
 # -- covers of boxes --------------------------------------------------------------------------------------------------
