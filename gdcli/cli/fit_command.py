@@ -31,18 +31,18 @@ from gdcli.render.formats import Shape
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
-    from gdcli.cli.plot_option import FitPlot
+    from gdcli.cli.plot_option import FitPlot, SharedPlot
     from gdcli.cli.predict_command import Files
     from gdcli.record.fits import FitRecord
     from gdcli.record.serialization import Words
     from gdcli.render.formats import PageLayout
-    from gdcli.render.plot_data import Chart
     from gdcli.render.progress import Progress
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem, FitSettings
+    from gdcli.tasks.fit.row_sample import GroupCurves
 
 
 def run(options: FitOptions, env: Environment) -> int:
@@ -54,20 +54,19 @@ def run(options: FitOptions, env: Environment) -> int:
     if options.covariance and (options.by or options.share or options.model):
         raise UsageError("--covariance is of one fit", "leave out --by, or have --format json, which has it")
     if options.share or options.model:
-        return _run_shared(options, env)
-    if not options.by:
-        return _run(options, env)
-    from gdcli.cli.fit_groups_command import run as run_groups
+        refuse(options, _REFUSED, "--model" if options.model else "--share", "leave it out")
+    elif options.by:
+        from gdcli.cli.fit_groups_command import run as run_groups
 
-    return run_groups(options, env)
+        return run_groups(options, env)
+    return _run(options, env, _way(options, env))
 
 
-def _run(options: FitOptions, env: Environment) -> int:
+def _run(options: FitOptions, env: Environment, way: _Way) -> int:
     request, settings = fit_asked(options, env)
     if options.global_:  # the boxes are spread, and not the rows
         request = replace(request, cluster=None)
     from gdcli.record.fits import fit_record
-    from gdcli.tasks.fit.prepare import prepared
 
     with (
         session(options, env, request) as kept,
@@ -82,23 +81,21 @@ def _run(options: FitOptions, env: Environment) -> int:
         with Destination(options.output, env.stdout) as stream:
             with limited(settings):
                 ready = data.enter_context(
-                    prepared(request, settings, stdin, progress.reading, progress.searching)
+                    way.prepared(request, settings, stdin, progress.reading, progress.searching)
                 )
-                plot = _plot(ready) if beside.draws else None
+                problem, plot = way.problem(ready), way.plot(ready) if beside.draws else None
                 hidden = copies is not None and copies.hide_answer
                 shown: TextIO = StringIO() if hidden else stream
                 emitted = emitter(options, ready, shown)
-                writer = emitted or writer_for(
-                    options, ready.problem, settings, shown, env.timing(options, shown)
-                )
+                writer = emitted or writer_for(options, problem, settings, shown, env.timing(options, shown))
                 observers: list[Observer] = [writer, *(plot.observers if plot else ())]
                 if tracing is not None:
-                    observers += tracing.observers(ready.problem, partial(words_of, settings, ready.problem))
-                observers += beside.observers(ready.problem, partial(layout_of, settings))
+                    observers += tracing.observers(problem, partial(words_of, settings, problem))
+                observers += beside.observers(problem, partial(layout_of, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
                 seeing = [*observers, progress]
-                outcome = _solver(options, env)(ready, settings, seeing, progress.epoch, kept.checkpointer)
+                outcome = way.solve(ready, settings, seeing, progress.epoch, kept.checkpointer)
             progress.clear()
             outcome = kept.finish(outcome)
             found = with_receipt(fit_record(outcome), options)
@@ -109,12 +106,6 @@ def _run(options: FitOptions, env: Environment) -> int:
         beside.finish(found, None if plot is None else partial(plot.of_run, found, outcome))
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
-
-
-def _plot(ready: Prepared) -> FitPlot:
-    from gdcli.cli.plot_option import FitPlot
-
-    return FitPlot(ready)
 
 
 @contextmanager
@@ -136,14 +127,6 @@ def _write_covariance(stream: TextIO, found: FitRecord) -> None:
     names = found.problem.space.labels
     rows = ([name, *row] for name, row in zip(names, matrix, strict=True))
     stream.write(CSV.table(["parameter", *names], rows))
-
-
-def _solver(options: FitOptions, env: Environment) -> Callable[..., FitOutcome]:
-    if options.global_:
-        return partial(_solve_globally, options, env)
-    from gdcli.tasks.fit.solve_fit import solve
-
-    return partial(solve, whole=True)
 
 
 def _solve_globally(
@@ -225,7 +208,7 @@ def words_of(settings: FitSettings, problem: FitProblem) -> Words:
     return fit_records.with_derived(words, [text.partition("=")[0].strip() for text in problem.derive])
 
 
-# -- parameters that several groups (--by --share) or several responses (--model) share -------------------------------
+# -- one formula, parameters that several groups share (--by --share), several responses (--model) --------------------
 
 # What there is for one formula with its numbers alone, and why not here.
 _REFUSED = {
@@ -237,68 +220,43 @@ _REFUSED = {
 }
 
 
-def _run_shared(options: FitOptions, env: Environment) -> int:
-    """Fit all groups or responses at once, and write the answer as that of a fit."""
-    refuse(options, _REFUSED, "--model" if options.model else "--share", "leave it out")
-    from gdcli.record.fits import fit_record
-    from gdcli.render.progress import Progress
-
-    way = _responses_way() if options.model else _groups_way()
-    request, settings = fit_asked(options, env)
-    terminal = env.free_terminal(options.written_as, options.output)
-    with (
-        traced(options.trace, options, env) as tracing,
-        Beside(options, env, env.text_stream(options)) as beside,
-        Progress(terminal, env.clock, 1, caps_of(settings)) as progress,
-        Destination(options.output, env.stdout) as stream,
-        limited(settings),
-        way.prepared(
-            request, settings, env.stdin_for(request.files), progress.reading, progress.searching
-        ) as ready,
-    ):
-        writer = writer_for(options, way.problem(ready), settings, stream, env.timing(options, stream))
-        observers: list[Observer] = [writer, progress]
-        if tracing is not None:
-            words = partial(words_of, settings, way.problem(ready))
-            observers += tracing.observers(way.problem(ready), words)
-        observers += beside.observers(way.problem(ready), partial(layout_of, settings))
-        outcome = way.solve(ready, settings, observers)
-        progress.clear()
-        found = with_receipt(fit_record(outcome), options)
-        writer.finish(found)
-        beside.finish(found, partial(_picture, way, ready, found))
-    env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
-    return outcome.status.exit_code
-
-
 class _Way(NamedTuple):
+    """How fits of one kind are prepared and solved (as by `solve_fit.solve`), and what their pictures have for curves.
+
+    ``problem`` gives that of what is prepared.
+    """
+
     prepared: Callable[..., Any]
     problem: Callable[[Any], FitProblem]
     solve: Callable[..., FitOutcome]
-    curves: Callable[[Any, Sequence[float]], Any]
+    curves: Callable[[Any, Sequence[float]], GroupCurves] | None = None
+
+    def plot(self, ready: Any) -> FitPlot | SharedPlot:
+        from gdcli.cli.plot_option import FitPlot, SharedPlot
+
+        return FitPlot(ready) if self.curves is None else SharedPlot(self.curves, ready)
 
 
-def _groups_way() -> _Way:
-    from gdcli.tasks.fit.prepare_shared import prepared_shared
-    from gdcli.tasks.fit.row_sample import group_curves
-    from gdcli.tasks.fit.solve_shared import solve_shared
+def _way(options: FitOptions, env: Environment) -> _Way:
+    if options.model:
+        from gdcli.tasks.fit.responses import prepared_responses, solve_responses
+        from gdcli.tasks.fit.row_sample import response_curves
 
-    return _Way(prepared_shared, lambda ready: ready.problem, solve_shared, group_curves)
+        solve = _without_hooks(solve_responses)
+        return _Way(prepared_responses, lambda ready: ready.prepared.problem, solve, response_curves)
+    if options.share:
+        from gdcli.tasks.fit.prepare_shared import prepared_shared
+        from gdcli.tasks.fit.row_sample import group_curves
+        from gdcli.tasks.fit.solve_shared import solve_shared
+
+        return _Way(prepared_shared, lambda ready: ready.problem, _without_hooks(solve_shared), group_curves)
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.solve_fit import solve as solve_fit
+
+    solve = partial(_solve_globally, options, env) if options.global_ else partial(solve_fit, whole=True)
+    return _Way(prepared, lambda ready: ready.problem, solve)
 
 
-def _responses_way() -> _Way:
-    from gdcli.tasks.fit.responses import prepared_responses, solve_responses
-    from gdcli.tasks.fit.row_sample import response_curves
-
-    return _Way(prepared_responses, lambda ready: ready.prepared.problem, solve_responses, response_curves)
-
-
-def _picture(way: _Way, ready: object, found: FitRecord) -> Chart:
-    from gdcli.render.figures import title
-    from gdcli.render.fit_figures import shared_picture
-
-    sides = dict.fromkeys(" ".join(m.partition("~")[0].split()) for m in found.problem.models)
-    what = ", ".join(sides) or " ".join(found.problem.expression.partition("~")[0].split())
-    return shared_picture(
-        title("; ".join(found.problem.models) or found.problem.expression), what, way.curves(ready, found.x)
-    )
+def _without_hooks(solve: Callable[..., FitOutcome]) -> Callable[..., FitOutcome]:
+    """Return a way to solve that has no epochs to tell of, and no checkpoint."""
+    return lambda ready, settings, observers, *_: solve(ready, settings, observers)

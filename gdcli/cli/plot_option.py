@@ -7,7 +7,7 @@ names of ``--plane``. The file is made before the run as well, and appears under
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.row_sample import GroupCurves
 
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
 EFFORT = 40_000_000  # numbers that the points of a contour plot may have together
@@ -410,6 +411,22 @@ class FitPlot:
             name = f"{100.0 * found.level:g} % {interval}"
             drawn.append((name, parts["low"].tolist(), parts["high"].tolist()))
         return drawn
+
+
+class SharedPlot:
+    """The picture of a fit to several groups, or of several responses, whose ``curves`` are asked for; as `FitPlot`."""
+
+    def __init__(self, curves: Callable[[Any, Sequence[float]], GroupCurves], ready: object) -> None:
+        self._curves, self._ready = curves, ready
+        self.observers: list[Observer] = []
+
+    def of_run(self, found: FitRecord, outcome: FitOutcome) -> Chart:
+        from gdcli.render import figures, fit_figures
+
+        models, expression = found.problem.models, found.problem.expression
+        sides = dict.fromkeys(" ".join(m.partition("~")[0].split()) for m in models or (expression,))
+        title, curves = figures.title("; ".join(models) or expression), self._curves(self._ready, found.x)
+        return fit_figures.shared_picture(title, ", ".join(sides), curves)
 
 
 def epochs_of(outcome: FitOutcome) -> Epochs | None:

@@ -182,17 +182,21 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     if problem.loss in LOGITS:  # the formula is the logit, what is measured the probability
         root = graph.node("sigmoid", root)
     if language == "sql":
-        leaves: dict[Key, str] = {("scalar", name): f"CAST({_quoted(name)} AS REAL)" for name in used}
-        name = os.path.basename(problem.files[0]) if problem.files and problem.files[0] != "-" else "data"
-        table = _quoted(name.split(".")[0] or "data")
-        text = export_text.sql(graph, root, leaves)
-        return export_text.comment(about, "--") + f"SELECT *, {text} AS fitted FROM {table};\n"
-    leaves = {("scalar", name): f"x{i}" for i, name in enumerate(used)}
+        return _sql(graph, root, used, problem.files, about)
+    leaves: dict[Key, str] = {("scalar", name): f"x{i}" for i, name in enumerate(used)}
     head = ", ".join(leaves.values())
     text = export_text.function("fitted", graph, [root], leaves, head, safe=language == "python")
     about.append("the columns: " + (", ".join(f"x{i} = {name}" for i, name in enumerate(used)) or "none"))
     write = {"python": _python_fit, "c": _c_fit, "javascript": _javascript_fit, "awk": _awk_fit}[language]
     return write(graph, root, text, used, about)
+
+
+def _sql(graph: Graph, root: int, used: Sequence[str], files: Sequence[str], about: list[str]) -> str:
+    leaves: dict[Key, str] = {("scalar", name): f"CAST({_quoted(name)} AS REAL)" for name in used}
+    name = os.path.basename(files[0]) if files and files[0] != "-" else "data"
+    text = export_text.sql(graph, root, leaves)
+    table = _quoted(name.split(".")[0] or "data")
+    return export_text.comment(about, "--") + f"SELECT *, {text} AS fitted FROM {table};\n"
 
 
 def _quoted(name: str) -> str:

@@ -341,10 +341,7 @@ def named_values(
     ``vectors`` are the names that examples show as such; a name is a ``what`` (variable) ``of`` (the expression).
     Raises UsageError for names that are none of ``names``, and where some have names and some have none.
     """
-    for entry in given:
-        if hasattr(entry.value, "__len__") and hasattr(entry.value[0], "__len__"):
-            told = f"a {what} is a number or a vector, and {entry.name or 'this'} is a matrix"
-            raise UsageError(told, "constants are given with --set", entry.span)
+    _refuse_matrices(given, what)
     if given and not any(entry.name for entry in given):
         if len(given) != len(names):
             counted = f"{len(given)} value{'s' * (len(given) != 1)}"
@@ -380,6 +377,13 @@ def named_values(
             )
         values[entry.name] = entry.value
     return values
+
+
+def _refuse_matrices(given: Sequence[TypedValue], what: str) -> None:
+    for entry in given:
+        if hasattr(entry.value, "__len__") and hasattr(entry.value[0], "__len__"):
+            told = f"a {what} is a number or a vector, and {entry.name or 'this'} is a matrix"
+            raise UsageError(told, "constants are given with --set", entry.span)
 
 
 def listed(names: Sequence[str]) -> str:
