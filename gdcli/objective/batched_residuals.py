@@ -160,6 +160,13 @@ class SeparableResiduals:
 
         Of the linear parameters only those ``used`` (None: all) may differ from 0.
         """
+        x, r, _ = self._solved(x, used)
+        with np.errstate(all="ignore"):
+            value = np.einsum("ng,ng->g", r, r)
+        return x, np.where(np.isfinite(value) & np.isfinite(x).all(axis=0), value, np.inf)
+
+    def _solved(self, x: Array, used: Sequence[int] | None = None) -> tuple[Array, Array, list[Array]]:
+        """Return points with the best linear parameters, the residuals there, and what these are multiplied by."""
         x = self.clipped(x.copy())
         x[self.linear] = 0.0
         *basis, r = self._values(self._basis, x)
@@ -168,8 +175,7 @@ class SeparableResiduals:
             x = self._with_linear(x, r, basis, places)
             for k in places:
                 r = r + basis[k] * x[self.linear[k]]
-            value = np.einsum("ng,ng->g", r, r)
-        return x, np.where(np.isfinite(value) & np.isfinite(x).all(axis=0), value, np.inf)
+        return x, r, basis
 
     def _with_linear(self, x: Array, r: Array, basis: Sequence[Array], places: Sequence[int]) -> Array:
         """Points with the linear parameters that leave the least of r; once more where bounds hold some of them."""
@@ -190,24 +196,21 @@ class SeparableResiduals:
             free = {k: free[k] * same[k] for k in places}
         return x
 
-    def linearised(self, x: Array) -> tuple[Array, Array]:
-        """Return the Jacobian by the bent parameters (q, n, g) without what the linear ones make up, and the residuals.
+    def linearised(self, x: Array) -> tuple[Array, Array, Array]:
+        """Return points (p, g) with the best linear parameters, the Jacobian by the bent ones (q, n, g) without what
+        the linear ones make up, and the residuals (n, g).
 
         That is Kaufman's Jacobian of the projected problem (BIT 15, 1975).
         """
+        x, r, basis = self._solved(x)
         slopes = np.stack(self._values(self._slopes, x))
-        bare = x.copy()
-        bare[self.linear] = 0.0
-        *basis, r = self._values(self._basis, bare)
         with np.errstate(all="ignore"):
-            for k, i in enumerate(self.linear):
-                r = r + basis[k] * x[i]
             made_up = np.array([c * self._is_free(x, i) for c, i in zip(basis, self.linear, strict=True)])
             made_up = made_up.reshape(len(self.linear), *r.shape)
             triangles(made_up, r.copy(), _DEPENDENT)
             for q in made_up:
                 slopes -= q * np.einsum("ng,qng->qg", q, slopes)[:, None, :]
-        return slopes, r
+        return x, slopes, r
 
     def _is_free(self, x: Array, i: int) -> Array:
         free: Array = np.ones(x.shape[1])

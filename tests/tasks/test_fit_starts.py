@@ -21,8 +21,7 @@ from gdcli.objective.parameter_scales import Guesses
 from gdcli.objective.protocol import Box
 from gdcli.objective.row_model import linear_parameters
 from gdcli.objective.row_objective import RowObjective
-from gdcli.solve.methods.batched_starts import follow
-from gdcli.solve.methods.fit_starts import STARTS, FoundStart, search
+from gdcli.solve.methods.fit_starts import STARTS, FoundStart, follow, search
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
 from gdcli.solve.settings import MaxIterations

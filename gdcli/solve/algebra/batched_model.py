@@ -37,8 +37,8 @@ class ManyResiduals(Protocol):
     def linear(self, x: Array) -> tuple[Array, Array]:
         """Return the Jacobians (p, n, g) and the residuals (n, g), new arrays; rows that do not count are zero."""
 
-    def bends(self, x: Array, v: Array) -> Array:
-        """Return the second derivatives of the residuals along directions, (n, g)."""
+    def bends(self, x: Array, v: Array) -> Array | None:
+        """Return the second derivatives of the residuals along directions, (n, g), None where they are not known."""
 
     def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which problems some residual is infinite on the way from x to y (g,)."""

@@ -8,7 +8,7 @@ would go alone, and ends where it would end, up to rounding.
 
 A run ends at a relative offset of 1e-13: the parameters are off by that part of their standard errors. What is not
 plain here is not decided here: a problem whose Jacobian is nearly singular, whose step is refused down to rounding,
-that flees to infinity or across a pole, or whose Hessian is not positive at the end is *given up*, and whoever asked
+that flees to infinity, or whose Hessian is not positive at the end is *given up*, and whoever asked
 solves it alone.
 """
 
@@ -78,11 +78,19 @@ class BatchedFits(BatchedModel):
             if field.name not in ("Q", "index"):
                 getattr(ends, field.name)[..., places] = getattr(self, field.name)[..., which]
 
+    def know_hessians(self, residuals: ManyResiduals, which: Array) -> None:
+        """Take the Hessians of some of the fits."""
+        if len(which):
+            self.hessian[..., which] = residuals.take(which).hessians(self.x[:, which])
+            self.known[which] = self.fresh[which] = True
+            self.hessians[which] += 1
+
 
 def solve_many(residuals: ManyResiduals, x0: Array, most: int, tol: float) -> BatchedFits:
     """Return the ends of all problems, which start at ``x0`` (p, g) and may take fewer than ``most`` iterations.
 
-    ``tol`` is that of the method alone. Raises what a signal or a cap raises.
+    ``tol`` is that of the method alone; with inf the last digits are not looked for. Raises what a signal or a cap
+    raises.
     """
     together = _Together(residuals, most, max(END, OFFSET_TOL * tol))
     reason = run(together, together, x0).reason
@@ -118,7 +126,6 @@ class _Together(Objective):
             _pass(self.residuals, state, over)
             return Step(at, state, None, moved=False)
         done, left = np.flatnonzero(over), np.flatnonzero(~over)
-        _know_hessians(self.residuals, state, done[~(state.fresh | state.given_up)[done]])
         state.put(done, self.ends)
         self.residuals = self.residuals.take(left)
         return Step(
@@ -176,11 +183,12 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
     if len(last):
         step[:, last] = solve_upper(state.R[..., last], -state.target[:, last])  # Gauss and Newton's
         first = last[state.tries[last] == 0]
-        _know_hessians(residuals, state, first[~state.known[first]])
+        state.know_hessians(residuals, first[~state.known[first]])
         step[:, first] = _newton(state, first)
     x = state.x + step
     there = linear_models(residuals, x)
     finite = np.isfinite(there.columns.sum(axis=0)) & np.isfinite(there.value)
+    finite &= ~residuals.crosses_pole(state.x, x)
     ratio = np.where(finite & (predicted > 0.0), (state.value - there.value) / predicted, -np.inf)
     better = (there.value <= state.value * (1.0 + CLOSE)) & (there.misfit <= BETTER * state.misfit)
     accepted = finite & ((far & (ratio > ACCEPTABLE)) | (ending & better))
@@ -188,7 +196,6 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
     state.radius = np.where(far, radius, state.radius)
     stuck = (x == state.x).all(axis=0) | is_lost(predicted, state.value)
     state.given_up |= far & ~accepted & stuck
-    state.given_up |= accepted & residuals.crosses_pole(state.x, x)
     state.given_up |= accepted & ~there.is_sound
     state.refusals = np.where(accepted, 0, state.refusals + far)
     state.tries = np.where(accepted, 0, state.tries + ending)
@@ -208,15 +215,9 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
 def _proposed(residuals: ManyResiduals, model: BatchedModel, radius: Array) -> tuple[Array, Array, Array]:
     """Return steps of problems that are far from their ends, their lengths, and the falls that they promise."""
     proposal = model.step(radius)
-    curving = model.across(residuals.bends(model.x, proposal.step))
-    return bent(model, proposal, curving), proposal.length, model.fall(proposal.step)
-
-
-def _know_hessians(residuals: ManyResiduals, state: BatchedFits, which: Array) -> None:
-    if len(which):
-        state.hessian[..., which] = residuals.take(which).hessians(state.x[:, which])
-        state.known[which] = state.fresh[which] = True
-        state.hessians[which] += 1
+    curving = residuals.bends(model.x, proposal.step)
+    step = bent(model, proposal, None if curving is None else model.across(curving))
+    return step, proposal.length, model.fall(proposal.step)
 
 
 def _newton(state: BatchedFits, which: Array) -> Array:

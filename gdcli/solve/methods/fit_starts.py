@@ -1,27 +1,32 @@
 """Starts for a fit that has none: many are drawn, the best of them followed to their ends all at once.
 
-The linear parameters of a model need no start, see :mod:`gdcli.solve.methods.batched_starts`. The others fall into
+The linear parameters of a model need no start: for given values of the others they are solved for. The others fall into
 *blocks*: in a sum of peaks each peak has its own, and a block is drawn for itself, each time the one taken that leaves
 the least of what the blocks before it have left (matching pursuit: Mallat and Zhang, IEEE Transactions on Signal
 Processing 41, 1993). A second round draws each block once more beside the others, also around the one that it has.
 
-Each start is the best of draws of its own, so how many starts end at one place tells how sure that place is.
+Each start is the best of draws of its own, so how many starts end at one place tells how sure that place is. All are
+followed at once (:mod:`gdcli.solve.methods.batched_fits`), by what is left where the linear parameters are solved for:
+no valley is walked along that these would make. A parameter whose sign is known is followed on the logarithm of its
+size: it cannot leave its side, and a step of it is a factor. The ends are good to a few digits, enough to tell them
+apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
+from gdcli.kernel.batched_linear import lengths
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Array, Vector, np
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Box, Evaluation, Objective
-from gdcli.solve.methods.batched_starts import follow
+from gdcli.solve.methods.batched_fits import solve_many
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
 from gdcli.solve.settings import MaxIterations
@@ -43,6 +48,10 @@ _CELLS = 1 << 16
 SAME, EXACT = 1e-6, 1e-20
 # Of ends that differ so many are looked at for one that does not flee to infinity, by runs of so many steps.
 _LOOKED, _STEPS = 4, 60
+# Iterations of a start that is followed at most.
+_MOST_ITERATIONS = 60
+# What the rows do not tell of a parameter holds it where it is: a row of its own, of this part of its column's length.
+_HELD = 1e-5
 # Children of a draw differ from it by factors up to exp of this.
 _NEAR = 0.5
 
@@ -62,6 +71,66 @@ class FoundStart:
     starts: int
     agreeing: int
     next_best: float | None = None
+
+
+class _Projected:
+    """The residuals at many points ``x`` (p, g) as functions of the bent parameters alone, for `solve_many`.
+
+    What is followed (q, g) are these, or 1 and the logarithm of the factor by which one of a known sign, ``signs`` 1 or
+    -1, has become another.
+    """
+
+    def __init__(self, many: SeparableResiduals, x: Array, signs: Array, told: Told) -> None:
+        self.many, self.x, self.told, self.passes = many, x, told, 0
+        self.size, self.groups = len(many.bent), x.shape[1]
+        self.signs, self.by_factor = signs, (signs != 0.0)[:, None]
+
+    @property
+    def start(self) -> Array:
+        return np.where(self.by_factor, 1.0, self.x[self.many.bent])
+
+    def points(self, followed: Array) -> Array:
+        x, bent = self.x.copy(), self.many.bent
+        with np.errstate(all="ignore"):
+            x[bent] = np.where(self.by_factor, x[bent] * np.exp(followed - 1.0), followed)
+        return self.many.clipped(x)
+
+    def linear(self, followed: Array) -> tuple[Array, Array]:
+        budget.check()
+        self.passes += 1
+        self.told(min(1.0, self.passes / _MOST_ITERATIONS))
+        x, J, r = self.many.linearised(self.points(followed))
+        held = np.zeros((self.size, self.size, self.groups))
+        with np.errstate(all="ignore"):
+            J *= np.where(self.by_factor, x[self.many.bent], 1.0)[:, None]
+            sizes = lengths(J.swapaxes(0, 1))
+        held[range(self.size), range(self.size)] = np.where(sizes > 0.0, _HELD * sizes, 1.0)
+        return np.concatenate((J, held), axis=1), np.concatenate((r, 0.0 * held[0]))
+
+    def bends(self, x: Array, v: Array) -> None:
+        """Return None: second derivatives are not known."""
+
+    def hessians(self, x: Array) -> Array:
+        raise NotImplementedError("no last digits are looked for")
+
+    def crosses_pole(self, x: Array, y: Array) -> Array:
+        return self.many.crosses_pole(self.points(x), self.points(y))
+
+    def take(self, which: Array) -> _Projected:
+        some = _Projected(self.many, self.x[:, which], self.signs, self.told)
+        some.passes = self.passes
+        return some
+
+
+def follow(many: SeparableResiduals, x: Array, signs: Array, told: Told) -> tuple[Array, Array]:
+    """Return the ends (p, g) of runs from the points x (p, g), and their values (g,).
+
+    ``signs`` (q,) are 1 or -1 for bent parameters of a known sign, 0 for others. ``told`` is called with the part done.
+    """
+    if not many.bent:
+        return many.solved(x)
+    here = _Projected(many, x, signs, told)
+    return many.solved(here.points(solve_many(here, here.start, _MOST_ITERATIONS, inf).x))
 
 
 def search(

@@ -119,19 +119,9 @@ class Ends(NamedTuple):
 
 
 def _solved(residuals: _OwnResiduals, start: Array) -> tuple[Array, Array, Array]:
-    """Return the own parameters (q, g) and values (g,) from a start, and which groups have come to an end (g,).
-
-    None goes across a pole: such a group stays at its start.
-    """
+    """Return the own parameters (q, g) and values (g,) from a start, and which groups have come to an end (g,)."""
     ends = solve_many(residuals, start, MOST_ITERATIONS, LAST_DIGITS)
-    own, value = ends.x, ends.value
-    crossed = ends.given_up & residuals.crosses_pole(start, own)
-    if crossed.any():
-        which = np.flatnonzero(crossed)
-        own[:, which] = start[:, which]
-        _, r = residuals.take(which).linear(own[:, which])
-        value[which] = dots(r, r)
-    return own, np.where(np.isfinite(value), value, INF), ~ends.given_up
+    return ends.x, np.where(np.isfinite(ends.value), ends.value, INF), ~ends.given_up
 
 
 class EliminatedGroups:
