@@ -23,7 +23,7 @@ from gdcli.kernel.batched_linear import (
 from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Array, np
-from gdcli.solve.algebra.residual_model import residual_floor, rounding_of_squares
+from gdcli.solve.algebra.residual_model import moves_of, residual_floor, rounding_of_squares
 from gdcli.solve.methods.batched_fits import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.probe.line_probe import FLIGHT
@@ -55,7 +55,7 @@ def examine(
         values, vectors = eigen(np.where(np.isfinite(H), H, 0.0))
         certain = ~ends.given_up & (least_pivots(H, factors) > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gap <= REACHED * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
-        floor = residual_floor(np.sqrt(measured), ends.columns * abs(ends.x))
+        floor = residual_floor(np.sqrt(measured), moves_of(ends, ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start
         certain &= lengths(way) <= FLIGHT * _or_one(lengths(start))

@@ -73,6 +73,10 @@ class BatchedModel:
         return kind(*(getattr(self, field.name).take(which, axis=-1) for field in fields(kind)))
 
     @property
+    def total(self) -> Array:
+        return self.value
+
+    @property
     def is_sound(self) -> Array:
         """Which triangles are numbers, and not nearly singular."""
         import numpy as np

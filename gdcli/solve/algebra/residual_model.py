@@ -16,7 +16,7 @@ zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot, inf, sqrt
+from math import hypot, sqrt
 from operator import mul
 from typing import Any
 
@@ -75,16 +75,6 @@ class ResidualModel:
     def _part(self, v: Sequence[float], lengths: Vec) -> Vec:
         """The components of those that can move, divided by lengths."""
         return Vec([v[i] / lengths[i] for i in self.index])
-
-    @property
-    def offset(self) -> float:
-        """The relative offset of Bates and Watts (Technometrics 23, 1981): misfit over rest, whatever the parameters.
-
-        It is the distance to the end in units of (about) the standard errors of the parameters, over sqrt(n - p).
-        """
-        if self.residual_norm > 0.0:
-            return self.misfit / self.residual_norm
-        return inf if self.misfit > 0.0 else 0.0
 
     @property
     def total(self) -> float:
@@ -171,6 +161,11 @@ class ResidualModel:
         return self._scaled
 
 
+def moves_of(model: Any, x: Vector) -> list[Entry]:
+    """Return by how much each parameter, as large as it is, moves the residuals: of a `ResidualModel`, or of many."""
+    return [length * abs(a) for length, a in zip(model.columns, x, strict=True)]
+
+
 # Twelve digits of a number are shown.
 SHOWN = 1e-12
 
@@ -214,8 +209,7 @@ def errors_of_rounding(model: ResidualModel, each: float) -> tuple[float, ...] |
 
 def rounding_shows(model: ResidualModel, x: Sequence[float], rows: int) -> bool:
     """Tell whether the rounding of so many residuals is seen in twelve digits of a free parameter or of their sum."""
-    moves = [length * abs(a) for length, a in zip(model.columns, x, strict=True)]
-    each = residual_floor(model.triangle.measured, moves) / sqrt(rows)
+    each = residual_floor(model.triangle.measured, moves_of(model, x)) / sqrt(rows)
     if 2.0 * each > SHOWN * hypot(model.misfit, model.residual_norm):
         return True
     errors = errors_of_rounding(model, each)

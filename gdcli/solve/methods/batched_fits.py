@@ -28,11 +28,12 @@ from gdcli.objective.protocol import Counts, Evaluation, Objective
 from gdcli.solve.algebra.batched_model import BatchedModel, ManyResiduals, linear_models
 from gdcli.solve.algebra.trust_region import ACCEPTABLE
 from gdcli.solve.iteration import Step
-from gdcli.solve.methods.fit_ends import BETTER, CLOSE, MAX_POLISH, rounding_of
+from gdcli.solve.methods.fit_ends import MAX_POLISH, is_better, is_close, is_level, is_within, rounding_of
 from gdcli.solve.methods.levenberg_marquardt import (
     MAX_REFUSALS,
     OFFSET_TOL,
     bent,
+    fall_ratio,
     first_radius,
     is_lost,
     next_radius,
@@ -145,18 +146,10 @@ def _start(residuals: ManyResiduals, x0: Array) -> BatchedFits:
     return BatchedFits(*parts)
 
 
-def _is_close(state: BatchedFits) -> Array:
-    square = state.misfit * state.misfit
-    found: Array = square <= CLOSE * (square + state.residual_norm * state.residual_norm)
-    return found
-
-
 def _over(state: BatchedFits, most: int, offset: float) -> Array:
     """Tell which problems are at an end, or given up; at a relative ``offset`` there is nothing left to do."""
-    misfit = state.misfit
-    rounding: Array = misfit <= rounding_of(state.columns * abs(state.x), state.residual_norm)
-    done = (state.tries >= 2) | (state.polished >= MAX_POLISH) | (misfit <= offset * state.residual_norm)
-    ended = rounding | (_is_close(state) & done)
+    done = (state.tries >= 2) | (state.polished >= MAX_POLISH) | is_within(state, offset)
+    ended: Array = (state.misfit <= rounding_of(state, state.x)) | (is_close(state) & done)
     state.given_up |= ~ended & (
         (state.iterations + 1 >= most) | (state.refusals >= MAX_REFUSALS) | (state.radius > state.horizon)
     )
@@ -168,7 +161,7 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
 
     Once a problem is close its Hessian hardly changes, so that of the first close point serves for all last steps.
     """
-    close = _is_close(state)
+    close = is_close(state)
     far, ending = ~(close | over), close & ~over
     some, last = np.flatnonzero(far), np.flatnonzero(ending)
     if 2 * len(some) > len(far):  # to gather most of them takes longer than to take all along
@@ -189,8 +182,8 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
     there = linear_models(residuals, x)
     finite = np.isfinite(there.columns.sum(axis=0)) & np.isfinite(there.value)
     finite &= ~residuals.crosses_pole(state.x, x)
-    ratio = np.where(finite & (predicted > 0.0), (state.value - there.value) / predicted, -np.inf)
-    better = (there.value <= state.value * (1.0 + CLOSE)) & (there.misfit <= BETTER * state.misfit)
+    ratio = fall_ratio(state.value, there.value, predicted, finite)
+    better = is_level(there.value, state.value) & is_better(there, state)
     accepted = finite & ((far & (ratio > ACCEPTABLE)) | (ending & better))
     radius = next_radius(state.radius, length, ratio)
     state.radius = np.where(far, radius, state.radius)

@@ -10,9 +10,9 @@ parameters are written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import Reader, Writer, dataclass, field, stored
 from gdcli.kernel.dense import Entry, congruent, eigen, largest_entry, matrix_is_finite
@@ -22,9 +22,12 @@ from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import Vec, Vector, as_like, dot, max_abs, quotient
 from gdcli.objective.protocol import Box, Evaluation, Objective
 from gdcli.solve.algebra.quadratic_model import EXACT_LIMIT, hessian_source, with_hessian
-from gdcli.solve.algebra.residual_model import ResidualModel, residual_floor, rounding_of_squares
+from gdcli.solve.algebra.residual_model import ResidualModel, moves_of, residual_floor, rounding_of_squares
 from gdcli.solve.probe.line_probe import ProbeEnd, Walk, follow
 from gdcli.solve.scaling import inward, outward, rescaled, units_at
+
+if TYPE_CHECKING:
+    from gdcli.solve.algebra.batched_model import BatchedModel
 
 # A predicted fall below this part of the value is the end game: the relative offset is 1e-5, and the value, good to
 # 1e-14 or so, can foretell the ratio of falls no longer.
@@ -42,9 +45,37 @@ _ESCAPE_TRIALS = 24
 LONG = 1e-3
 
 
-def rounding_of(moves: Sequence[Entry], residual_norm: Entry) -> Entry:
-    """Return the misfit that the rounding of parameters makes, which move the residuals by ``moves`` (p,)."""
-    return EPS * (sum(moves) + residual_norm)
+# -- of one model, or of many at once ----------------------------------------------------------------------------------
+
+
+def rounding_of(model: ResidualModel | BatchedModel, x: Vector) -> Entry:
+    """Return the misfit at x that the rounding of the parameters makes."""
+    return EPS * (sum(moves_of(model, x)) + model.residual_norm)
+
+
+def is_close(model: ResidualModel | BatchedModel) -> Entry:
+    return model.misfit * model.misfit <= CLOSE * model.total
+
+
+def is_within(model: ResidualModel | BatchedModel, offset: float) -> Entry:
+    """Tell whether the relative offset of Bates and Watts (Technometrics 23, 1981), misfit over rest, is no larger.
+
+    It is the distance to the end in units of (about) the standard errors of the parameters, over sqrt(n - p).
+    """
+    return model.misfit <= offset * model.residual_norm
+
+
+def is_better(there: ResidualModel | BatchedModel, here: ResidualModel | BatchedModel) -> Entry:
+    """Tell whether a last step has shortened the misfit."""
+    return there.misfit <= BETTER * here.misfit
+
+
+def is_level(there: Entry, value: Entry, blur: float = 0.0) -> Entry:
+    """Tell whether a value does not clearly rise on a last step."""
+    return there <= value * (1.0 + CLOSE) + blur
+
+
+# -- of one ------------------------------------------------------------------------------------------------------------
 
 
 @stored()
@@ -94,11 +125,7 @@ class Here:
 
     @property
     def rounding(self) -> float:
-        return float(rounding_of(self._moves(), self.model.residual_norm))
-
-    def _moves(self) -> list[float]:
-        """By how much each parameter, as large as it is, moves the residuals."""
-        return [length * abs(float(a)) for length, a in zip(self.model.columns, self.at.x, strict=True)]
+        return float(rounding_of(self.model, self.at.x))
 
     def is_rounding(self) -> bool:
         """Tell whether what a step can take away is no more than what the rounding of the parameters makes."""
@@ -106,22 +133,19 @@ class Here:
 
     @property
     def blur(self) -> float:
-        floor = residual_floor(self.model.triangle.measured, self._moves())
+        floor = residual_floor(self.model.triangle.measured, moves_of(self.model, self.at.x))
         return float(self.factor * rounding_of_squares(self.model.total, floor))
 
     def is_close(self) -> bool:
         fall = self.factor * self.model.misfit * self.model.misfit
-        return fall <= max(CLOSE * abs(self.at.value), self.blur) or self.is_rounding()
-
-    def is_better(self, there: ResidualModel) -> bool:
-        return there.misfit <= BETTER * self.model.misfit
+        return bool(is_close(self.model) or fall <= self.blur or self.is_rounding())
 
     def last_steps(self) -> Iterator[tuple[Evaluation, float]]:
         """Go to the end of Newton's step, then of Gauss and Newton's, if the value does not clearly rise there."""
         for step in (self.newton(), self.model.gauss_newton().step):
             if step is not None:
                 there = self.objective.evaluate(self.moved(step), 0)
-                if there.value <= self.at.value * (1.0 + CLOSE) + self.blur:
+                if is_level(there.value, self.at.value, self.blur):
                     yield there, self.model.length(step)
 
     def newton(self) -> Vec | None:

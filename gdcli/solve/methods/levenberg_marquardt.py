@@ -27,7 +27,7 @@ from gdcli.solve.algebra.residual_model import Proposal, ResidualModel, rounding
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods import fit_ends
-from gdcli.solve.methods.fit_ends import Fit, Here, fit_of
+from gdcli.solve.methods.fit_ends import Fit, Here, fit_of, is_better, is_within
 from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd
 
 if TYPE_CHECKING:
@@ -167,11 +167,11 @@ class LevenbergMarquardt:
         return _stay(at, state, reason, passed=False)
 
     def _polish(self, here: Here, state: FitState) -> Step | None:
-        done = here.is_rounding() or here.model.offset <= OFFSET_TOL * self.tol
+        done = here.is_rounding() or is_within(here.model, OFFSET_TOL * self.tol)
         if state.polished < fit_ends.MAX_POLISH and not done:
             for there, length in here.last_steps():
                 arrival = _arrive(state, there)
-                if arrival is not None and here.is_better(arrival[1]):
+                if arrival is not None and is_better(arrival[1], here.model):
                     state.polished += 1
                     return _accept(*arrival, here.at, state, length, kind="polish")
         return None
@@ -257,10 +257,7 @@ def _try(here: Here, proposal: Proposal) -> tuple[Evaluation, float, float]:
     step = bent(model, proposal, here.fit.inner.second(here.at, as_like(here.at.x, proposal.step)))
     there = here.objective.evaluate(here.moved(step), 0)
     predicted = here.factor * model.fall(proposal.step)
-    ratio = -inf
-    if isfinite(there.value) and predicted > 0.0:
-        ratio = (here.at.value - there.value) / predicted
-    return there, predicted, ratio
+    return there, predicted, fall_ratio(here.at.value, there.value, predicted, isfinite(there.value))
 
 
 def bent(model: ResidualModel | BatchedModel, proposal: Proposal, curving: Vector | None) -> Vector:
@@ -275,6 +272,12 @@ def first_radius(model: ResidualModel | BatchedModel, x: Vector) -> Entry:
     """Return the radius of the first step from x."""
     size, free = FIRST_RADIUS * model.length(x), model.gauss_newton().length
     return chosen(size > 0.0, size, chosen(free > 0.0, free, 1.0))
+
+
+def fall_ratio(value: Entry, there: Entry, predicted: Entry, finite: Entry) -> Entry:
+    """Return the fall of a value over the one ``predicted``, -inf where none was or there is no ``finite`` point."""
+    has = finite & (predicted > 0.0)
+    return chosen(has, (value - there) / chosen(has, predicted, 1.0), -inf)
 
 
 def next_radius(radius: Entry, length: Entry, ratio: Entry) -> Entry:

@@ -22,6 +22,7 @@ from gdcli.objective.row_objective import RowObjective, added
 from gdcli.solve.algebra.residual_model import (
     ResidualModel,
     errors_of_rounding,
+    moves_of,
     residual_floor,
     rounding_shows,
 )
@@ -178,8 +179,7 @@ def error_kind(problem: FitProblem) -> str:
 def _left(model: ResidualModel, spread: Spread, x: Vector) -> Left:
     triangle = model.triangle
     misfit = dot(triangle.target, triangle.target)
-    moves = [length * abs(float(a)) for length, a in zip(model.columns, x, strict=True)]
-    floor = residual_floor(math.sqrt(spread.about_zero), moves)
+    floor = residual_floor(math.sqrt(spread.about_zero), moves_of(model, x))
     blur = errors_of_rounding(model, floor / math.sqrt(max(1, spread.rows)))
     return Left(triangle.total, misfit, floor * floor, blur)
 
