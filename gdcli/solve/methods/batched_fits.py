@@ -14,6 +14,8 @@ solves it alone.
 
 from __future__ import annotations
 
+from math import inf
+
 from gdcli.kernel.batched_linear import (
     least_pivots,
     positive_solves,
@@ -90,8 +92,8 @@ class BatchedFits(BatchedModel):
 def solve_many(residuals: ManyResiduals, x0: Array, most: int, tol: float) -> BatchedFits:
     """Return the ends of all problems, which start at ``x0`` (p, g) and may take fewer than ``most`` iterations.
 
-    ``tol`` is that of the method alone; with inf the last digits are not looked for. Raises what a signal or a cap
-    raises.
+    ``tol`` is that of the method alone; with inf neither last digits nor the Hessians at the ends are looked
+    for. Raises what a signal or a cap raises.
     """
     together = _Together(residuals, most, max(END, OFFSET_TOL * tol))
     reason = run(together, together, x0).reason
@@ -127,6 +129,8 @@ class _Together(Objective):
             _pass(self.residuals, state, over)
             return Step(at, state, None, moved=False)
         done, left = np.flatnonzero(over), np.flatnonzero(~over)
+        if self.offset < inf:
+            state.know_hessians(self.residuals, done[~(state.fresh | state.given_up)[done]])
         state.put(done, self.ends)
         self.residuals = self.residuals.take(left)
         return Step(

@@ -50,8 +50,9 @@ SAME, EXACT = 1e-6, 1e-20
 _LOOKED, _STEPS = 4, 60
 # Iterations of a start that is followed at most.
 _MOST_ITERATIONS = 60
-# What the rows do not tell of a parameter holds it where it is: a row of its own, of this part of its column's length.
-_HELD = 1e-5
+# What the rows do not tell of a parameter holds it where it is: a row of its own, of this part of its column's length,
+# which a batch of fits still tells from a part of other columns.
+_HELD = 1e-7
 # Children of a draw differ from it by factors up to exp of this.
 _NEAR = 0.5
 

@@ -63,7 +63,6 @@ class SolvedFits:
             measured, weight = residuals.values("weighing", ends.x)
             counted = residuals.total((weight > 0.0) * 1.0).astype(np.int64)
             spread = spread_of(counted, measured, weight, residuals.total)
-            ends.know_hessians(residuals, np.flatnonzero(~(ends.fresh | ends.given_up)))
             evidence, certain = examine(
                 ends, start, spread.about_zero, lambda which, x: residuals.take(which).hessians(x)
             )
