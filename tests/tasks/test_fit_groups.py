@@ -282,3 +282,14 @@ def test_a_fault_of_the_program_in_a_group_is_the_answer_of_that_group(
     assert [fit.status for fit in found] == ["converged", "error", "converged"]
     assert found[1].fault is not None
     assert found[1].fault.message == "internal error: ZeroDivisionError: oh"
+
+
+def test_a_batch_refuses_steps_across_poles_as_one_fit_does() -> None:
+    draw, x = np.random.default_rng(3), np.linspace(0.1, 4.0, 15)
+    curves = [
+        draw.uniform(1, 3) / (x + draw.uniform(-2, 2)) + 0.05 * draw.standard_normal(15) for _ in range(97)
+    ]
+    data = {"g": [0] * 15 + [1] * 15, "x": np.tile(x, 2), "y": np.concatenate((curves[49], curves[96]))}
+    found = fits(data, "y ~ a/(x+b)", start="a=1,b=1")
+    assert all(fit.solved is not None for fit in found)
+    assert_as_alone(data, found, "y ~ a/(x+b)", start="a=1,b=1")
