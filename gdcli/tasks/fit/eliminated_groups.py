@@ -118,12 +118,6 @@ class Ends(NamedTuple):
         return np.stack(found, axis=1)
 
 
-def _solved(residuals: _OwnResiduals, start: Array) -> tuple[Array, Array, Array]:
-    """Return the own parameters (q, g) and values (g,) from a start, and which groups have come to an end (g,)."""
-    ends = solve_many(residuals, start, MOST_ITERATIONS, LAST_DIGITS)
-    return ends.x, np.where(np.isfinite(ends.value), ends.value, INF), ~ends.given_up
-
-
 class EliminatedGroups:
     """The groups in ``blocks`` of rows, ``count`` in all, each solved for its own parameters when it is asked.
 
@@ -188,11 +182,12 @@ class EliminatedGroups:
         for k, start in enumerate(starts):
             some = open_ if k < usual else np.arange(own.shape[1])
             if len(some):
-                there, lower, settled = _solved(residuals.take(some), start[:, block.groups[some]])
-                better = lower < value[some]
-                own[:, some[better]] = there[:, better]
-                value[some[better]] = lower[better]
-                open_ = some[~settled]
+                begun = start[:, block.groups[some]]
+                ends = solve_many(residuals.take(some), begun, MOST_ITERATIONS, LAST_DIGITS)
+                better = ends.value < value[some]
+                own[:, some[better]] = ends.x[:, better]
+                value[some[better]] = ends.value[better]
+                open_ = some[ends.given_up]
         J, r = block.residuals.linear(self.layout.whole(own, x))
         value = dots(r, r)
         R, target, rest = triangles(J[[*self.layout.own, *self.layout.shared]], r)
