@@ -82,7 +82,6 @@ class BatchedFits(BatchedModel):
                 getattr(ends, field.name)[..., places] = getattr(self, field.name)[..., which]
 
     def know_hessians(self, residuals: ManyResiduals, which: Array) -> None:
-        """Take the Hessians of some of the fits."""
         if len(which):
             self.hessian[..., which] = residuals.take(which).hessians(self.x[:, which])
             self.known[which] = self.fresh[which] = True

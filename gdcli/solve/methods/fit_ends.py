@@ -66,12 +66,12 @@ def is_within(model: ResidualModel | BatchedModel, offset: float) -> Entry:
 
 
 def is_better(there: ResidualModel | BatchedModel, here: ResidualModel | BatchedModel) -> Entry:
-    """Tell whether a last step has shortened the misfit."""
+    """Tell whether a last step has shortened the misfit by as much as one must that is no rounding."""
     return there.misfit <= BETTER * here.misfit
 
 
 def is_level(there: Entry, value: Entry, blur: float = 0.0) -> Entry:
-    """Tell whether a value does not clearly rise on a last step."""
+    """Tell whether a value rises on a last step by no more than rounding makes of it, and what else is its ``blur``."""
     return there <= value * (1.0 + CLOSE) + blur
 
 

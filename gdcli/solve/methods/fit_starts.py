@@ -109,7 +109,7 @@ class _Projected:
         return np.concatenate((J, held), axis=1), np.concatenate((r, 0.0 * held[0]))
 
     def bends(self, x: Array, v: Array) -> None:
-        """Return None: second derivatives are not known."""
+        return None  # second derivatives are not known
 
     def hessians(self, x: Array) -> Array:
         raise NotImplementedError("no last digits are looked for")

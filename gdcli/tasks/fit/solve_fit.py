@@ -179,7 +179,7 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Objectiv
 
 
 def choose_for_squares(settings: FitSettings, objective: Objective) -> Chosen:
-    """Return the method for a sum of squares: Levenberg-Marquardt for ``auto``."""
+    """Return the method for a sum of squares: the one that is asked for, Levenberg-Marquardt for ``auto``."""
     if not _is_open(settings):
         return choose_by(settings, objective)
     choice = choose_by(settings, objective, "lm", _last_digits(settings))
