@@ -23,7 +23,7 @@ from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import dot, is_zero, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.quadratic_model import LocalModel, hessian_source, with_hessian
-from gdcli.solve.methods.smoothing_homotopy import level
+from gdcli.solve.iteration import rounding
 from gdcli.solve.probe.line_probe import (
     ProbeEnd,
     follow,
@@ -263,7 +263,7 @@ def _nonsmooth(
     objective: Objective, at: Evaluation, plain: Certificate, start: Evaluation | None, tol: float
 ) -> Certificate:
     """Return what is to be said where ``at`` is at a kink or beside a jump, else ``plain``."""
-    smooth = objective.smoothed(level(objective, -1))
+    smooth = objective.smoothed(rounding(-1, objective.size))
     is_doubtful = at.estimated or plain.kind in (PointKind.FLAT, PointKind.NOT_STATIONARY)
     if smooth is None and not is_doubtful and not objective.has_jumps:
         return plain

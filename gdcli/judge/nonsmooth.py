@@ -23,8 +23,7 @@ from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Vec, along, alternating, as_like, dot, max_abs, norm, ones_like, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
-from gdcli.solve.iteration import Method
-from gdcli.solve.methods.smoothing_homotopy import level
+from gdcli.solve.iteration import Method, rounding
 from gdcli.solve.probe.line_probe import rounding_of
 from gdcli.solve.run import run
 from gdcli.solve.scaling import inward, power_of_two, rescaled
@@ -266,7 +265,7 @@ def at_a_kink(
     """
     if plain.kind == PointKind.FLAT and _is_bottom(objective, at, start):
         return replace(plain, kind=PointKind.DEGENERATE, estimated_gap=0.0, notes=(*plain.notes, LEVEL_NOTE))
-    coarser = None if smooth is None else objective.smoothed(10.0 * level(objective, -1))
+    coarser = None if smooth is None else objective.smoothed(10.0 * rounding(-1, objective.size))
     if smooth is None or coarser is None:
         return _at_a_corner(objective, at, plain)
     here, sharp = _sharpness(smooth, at.x)
@@ -296,7 +295,11 @@ def _is_bottom(objective: Objective, at: Evaluation, start: Evaluation | None) -
     """
     if objective.is_smooth:
         return False
-    if start is not None and at.value < start.value and objective.smoothed(level(objective, -1)) is not None:
+    if (
+        start is not None
+        and at.value < start.value
+        and objective.smoothed(rounding(-1, objective.size)) is not None
+    ):
         return True
     from gdcli.judge.level_set import ends_rise
 

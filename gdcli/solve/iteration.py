@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 BROKEN_OFF = "interrupted"
 # Steps whose end is the answer so far, whatever the values before.
 ANSWERS = ("polish", "penalty")
+# The radii by which a run rounds off kinks, each starting where the last one ended: three orders of magnitude at first,
+# two later, so that each run starts within the reach of Newton's method.
+ROUNDINGS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11)
+# With more variables than so many there may be as many kinks, and the last radius is lower in proportion.
+FEW = 50
+# A value that has become small asks for further radii, each by so much.
+_FURTHER = 1e-2
+
+
+def rounding(level: int, size: int) -> float:
+    """Return the radius at a level of rounding for so many variables; -1 is the last of those that are for all."""
+    if level >= len(ROUNDINGS):
+        return rounding(-1, size) * _FURTHER ** (level - len(ROUNDINGS) + 1)
+    return ROUNDINGS[level] * min(1.0, FEW / size) if level in (-1, len(ROUNDINGS) - 1) else ROUNDINGS[level]
 
 
 class Step(NamedTuple):

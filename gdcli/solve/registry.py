@@ -18,14 +18,12 @@ from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.status import CurvatureSource
 from gdcli.objective.protocol import Objective
 from gdcli.solve.algebra.quadratic_model import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
-from gdcli.solve.iteration import FixedRate, Method
+from gdcli.solve.iteration import ROUNDINGS, FixedRate, Method
 from gdcli.solve.scaling import OneUnit, OwnUnits
 from gdcli.solve.settings import DEFAULT_TOL
 
 if TYPE_CHECKING:
     from gdcli.solve.methods.elementwise import Rule
-    from gdcli.solve.methods.newton import TrustRegionNewton
-    from gdcli.solve.methods.smoothing_homotopy import Smoothing
 
 _HERE = "gdcli.solve."
 PROJECTED = "projected L-BFGS"
@@ -309,27 +307,26 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
 
         return StabilisedSQP(), "stabilised SQP", "there are constraints"
     n, source = objective.size, hessian_source(objective)
-    plain, smoothing, has_kinks = _newtons()
-    if source is CurvatureSource.NONE:
+    kinks = objective.smoothed(ROUNDINGS[0]) is not None
+    many, bounded = source is CurvatureSource.NONE, objective.box is not None
+    if many:
+        what, why = _of_many(objective, bounded)
+    else:
+        what, why = "trust-region Newton", _WHY[source].format(n=n, s="" if n == 1 else "s")
+    method: Method
+    if kinks:
+        from gdcli.solve.methods.smoothing_homotopy import Smoothing
+
+        method, why = Smoothing(tol, many, many and bounded), why + KINKS
+    elif many:
         from gdcli.solve.methods.hybrid_large import large_method
 
-        bounded = objective.box is not None
-        what, why = _of_many(objective, bounded)
-        if has_kinks(objective):
-            return OwnUnits(smoothing(tol, True, bounded)), what, why + KINKS
-        return OwnUnits(large_method(tol, bounded)), what, why
-    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
-    method = smoothing(tol) if has_kinks(objective) else plain(tol)
-    return OwnUnits(method), "trust-region Newton", why + KINKS if has_kinks(objective) else why
+        method = large_method(tol, bounded)
+    else:
+        from gdcli.solve.methods.newton import TrustRegionNewton
 
-
-@cache
-def _newtons() -> tuple[type[TrustRegionNewton], type[Smoothing], Callable[[Objective], bool]]:
-    """Return the methods of auto for few variables, and what tells whether an objective has kinks to smooth."""
-    from gdcli.solve.methods.newton import TrustRegionNewton
-    from gdcli.solve.methods.smoothing_homotopy import LEVELS, Smoothing
-
-    return TrustRegionNewton, Smoothing, lambda objective: objective.smoothed(LEVELS[0]) is not None
+        method = TrustRegionNewton(tol)
+    return OwnUnits(method), what, why
 
 
 def _of_many(objective: Objective, bounded: bool) -> tuple[str, str]:

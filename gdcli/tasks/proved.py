@@ -227,10 +227,10 @@ class _Search:
 
     def _ends(self) -> bool:
         """Tell whether Newton's method comes to an end where kinks are rounded: down a valley along one it goes on."""
-        from gdcli.solve.methods.smoothing_homotopy import level
+        from gdcli.solve.iteration import rounding
 
         objective = self.ready.objective
-        smooth = objective.smoothed(level(objective, _ROUNDED))
+        smooth = objective.smoothed(rounding(_ROUNDED, objective.size))
         if smooth is None or not smooth.evaluate(self.run.best.at.x, 0).value < math.inf:
             return True
         return len(self._go_on(smooth)) <= _FURTHER_STEPS

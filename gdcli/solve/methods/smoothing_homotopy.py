@@ -19,15 +19,10 @@ from gdcli.kernel.dataclass import Reader, Writer, dataclass, stored
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import along, distance
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
-from gdcli.solve.iteration import Method, Step
+from gdcli.solve.iteration import FEW, ROUNDINGS, Method, Step, rounding
 
-# Three orders of magnitude at first, two later: each run starts within the reach of Newton's method.
-LEVELS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11)
-# With more variables than so many there may be as many kinks, and the last level is lower in proportion.
-_FEW = 50
-# A value that has become small asks for further levels, each by so much, for as long as the rounding is more than this
-# part of the value.
-_FURTHER, _PART, _MOST_LEVELS = 1e-2, 1e-8, 12
+# A value that has become small asks for further levels while the rounding is more than this part of the value.
+_PART, _MOST_LEVELS = 1e-8, 12
 _JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR, StopReason.SLOW)
 _STATIONARY = (StopReason.GAP, StopReason.STATIONARY)
 _NO_MINIMUM = (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.EDGE)
@@ -36,14 +31,6 @@ _IN_PROPORTION = 1e3
 # A run that has kinks, and had to shorten so many of its steps or took so many for many variables, is zig-zagging
 # across one.
 _PATIENCE, _LARGE_PATIENCE = 8, 200
-
-
-def level(objective: Objective, number: int) -> float:
-    """Return the radius of the rounding at a level of smoothing; -1 is the last of those that are for all."""
-    if number >= len(LEVELS):
-        return level(objective, -1) * _FURTHER ** (number - len(LEVELS) + 1)
-    last = number in (-1, len(LEVELS) - 1)
-    return LEVELS[number] * min(1.0, _FEW / objective.size) if last else LEVELS[number]
 
 
 @stored()
@@ -70,7 +57,7 @@ class _Phase:
     def from_store(cls, content: Any, read: Reader) -> _Phase:
         """Return the phase; the smoothed function is made again from what the run is on, and has its counts."""
         number = content["level"]
-        smooth = read.objective.smoothed(level(read.objective, number))
+        smooth = read.objective.smoothed(rounding(number, read.objective.size))
         if smooth is None:
             raise ValueError("the function has no kinks")
         counts = read(content["counts"])
@@ -148,9 +135,9 @@ class Smoothing:
                 return Step(_exact(objective, step.at), state, step.size, reason, kind=step.kind)
             if step.reason in _NO_MINIMUM:
                 return Step(at, state, step.size, step.reason, moved=False)
-            path = [*phase.path, (level(objective, phase.level), phase.at.x)]
+            path = [*phase.path, (rounding(phase.level, objective.size), phase.at.x)]
             following = None
-            if phase.level + 1 < len(LEVELS) or _is_coarse(path[-1][0], phase):
+            if phase.level + 1 < len(ROUNDINGS) or _is_coarse(path[-1][0], phase):
                 following = self._enter(objective, phase.at.x, phase.level + 1, path)
             if following is None:
                 return _last(objective, at, step._replace(state=state), path)
@@ -176,14 +163,14 @@ class Smoothing:
 
         The branch of a where that is not taken may have none.
         """
-        radius = level(objective, number)
-        smooth = objective.smoothed(radius)
+        mu = rounding(number, objective.size)
+        smooth = objective.smoothed(mu)
         if smooth is None:
             return None
         with _counted(objective.counts, smooth.counts):
             at = smooth.evaluate(x, 0)
             if len(path) > 1:
-                there = smooth.evaluate(_foreseen(path, radius), 0)
+                there = smooth.evaluate(_foreseen(path, mu), 0)
                 at = there if there.value < at.value else at
             here = smooth.complete(at, self.order)
             if not isfinite(here.value) or here.gradient is None:
@@ -198,7 +185,7 @@ def _is_at_kink(objective: Objective, at: Evaluation) -> bool:
     """
     changes = []
     for number in (1, 2):
-        smooth = objective.smoothed(level(objective, number))
+        smooth = objective.smoothed(rounding(number, objective.size))
         if smooth is None:
             return False
         with _counted(objective.counts, smooth.counts):
@@ -207,16 +194,16 @@ def _is_at_kink(objective: Objective, at: Evaluation) -> bool:
     return coarse < _IN_PROPORTION * fine
 
 
-def _is_coarse(radius: float, phase: _Phase) -> bool:
-    """Tell whether a rounding by ``radius`` is still to be seen in the value, and is not all that is left of it."""
+def _is_coarse(mu: float, phase: _Phase) -> bool:
+    """Tell whether a rounding by ``mu`` is still to be seen in the value, and is not all that is left of it."""
     value = abs(phase.at.value)
-    return phase.level + 1 < _MOST_LEVELS and _PART * value < radius < value / _FEW
+    return phase.level + 1 < _MOST_LEVELS and _PART * value < mu < value / FEW
 
 
-def _foreseen(path: list[tuple[float, Vector]], radius: float) -> Vector:
+def _foreseen(path: list[tuple[float, Vector]], mu: float) -> Vector:
     """Return where the next level ends if the ends move in proportion to the radius, as they do at a kink."""
     (before, x), (last, y) = path[-2:]
-    return along(y, (radius - last) / (last - before), y - x)
+    return along(y, (mu - last) / (last - before), y - x)
 
 
 def _last(objective: Objective, at: Evaluation, step: Step, path: list[tuple[float, Vector]]) -> Step:
