@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.interval_rules import LOGARITHMS, Interval
-from gdcli.calculus.interval_scalars import above, below
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import LARGEST
 from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import REDUCTIONS, Graph, Key, arguments
+from gdcli.language.ieee import above, below
 from gdcli.language.syntax import Tree
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 An interval (low, high) holds every value that an operation takes where it has one: real numbers, and what IEEE 754
 makes of an infinite number on the way. Each rule is written once, for numbers, with the few operations of
-:mod:`gdcli.calculus.interval_scalars`; :func:`rules_with` gives the same rules on other ones, for arrays of intervals.
+:mod:`gdcli.language.ieee`; :func:`rules_with` gives the same rules on other ones, for arrays of intervals.
 
 Sums, products, quotients and square roots are rounded to the nearest number (IEEE 754), so that one unit in the last
 place more on each side holds the real value. The other functions are those of the C library and of numpy, for which no
@@ -23,7 +23,10 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
-from gdcli.calculus.interval_scalars import (
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.numerics import EPS, SMALLEST
+from gdcli.language.functions import FUNCTIONS
+from gdcli.language.ieee import (
     above,
     below,
     ceil,
@@ -39,9 +42,6 @@ from gdcli.calculus.interval_scalars import (
     sqrt,
     up,
 )
-from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.numerics import EPS, SMALLEST
-from gdcli.language.functions import FUNCTIONS
 
 # The ends are numbers here, arrays of them in what `rules_with` makes.
 Interval = tuple[float, float]

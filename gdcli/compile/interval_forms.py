@@ -8,9 +8,9 @@ Numerica 19 (2010) 287.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gdcli.compile.interval_arrays import array_rules
+from gdcli.compile.interval_arithmetic import Array, array_rules
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST, TINY
 from gdcli.kernel.vectors import np
@@ -18,8 +18,7 @@ from gdcli.kernel.vectors import np
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import Enclosed
 
-# An array of numpy; a pair (low, high) has the ends of intervals.
-Array = Any
+# The ends (low, high) of intervals.
 Pair = tuple[Array, Array]
 # Steps towards the least of a convex function on a box.
 _NEWTON_STEPS = 6

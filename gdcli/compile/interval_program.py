@@ -99,7 +99,7 @@ class IntervalProgram:
 
     def sharp_gradient(self, x: Sequence[float]) -> Sequence[tuple[float, float]] | None:
         """Return bounds of the gradient at a point, by long arithmetic; None where that has no rule."""
-        from gdcli.compile.long_intervals import bounds_at
+        from gdcli.compile.interval_arithmetic import bounds_at
 
         return bounds_at(self.graph, self.roots(1)[1:], dict(zip(self.keys, x, strict=False)))
 
@@ -220,7 +220,7 @@ def _filled(pairs: Any, places: list[Any], shape: tuple[int, ...]) -> tuple[Any,
 def _rules(arrays: bool) -> dict[str, Any]:
     if not arrays:
         return vars(rules)
-    from gdcli.compile.interval_arrays import array_rules
+    from gdcli.compile.interval_arithmetic import array_rules
 
     return array_rules()
 

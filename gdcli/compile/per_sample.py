@@ -1,6 +1,6 @@
 """Program text that walks over rows and improves the parameters as it goes.
 
-`descent_text` writes one function that takes columns of data and does a step after every row, or after every batch of
+`DescentWriter` writes one function that takes columns of data and does a step after every row, or after every batch of
 rows with their mean gradient. Everything it works on are scalars in local variables; parameters and state are read
 from flat buffers at the beginning and written back at the end. So a piece of rows that raises can be done again from
 its beginning by the safe spelling, and an interrupt leaves whole pieces behind.
@@ -52,21 +52,6 @@ class ParameterBox(NamedTuple):
     upper: Sequence[float]
 
 
-def descent_text(
-    gradient: RowGradient,
-    rule: UpdateRule,
-    box: ParameterBox | None = None,
-    batches: bool = False,
-    safe: bool = False,
-) -> str:
-    """Return the text of ``descend(c0, c1, ..., x, state, lo, hi, size, rate)``.
-
-    It does the rows lo to hi (not included) in order, with a step of ``rate`` after each row, or with ``batches``
-    after each ``size`` rows by their mean gradient (the last batch may be shorter).
-    """
-    return DescentWriter(gradient, rule, box, safe).write(batches)
-
-
 def _number_and_rest(graph: Graph, i: int) -> tuple[float, int]:
     """Return (a, j) with node i = a times node j; signs and number factors stand in front of products."""
     number = 1.0
@@ -101,6 +86,11 @@ class DescentWriter:
         self.writer = ScalarWriter(gradient.graph, gradient.roots, lambda key: self.names[key], safe)
 
     def write(self, batches: bool) -> str:
+        """Return the text of ``descend(c0, c1, ..., x, state, lo, hi, size, rate)``.
+
+        It does the rows lo to hi (not included) in order, with a step of ``rate`` after each row, or with ``batches``
+        after each ``size`` rows by their mean gradient (the last batch may be shorter).
+        """
         columns = [f'c{i}: "float*"' for i in range(len(self.gradient.columns))]
         buffers = ['x: "float*"', 'state: "float*"', 'lo: "int"', 'hi: "int"', 'size: "int"', "rate"]
         lines = [f"def descend({', '.join(columns + buffers)}) -> None:"]
@@ -226,7 +216,7 @@ class RowDescent:
         self._safe: Descend | None = None
 
     def _compile(self, safe: bool) -> Descend:
-        text = descent_text(self.gradient, self.rule, self.box, self.batches, safe)
+        text = DescentWriter(self.gradient, self.rule, self.box, safe).write(self.batches)
         space = (safe_namespace if safe else bare_namespace)(self.operations | {"sqrt"})
         of_rules = {
             name: ieee.function(op) for name, op in (("fabs", "abs"), ("max", "max"), ("power", "power"))

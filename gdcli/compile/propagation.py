@@ -20,8 +20,8 @@ from typing import Any
 
 from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
 from gdcli.calculus.interval_rules import whole
-from gdcli.compile.interval_arrays import array_rules
-from gdcli.compile.interval_forms import Array, Pair, first_order, middle
+from gdcli.compile.interval_arithmetic import Array, array_rules
+from gdcli.compile.interval_forms import Pair, first_order, middle
 from gdcli.compile.interval_program import IntervalProgram, rule_of
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import np

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gdcli.compile.interval_arrays import array_rules
+from gdcli.compile.interval_arithmetic import array_rules
 from gdcli.compile.interval_forms import lowest_of_quadratics, middle, second_order
 from gdcli.compile.interval_program import Enclosed, IntervalProgram, known
 from gdcli.kernel.dataclass import NamedTuple
