@@ -58,7 +58,8 @@ class RowBlock(NamedTuple):
 
     ``lines`` is the line of the first used row where the others follow line by line, else an int64 array with
     the line of each. Where the text was asked for, ``text`` has that of every row, used or not, and ``used`` a
-    truth value for each; None says that all are used. ``labels`` has a `Labels` for each column of labels.
+    truth value for each; None says that all are used. ``labels`` has a `Labels` for each column of labels; ``groups``
+    the number of each row's group (int64) where a table groups rows.
     """
 
     columns: list[Array] | list[list[float]]
@@ -66,6 +67,7 @@ class RowBlock(NamedTuple):
     text: list[str] | None = None
     used: list[bool] | None = None
     labels: Sequence[Labels] = ()
+    groups: Array | None = None
 
     @property
     def rows(self) -> int:

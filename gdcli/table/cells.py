@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gdcli.kernel.errors import DataError, Span
+from gdcli.kernel.number_format import amount
 from gdcli.table.blocks import SWAPPED, Kept, Label, Marks, TextRow, Wanted
 from gdcli.table.streams import LONGEST_LINE, too_long
 
@@ -177,9 +178,8 @@ def ragged_fault(record: TextRow, name: str, wanted: int, delimiter: str) -> Dat
         hint = (
             "a cell with a comma stands in quotes; with decimal commas, part cells by ; and add --decimal ,"
         )
-    cells = "1 cell" if found == 1 else f"{found} cells"
     return DataError(
-        f"{where(record.text, record.line, start, name)}: the row has {cells}, the header {wanted}",
+        f"{where(record.text, record.line, start, name)}: the row has {amount(found, 'cell')}, the header {wanted}",
         hint,
         _span(record.text, record.line, start, max(end, start + 1), name),
     )

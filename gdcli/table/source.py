@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.kernel.vectors import Array, np
+from gdcli.kernel.vectors import np
 from gdcli.table.blocks import PLAIN, UNNAMED, BadRow, Layout, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
 from gdcli.table.streams import COLUMNAR, Cut, ForeignError, Supply, is_url
@@ -46,21 +46,6 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
-
-
-class Block(NamedTuple):
-    """Rows of a table: ``first`` is the number (from 0) of its first used row among all used rows.
-
-    ``columns`` has one float64 array (used rows,) per wanted column, or lists (see `blocks.RowBlock`). With
-    ``text=True``, ``text`` has every row as it stands in the file, without its line end, and ``used`` whether it is
-    among the used rows. ``groups`` has the number of each row's group (int64) where rows are grouped.
-    """
-
-    first: int
-    columns: list[Array] | list[list[float]]
-    text: list[str] | None = None
-    used: list[bool] | None = None
-    groups: Array | None = None
 
 
 class Asked(NamedTuple):
@@ -155,9 +140,12 @@ class DataTable:
         """Return the index of a column by its name or its title; DataError for a name that no column has."""
         return self.titles.index(name) if name in self.titles else self.index(name)
 
-    def blocks(self, columns: Sequence[str], text: bool = False, by: Groups | None = None) -> Iterator[Block]:
+    def blocks(
+        self, columns: Sequence[str], text: bool = False, by: Groups | None = None
+    ) -> Iterator[RowBlock]:
         """Read the columns of these names from the first row to the last; ``by`` collects the groups of rows.
 
+        With ``text`` a block has every row as it stands in the file, without its line end, and which are used.
         Regular files can be read any number of times, a pipe once. Raises DataError for the first bad cell or
         row (unless rows are skipped, or it is known to which group the row belongs), for text that is none, and where
         no row is left.
@@ -171,13 +159,12 @@ class DataTable:
             for part in self._parts(number, wanted, self._skipper(number, by), rows):
                 budget.check()
                 self._remember(number, part)
-                first = self.rows
                 self.rows += part.rows
                 used = part.used
                 if part.text is not None and used is None:
                     used = [True] * len(part.text)
                 groups = None if by is None else by.of(part.labels, number, part.line)
-                yield Block(first, part.columns, part.text, used, groups)
+                yield part._replace(used=used, groups=groups)
         if not self.rows and not (by and by.met) and not self._may_be_empty:
             raise self._no_rows()
 

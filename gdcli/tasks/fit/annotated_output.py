@@ -24,8 +24,9 @@ from gdcli.tasks.fit.row_sample import fitted_and_measured
 from gdcli.tasks.fit.some_rows import RowsInPlace
 
 if TYPE_CHECKING:
+    from gdcli.table.blocks import RowBlock
     from gdcli.table.row_groups import Groups
-    from gdcli.table.source import Block, DataTable
+    from gdcli.table.source import DataTable
     from gdcli.tasks.fit.prepare import Prepared
 
 FITTED, RESIDUAL = "fitted", "residual"
@@ -77,7 +78,7 @@ class Wanted(NamedTuple):
     values: Callable[[list[Any]], Mapping[str, Any]]
     by: Groups | None = None
 
-    def of(self, table: DataTable, text: bool = False) -> Iterator[tuple[Block, Mapping[str, Any]]]:
+    def of(self, table: DataTable, text: bool = False) -> Iterator[tuple[RowBlock, Mapping[str, Any]]]:
         by = self.by
         for block in table.blocks(self.columns, text=text, by=by):
             if by is not None:
@@ -156,7 +157,7 @@ class _Delimited:
         units = f"{self.units.rstrip()}{self._empty(self.units)}\n" if self.units else ""
         return self.delimiter.join([self.head, *self.names]) + "\n" + units
 
-    def rows(self, block: Block, values: Sequence[Sequence[float]]) -> str:
+    def rows(self, block: RowBlock, values: Sequence[Sequence[float]]) -> str:
         mark = self.delimiter
         if block.text is None or not self.has_text:
             own = zip(*map(to_list, block.columns), strict=True)
@@ -191,7 +192,7 @@ class _JsonLines:
     def header(self) -> str:
         return ""
 
-    def rows(self, block: Block, values: Sequence[Sequence[float]]) -> str:
+    def rows(self, block: RowBlock, values: Sequence[Sequence[float]]) -> str:
         lines, found = [], iter(values)
         for text, used in self._texts(block):
             numbers: Sequence[float | None] = next(found) if used else [None] * len(self.names)
@@ -206,7 +207,7 @@ class _JsonLines:
             lines.append(line + "\n")
         return "".join(lines)
 
-    def _texts(self, block: Block) -> Iterator[tuple[str, bool]]:
+    def _texts(self, block: RowBlock) -> Iterator[tuple[str, bool]]:
         """The text of each row, and whether it is used; where there is none, an object of the columns that are read."""
         if self.has_text:
             yield from zip(block.text or (), block.used or (), strict=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, DomainError
+from gdcli.kernel.number_format import amount
 from gdcli.kernel.vectors import Array, Vector, extremes, np
 from gdcli.language.tree_names import all_nodes, name_of
 from gdcli.objective.row_model import RowModel, Rows
@@ -30,9 +31,8 @@ Place = Callable[[int], str]
 def check_count(row: RowModel, data: Rows) -> None:
     """Raise DataError where there are fewer rows than parameters, which no fit can tell."""
     if data.rows < row.space.size:
-        rows = "1 row" if data.rows == 1 else f"{data.rows} rows"
         raise DataError(
-            f"{rows} cannot tell {row.space.size} parameters ({listed(list(row.space.lengths))})",
+            f"{amount(data.rows, 'row')} cannot tell {row.space.size} parameters ({listed(list(row.space.lengths))})",
             "give more rows, or fix parameters with --set",
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.number_format import amount
 from gdcli.kernel.vectors import Space, lengths_of
 from gdcli.tasks.pipeline import Outcome
 
@@ -36,8 +37,7 @@ class RowCount(NamedTuple):
 
     @property
     def told(self) -> str:
-        rows = "1 row" if self.skipped == 1 else f"{self.skipped} rows"
-        return f"{rows} skipped for missing or bad cells, first at {', '.join(self.lines)}"
+        return f"{amount(self.skipped, 'row')} skipped for missing or bad cells, first at {', '.join(self.lines)}"
 
 
 class GroupPart(NamedTuple):

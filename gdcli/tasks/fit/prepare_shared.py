@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, DomainError, UsageError, did_you_mean
-from gdcli.kernel.number_format import label
+from gdcli.kernel.number_format import amount, label
 from gdcli.kernel.vectors import Array, Space, np
 from gdcli.objective.row_model import RowModel
 from gdcli.table.blocks import Columns
@@ -131,9 +131,9 @@ def _check_groups(found: Grouped, own: Space, size: int) -> None:
         if rows < own.size:
             key = zip(found.columns, map(label, found.keys[number]), strict=True)
             name = ", ".join(f"{c} = {v}" for c, v in key)
-            many = "1 row" if rows == 1 else f"{rows} rows"
             raise DataError(
-                f"the group {name} has {many}, too few for its own parameters, {listed(list(own.names))}",
+                f"the group {name} has {amount(rows, 'row')}, too few for its own parameters, "
+                f"{listed(list(own.names))}",
                 "give it more rows, leave it out, or share more parameters",
             )
     rows, all_of_them = sum(found.sizes), len(found.keys) * own.size + size - own.size
