@@ -218,3 +218,8 @@ def test_penalties_are_no_part_of_what_rows_left_out_cost() -> None:
     assert not hardly.nested
     assert hardly.fits[0].left_out == pytest.approx(plain.fits[0].left_out, rel=1e-6)
     assert much.fits[0].left_out > plain.fits[0].left_out
+
+
+def test_a_category_may_be_in_any_of_the_models() -> None:
+    first, last = compared("y ~ a + b*x + C(g)", "y ~ a + b*x"), compared("y ~ a + b*x", "y ~ a + b*x + C(g)")
+    assert [one.aicc for one in first.fits] == [one.aicc for one in reversed(last.fits)]

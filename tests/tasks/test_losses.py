@@ -340,3 +340,10 @@ def test_a_line_whose_least_squares_are_negative_is_found_without_a_start(
     found = api.fit("c ~ a + b*t", data, loss=loss)
     assert found.status is Status.CONVERGED
     assert list(found.point.values()) == pytest.approx(told, rel=1e-9)
+
+
+@pytest.mark.parametrize("zeros", [7, 14])
+def test_labels_that_are_mostly_alike_have_no_scale(zeros: int) -> None:
+    labels = [0.0] * zeros + [1.0] * (24 - zeros)
+    with pytest.raises(DataError, match="the scale of the residuals is zero"):
+        api.fit("y ~ a", {"y": labels}, loss="cauchy")

@@ -40,6 +40,8 @@ _MOST = 200
 _SETTLED = 1e-11
 # Of a theta above this times the largest mean the variance is the mean.
 _NO_SPREAD = 1e7
+# A scale that is this part of what was measured is rounding; where most rows are met exactly a likelihood has no bound.
+_ROUNDING = 1e-15
 
 
 def settled(prepared: Prepared, settings: FitSettings, solve: Solve) -> Prepared:
@@ -115,6 +117,8 @@ def _estimate(prepared: Prepared, point: Mapping[str, Any]) -> float:
         if problem.loss not in TUNED:
             dof = 1.0 if problem.loss == "cauchy" else problem.numbers.dof
             found = _likely_scale(r, seen.weights, dof, found or sqrt(fsum(a * a for a in r) / len(r)))
+        if found <= _ROUNDING * max(map(abs, seen.measured)):
+            found = 0.0
     if not (found > 0.0 and isfinite(found)):
         raise DataError(
             "the scale of the residuals is zero: the model meets half of the rows exactly",
@@ -139,6 +143,8 @@ def _likely_scale(r: Sequence[float], weights: Sequence[float], dof: float, scal
     total = fsum(weights)
     for _ in range(_MOST):
         square = scale * scale
+        if not square > 0.0:
+            return 0.0
         parts = (w * (dof + 1.0) * a * a / (dof + a * a / square) for w, a in zip(weights, r, strict=True))
         new = sqrt(fsum(parts) / total)
         if abs(new - scale) <= 1e-15 * scale or not new > 0.0:

@@ -322,8 +322,7 @@ def _with_levels(
     """Return fits to rows whose categories have been read, of columns of these names, and the contrasts by text."""
     from gdcli.tasks.fit.asked_columns import with_levels
 
-    derived = fits[-1].derived
-    assert derived is not None
+    derived = next(one.derived for one in reversed(fits) if one.derived is not None)
     models, taken = [one.model for one in fits], (*names, *fits[0].constants)
     derived, contrasts = with_levels(derived, models, taken)
     levels = {text: made.levels for text, made in contrasts.items()}
