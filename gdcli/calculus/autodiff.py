@@ -351,20 +351,8 @@ def _kinks(graph: Graph, root: int, fixed: Container[int]) -> set[int]:
 def _has_kink(graph: Graph, i: int) -> bool:
     key = graph.keys[i]
     if key[0] == "sqrt" or (key[0] == "pow" and graph.value_of(key[2]) == 0.5):
-        return _is_sum_of_squares(graph, key[1])
+        return graph.is_sum_of_squares(key[1])
     return key[0] in _PAIRS or (key[0] == "where" and key[1] in (*_ABOVE, *_BELOW))
-
-
-def _is_sum_of_squares(graph: Graph, i: int) -> bool:
-    """Tell whether a node is plainly a sum of squares, perhaps times positive numbers, that may vanish."""
-    key = graph.keys[i]
-    if key[0] == "mul":
-        number = graph.value_of(key[1])
-        return key[1] == key[2] or (number is not None and number > 0 and _is_sum_of_squares(graph, key[2]))
-    if key[0] == "div":
-        number = graph.value_of(key[2])
-        return number is not None and number > 0 and _is_sum_of_squares(graph, key[1])
-    return key[0] in ("add", "sum") and all(_is_sum_of_squares(graph, a) for a in key[1:])
 
 
 def smooth(graph: Graph, root: int, mu: float, fixed: Container[int] = ()) -> int:

@@ -258,14 +258,33 @@ class Graph:
         return self.power(a, b)
 
     def power(self, a: int, b: int) -> int:
-        """Return a ** b as typed: the small integer powers 2, 3 and 4 are products, and even ones have no kink."""
-        y = self.value_of(b)
-        if y in (2.0, 4.0) and self.keys[a][0] == "abs":
-            a = self.keys[a][1]
+        """Return a ** b as typed: the small integer powers 2, 3 and 4 are products, and even ones have no kink.
+
+        The square of a length is the sum of squares below its root, and a broken power of a square, ``(x**2)**0.75``, is
+        one of abs(x): their derivatives at 0 are no quotients 0/0.
+        """
+        y, key = self.value_of(b), self.keys[a]
+        if y in (2.0, 4.0) and key[0] == "abs":
+            a = key[1]
+        if y in (2.0, 4.0) and key[0] == "sqrt" and self.is_sum_of_squares(key[1]):
+            return self.pow(key[1], self.number(0.5 * y))
+        if y is not None and y > 0.5 and y % 1.0 and key[0] == "mul" and key[1] == key[2]:
+            return self.power(self.node("abs", key[1]), self.number(2.0 * y))
         if y in (2.0, 3.0, 4.0) and self.value_of(a) is None:
             square = self.node("mul", a, a)
             return square if y == 2 else self.node("mul", square, a if y == 3 else square)
         return self.node("pow", a, b)
+
+    def is_sum_of_squares(self, i: int) -> bool:
+        """Tell whether a node is plainly a sum of squares, perhaps times positive numbers, that may vanish."""
+        key = self.keys[i]
+        if key[0] == "mul":
+            number = self.value_of(key[1])
+            return key[1] == key[2] or (number is not None and number > 0 and self.is_sum_of_squares(key[2]))
+        if key[0] == "div":
+            number = self.value_of(key[2])
+            return number is not None and number > 0 and self.is_sum_of_squares(key[1])
+        return key[0] in ("add", "sum") and all(map(self.is_sum_of_squares, key[1:]))
 
     def call(self, name: str, *args: int) -> int:
         return self.node(name, *args)

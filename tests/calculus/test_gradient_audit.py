@@ -97,7 +97,7 @@ def test_no_false_alarm(expression: str, at: dict[str, Any]) -> None:
         ("floor(x) + x", {"x": 2.0}, r"jumps at the point \(floor\(x\) at x = 2\)"),
         ("where(x >= 1, x, -x)", {"x": 1.0}, "jumps"),
         ("1e308*sin(10*x)", {"x": 0.01}, "overflow"),
-        ("sqrt(x**2 + y**2)**2", {"x": 0.0, "y": 0.0}, "autodiff is not a number"),
+        ("sqrt(x**2 + y**2)**3", {"x": 0.0, "y": 0.0}, "autodiff is not a number"),
         ("(x*x - 2*x + 1)**0.5", {"x": 1.0 + 1e-9}, "autodiff is not a number"),
         ("abs(x + 0.2 - 0.3)", {"x": 0.1}, "within rounding of a kink"),
     ],

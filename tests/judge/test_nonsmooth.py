@@ -125,3 +125,23 @@ def test_what_is_not_smooth_at_a_kink_is_told(expression: str, why: str) -> None
     assert [note for note in found.certificate.notes if "kink" in note] == [
         f"the answer is at a kink, where the {why}"
     ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "kind"),
+    [
+        ("norm(v)**2", {"v": [1.0, 1.0]}, "minimum"),
+        ("norm(v)**4+sum(v)**2", {"v": [1.0, 2.0]}, "degenerate"),
+        ("sqrt(x**2+y**2)**2", {"x": 1.0, "y": 2.0}, "minimum"),
+        ("(x**2)**0.75", {"x": 0.5}, "kink"),
+        ("(x**2)**0.75", {"x": 0.0}, "kink"),
+        ("(x**2)**1.5", {"x": 1.0}, "degenerate"),
+    ],
+)
+def test_powers_of_lengths_and_of_squares_have_derivatives_at_zero(
+    expression: str, start: dict[str, Any], kind: str
+) -> None:
+    outcome = api.minimize(expression, start)
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(0.0, abs=1e-16)
+    assert outcome.certificate.kind == kind
