@@ -411,6 +411,15 @@ def _sine(rules: Rules, v: Pair, args: list[Pair]) -> Cuts:
     return ((low + quarter, high + quarter),)
 
 
+def _tangent(rules: Rules, v: Pair, args: list[Pair]) -> Cuts:
+    """What of the angles ``args`` may have a tangent in ``v``: both ends are moved inward to the next that has."""
+    (low, high), (a, b) = args[0], np.arctan(v)
+    slack = 1e-14 * (8 + np.maximum(np.abs(low), np.abs(high)))
+    a, b = a - slack, b + slack
+    first, last = np.ceil((low - b) / np.pi), np.floor((high - a) / np.pi)
+    return ((a + first * np.pi - slack, b + last * np.pi + slack),)
+
+
 def _angle(v: Pair, old: Pair) -> Pair:
     """What of the angles ``old`` may have a cosine in ``v``: both ends are moved inward to the next that has."""
     slack = 1e-14 * (8 + np.maximum(np.abs(old[0]), np.abs(old[1])))  # turns are counted in rounded numbers
@@ -447,6 +456,7 @@ _RULES: dict[str, Callable[[Rules, Pair, list[Pair]], Cuts]] = {
     "hypot": _hypotenuse,
     "cos": lambda rules, v, args: (_angle(v, args[0]),),
     "sin": _sine,
+    "tan": _tangent,
     "max": lambda rules, v, args: ((-_INF, v[1]), (-_INF, v[1])),
     "min": lambda rules, v, args: ((v[0], _INF), (v[0], _INF)),
 }

@@ -260,7 +260,7 @@ class Graph:
     def power(self, a: int, b: int) -> int:
         """Return a ** b as typed: the small integer powers 2, 3 and 4 are products, and even ones have no kink.
 
-        The square of a length is the sum of squares below its root, and a broken power of a square, ``(x**2)**0.75``, is
+        The square of a length is the sum of squares below its root, and a broken power of a square, ``(x**2)**0.75``,
         one of abs(x): their derivatives at 0 are no quotients 0/0.
         """
         y, key = self.value_of(b), self.keys[a]

@@ -201,7 +201,7 @@ def _run(search: RootSearch, settings: Settings, tell: Teller | None) -> StopRea
 def _boxes(search: RootSearch) -> tuple[FoundBox, ...]:
     from gdcli.solve.global_search.minimiser_boxes import joined
 
-    left = joined(search.state.undecided.beside(search.state.open))
+    left = joined(search.state.undecided.beside(search.state.open), search.gap)
     undecided = found_boxes(left.low, left.high, np.zeros(len(left), bool))
     roots = [
         FoundBox(tuple(root.low.tolist()), tuple(root.high.tolist()), True) for root in search.state.roots

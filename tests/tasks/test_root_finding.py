@@ -31,6 +31,9 @@ KNOWN: dict[str, tuple[list[str], str, int]] = {
     "circles": (["x**2+y-11", "x+y**2 == 7"], "all=-5:5", 4),
     "a wave": (["sin(x) == x/10"], "x=-20:20", 7),
     "Kepler": (["m - e1*sin(m) == 1", "e1 == 0.6"], "m=0:7,e1=0:1", 1),
+    "a tangent and its poles": (["tan(x) == x"], "x=1:10", 2),
+    "hardly a slope": (["atan(x) == 1.5"], "x=-1000:1000", 1),
+    "many": (["sin(x)"], "x=-300:300", 191),
     "no root": (["x**2+y**2 == -1e-9", "x == y"], "all=-5:5", 0),
     "beside each other": (["(x-1)*(x-1.0001)*(x-1.0002)"], "x=0:2", 3),
     "at the middle": (["x", "y**3 + y"], "all=-1:1", 1),
@@ -176,3 +179,20 @@ def test_roots_from_python() -> None:
     found = api.roots(["x**2 == a"], {"x": (-2, 2)}, ["a=2"])
     assert [box.center[0] for box in found.boxes] == pytest.approx([-(2**0.5), 2**0.5])
     assert [box.center[0] for box in api.roots(["x**2 == 2"], ["all=0:2"]).boxes] == pytest.approx([2**0.5])
+
+
+@pytest.mark.parametrize(
+    ("texts", "bounds", "point"),
+    [
+        (["x*y == 1", "x+y == 2"], "all=-5:5", (1.0, 1.0)),
+        (["exp(x)+exp(-x) == 2"], "x=-5:5", (0.0,)),
+        (["tan(x) == x"], "x=-1:1", (0.0,)),
+    ],
+)
+def test_boxes_around_a_double_root_are_told_as_one(
+    texts: list[str], bounds: str, point: tuple[float, ...]
+) -> None:
+    found = solved(texts, bounds)
+    assert found.status is Status.STALLED
+    assert len(found.boxes) == 1
+    assert holding(found, point)

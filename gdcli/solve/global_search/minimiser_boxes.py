@@ -28,14 +28,14 @@ _SMALLER = 0.5
 _NEAR = 1e-9
 
 
-def joined(boxes: Boxes) -> Boxes:
-    """Return boxes none of which touches another, around all of ``boxes``."""
+def joined(boxes: Boxes, gap: Array | float = 0.0) -> Boxes:
+    """Return boxes none of which touches another, around all of ``boxes``; at most a ``gap`` (n, 1) apart they touch."""
     order = np.lexsort(boxes.low[::-1])
     boxes = boxes.where(order)
     while len(boxes) > _MOST:
         boxes = _hulls(boxes, np.arange(len(boxes)) // 2)
     while True:
-        groups = _touching(boxes)
+        groups = _touching(boxes, gap)
         if groups.max(initial=-1) + 1 == len(boxes):
             return boxes
         boxes = _hulls(boxes, groups)
@@ -53,12 +53,12 @@ def _hulls(boxes: Boxes, groups: Array) -> Boxes:
     return Boxes(low, high, bounds)
 
 
-def _touching(boxes: Boxes) -> Array:
+def _touching(boxes: Boxes, gap: Array | float) -> Array:
     """Return the number of the group that each box belongs to: those that touch, directly or by others between them."""
     count = len(boxes)
     near = np.ones((count, count), bool)
-    for low, high in zip(boxes.low, boxes.high, strict=True):
-        room = _NEAR * np.maximum(np.abs(low), np.abs(high))
+    rooms = np.maximum(_NEAR * np.maximum(np.abs(boxes.low), np.abs(boxes.high)), 0.5 * gap)
+    for low, high, room in zip(boxes.low, boxes.high, rooms, strict=True):
         near &= low[:, None] - room[:, None] <= high[None, :] + room[None, :]
     near &= near.T
     groups = np.full(count, -1)

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 # By this part of its sides a box is made larger before Newton's step: a root at a face is inside then.
 _LARGER = 0.1
+# So many times the least width a box is made wider to each side at its end, and boxes around one root may be apart.
+_WIDER = 16.0
 # So many boxes that cannot be decided are more than rounding leaves around single roots, nor can anyone use them: they
 # are joined, and others are cut down to so many times the width only.
-MOST_UNDECIDED, _COARSER = 30_000, 16.0
+MOST_UNDECIDED, _COARSER = 4_000, 16.0
 # Newton's steps for the digits of a root, each of which doubles them.
 _POLISHING = 12
 
@@ -78,6 +80,11 @@ class RootSearch:
         return np.where(alive, np.maximum(np.abs(low), np.abs(high)), 1.0)
 
     @property
+    def gap(self) -> Array:
+        """The gaps (n, 1) between boxes around one root that cannot be decided, such as a double one."""
+        return _WIDER * self.least
+
+    @property
     def is_square(self) -> bool:
         return len(self.rows) == len(self.low)
 
@@ -94,7 +101,8 @@ class RootSearch:
         left, roots, smear = self._examined(chosen)
         small = np.maximum(self.tol * np.maximum(np.abs(left.low), np.abs(left.high)), self.least)
         ready = (left.high - left.low <= np.maximum(small, TINY)).all(axis=0)
-        undecided = state.undecided.beside(left.where(ready))
+        last, more = self._inflated(left.where(ready), small[:, ready])
+        undecided, roots = state.undecided.beside(last), roots + more
         left, _ = halves(left.where(~ready), smear[:, ~ready])
         state.examined += len(chosen)
         state.roots, state.undecided, state.open = state.roots + roots, undecided, rest.beside(left)
@@ -108,9 +116,9 @@ class RootSearch:
         state = self.state
         for root in roots:
             low, high = root.around[0][:, None], root.around[1][:, None]
-            state.open = state.open.where(~((state.open.low >= low) & (state.open.high <= high)).all(axis=0))
-            inside = ((state.undecided.low >= low) & (state.undecided.high <= high)).all(axis=0)
-            state.undecided = state.undecided.where(~inside)
+            for boxes in (state.open, state.undecided):
+                boxes.bounds[((boxes.low >= low) & (boxes.high <= high)).all(axis=0)] = np.inf
+        state.open, state.undecided = (b.where(b.bounds < np.inf) for b in (state.open, state.undecided))
 
     def _examined(self, boxes: Boxes) -> tuple[Boxes, list[Root], Array]:
         low, high, alive, _ = self.holds.contract(boxes.low.copy(), boxes.high.copy(), self.sides)
@@ -127,14 +135,34 @@ class RootSearch:
         if not self.is_square:
             return boxes, [], smear
         low, high, empty, inside = self._newton(wide_low, wide_high, jacobian)
-        roots: list[Root] = []
-        for k in np.flatnonzero(inside & ~empty):
-            root = self._root(low[:, k], high[:, k], np.array([wide_low[:, k], wide_high[:, k]]))
-            if root is not None and not any(_is_same(root, other) for other in (*self.state.roots, *roots)):
-                roots.append(root)
+        roots = self._roots(low, high, (wide_low, wide_high), inside & ~empty)
         low, high = np.maximum(low, boxes.low), np.minimum(high, boxes.high)
         kept = ~empty & ~inside & (low <= high).all(axis=0)
         return Boxes(low, high, boxes.bounds).where(kept), roots, smear[:, kept]
+
+    def _inflated(self, boxes: Boxes, small: Array) -> tuple[Boxes, list[Root]]:
+        """Return what cannot be decided of the smallest boxes, and the roots that wider boxes show.
+
+        Beside the rounding of the values a box may be too narrow for Newton's step to lead inside (epsilon inflation:
+        Rump, Verification methods, Acta Numerica 19, 2010).
+        """
+        if not (self.is_square and len(boxes)):
+            return boxes, []
+        wide = boxes.low - _WIDER * small, boxes.high + _WIDER * small
+        low, high, empty, inside = self._newton(*wide, jacobian_of(self.rows, *wide))
+        return boxes.where(~empty & ~inside), self._roots(low, high, wide, inside & ~empty)
+
+    def _roots(self, low: Array, high: Array, wide: tuple[Array, Array], which: Array) -> list[Root]:
+        """Return the roots, not known yet, to which Newton's step leads from the ``wide`` boxes."""
+        found = [
+            self._root(low[:, k], high[:, k], np.array([end[:, k] for end in wide]))
+            for k in np.flatnonzero(which)
+        ]
+        every = [*self.state.roots, *(root for root in found if root is not None)]
+        ends = np.array([(root.low, root.high) for root in every])
+        around = np.array([root.around for root in every])
+        first = len(self.state.roots)
+        return [every[i] for i in range(first, len(every)) if not _is_known(ends, around, i)]
 
     def _newton(
         self, low: Array, high: Array, jacobian: tuple[Array, Array]
@@ -157,12 +185,11 @@ class RootSearch:
         return Root(np.maximum(low, self.low), np.minimum(high, self.high), around)
 
 
-def _is_same(root: Root, other: Root) -> bool:
-    """Tell whether two roots are one: where one lies in the box of which the other is the only root."""
-    return any(
-        bool(((one.low >= two.around[0]) & (one.high <= two.around[1])).all())
-        for one, two in ((root, other), (other, root))
-    )
+def _is_known(ends: Array, around: Array, i: int) -> bool:
+    """Tell whether root i is one of those before it: one lies where the other is the only root; shapes (roots, 2, n)."""
+    ours = (ends[i, 0] >= around[:i, 0]) & (ends[i, 1] <= around[:i, 1])
+    theirs = (ends[:i, 0] >= around[i, 0]) & (ends[:i, 1] <= around[i, 1])
+    return bool((ours.all(axis=1) | theirs.all(axis=1)).any())
 
 
 def _larger(low: Array, high: Array) -> tuple[Array, Array]:
