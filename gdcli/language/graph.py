@@ -263,17 +263,25 @@ class Graph:
         The square of a length is the sum of squares below its root, and a broken power of a square, ``(x**2)**0.75``,
         one of abs(x): their derivatives at 0 are no quotients 0/0.
         """
-        y, key = self.value_of(b), self.keys[a]
+        y = self.value_of(b)
+        if y is None:
+            return self.node("pow", a, b)
+        base, z = self._simplest_power(a, y)
+        if z != y and z == 1.0:
+            return base
+        if z in (2.0, 3.0, 4.0) and self.value_of(base) is None:
+            square = self.node("mul", base, base)
+            return square if z == 2 else self.node("mul", square, base if z == 3 else square)
+        return self.node("pow", base, b if z == y else self.number(z))
+
+    def _simplest_power(self, a: int, y: float) -> tuple[int, float]:
+        key = self.keys[a]
         if y in (2.0, 4.0) and key[0] == "abs":
-            a = key[1]
+            return key[1], y
         if y in (2.0, 4.0) and key[0] == "sqrt" and self.is_sum_of_squares(key[1]):
-            return self.pow(key[1], self.number(0.5 * y))
-        if y is not None and y > 0.5 and y % 1.0 and key[0] == "mul" and key[1] == key[2]:
-            return self.power(self.node("abs", key[1]), self.number(2.0 * y))
-        if y in (2.0, 3.0, 4.0) and self.value_of(a) is None:
-            square = self.node("mul", a, a)
-            return square if y == 2 else self.node("mul", square, a if y == 3 else square)
-        return self.node("pow", a, b)
+            return key[1], 0.5 * y
+        is_square = key[0] == "mul" and key[1] == key[2]
+        return (self.node("abs", key[1]), 2.0 * y) if is_square and y > 0.5 and y % 1.0 else (a, y)
 
     def is_sum_of_squares(self, i: int) -> bool:
         """Tell whether a node is plainly a sum of squares, perhaps times positive numbers, that may vanish."""

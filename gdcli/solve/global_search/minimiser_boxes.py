@@ -29,7 +29,7 @@ _NEAR = 1e-9
 
 
 def joined(boxes: Boxes, gap: Array | float = 0.0) -> Boxes:
-    """Return boxes none of which touches another, around all of ``boxes``; at most a ``gap`` (n, 1) apart they touch."""
+    """Return boxes none of which touches another, around all ``boxes``; up to a ``gap`` (n, 1) apart they do."""
     order = np.lexsort(boxes.low[::-1])
     boxes = boxes.where(order)
     while len(boxes) > _MOST:

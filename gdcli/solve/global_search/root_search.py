@@ -186,7 +186,7 @@ class RootSearch:
 
 
 def _is_known(ends: Array, around: Array, i: int) -> bool:
-    """Tell whether root i is one of those before it: one lies where the other is the only root; shapes (roots, 2, n)."""
+    """Tell whether root i is one before it: one lies where the other is the only root; shapes (roots, 2, n)."""
     ours = (ends[i, 0] >= around[:i, 0]) & (ends[i, 1] <= around[:i, 1])
     theirs = (ends[:i, 0] >= around[i, 0]) & (ends[:i, 1] <= around[i, 1])
     return bool((ours.all(axis=1) | theirs.all(axis=1)).any())
