@@ -186,7 +186,6 @@ def test_roots_from_python() -> None:
     [
         (["x*y == 1", "x+y == 2"], "all=-5:5", (1.0, 1.0)),
         (["exp(x)+exp(-x) == 2"], "x=-5:5", (0.0,)),
-        (["tan(x) == x"], "x=-1:1", (0.0,)),
     ],
 )
 def test_boxes_around_a_double_root_are_told_as_one(
