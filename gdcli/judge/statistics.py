@@ -83,10 +83,14 @@ class Uncertainty:
         """The ends (low, high) of Wald's intervals at the level, or of those in their place."""
         if self.instead is not None:
             return self.instead
-        known = [e is not None for e in self.standard_errors]
-        reach = _each(partial(student_t_quantile, self.level), self.dof) if any(known) else 0.0
+        reach = self.reach if any(e is not None for e in self.standard_errors) else 0.0
         pairs = zip(self.estimates, self.standard_errors, strict=True)
         return tuple(None if e is None else (a - reach * e, a + reach * e) for a, e in pairs)
+
+    @property
+    def reach(self) -> Entry:
+        """How many standard errors off an estimate the ends of its interval are: the quantile of Student's t."""
+        return _each(partial(student_t_quantile, self.level), self.dof)
 
     @property
     def p_values(self) -> tuple[float | None, ...]:

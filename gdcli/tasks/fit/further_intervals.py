@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf, isfinite, sqrt
 
-from gdcli.judge.distributions import joint_quantile, student_t_quantile
+from gdcli.judge.distributions import joint_quantile
 from gdcli.judge.level_curve import Curve, Plane, contour
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
@@ -50,7 +50,7 @@ def _quantities(prepared: Prepared) -> list[Quantity]:
 def with_derived(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     """Return the outcome with the quantities that are derived, their errors, and Wald's intervals."""
     errors = None if outcome.statistics is None else outcome.statistics.errors
-    reach = 0.0 if errors is None or errors.factor is None else student_t_quantile(errors.level, errors.dof)
+    reach = 0.0 if errors is None or errors.factor is None else errors.reach
     x = outcome.run.best.at.x
     return replace(outcome, derived=tuple(derived(one, x, errors, reach) for one in _quantities(prepared)))
 

@@ -17,7 +17,6 @@ from functools import cached_property
 from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
-from gdcli.judge.distributions import student_t_quantile
 from gdcli.kernel.vectors import Vec, np
 from gdcli.language.losses import LOSSES
 from gdcli.objective.row_objective import HESSIAN_SIZE, PIECE, RowObjective
@@ -107,7 +106,7 @@ class Profile:
     def __init__(self, prepared: Prepared, x: Vec, errors: Uncertainty, unit: float) -> None:
         self.prepared, self.x, self.errors, self.unit = prepared, x, errors, unit
         self.objective = RowObjective(prepared.row, prepared.data, unit * prepared.data.rows)
-        self.quantile = student_t_quantile(errors.level, errors.dof)
+        self.quantile = errors.reach
         self.bottom: tuple[float, Vec] | None = None
         self.lower, self.upper = _ends(prepared)
 

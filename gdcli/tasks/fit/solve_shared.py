@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gdcli.judge.distributions import student_t_quantile
 from gdcli.judge.statistics import FitStatistics, Parameters, fit_statistics, spread_of
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.batched_linear import inverse_upper
@@ -182,7 +181,7 @@ def _parts(
             both = np.concatenate([inverse * scale, np.einsum("qsg,st->qtg", slopes, shared)], axis=1)
             errors = np.sqrt((both * both).sum(axis=1)).T.tolist()
             factors = np.moveaxis(both, 2, 0).tolist()
-        reach = student_t_quantile(known.level, known.dof)
+        reach = known.reach
     values, points, ranges = ends.value.tolist(), ends.own.T.tolist(), _ranges(fit)
     found = []
     for k, (x, e) in enumerate(zip(points, errors, strict=True)):
