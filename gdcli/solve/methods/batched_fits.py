@@ -1,15 +1,14 @@
-"""Levenberg-Marquardt for many small fits of one model at once.
+"""Levenberg-Marquardt for many small fits of one model at once, or for many starts of one fit.
 
-The method is that of :mod:`gdcli.solve.methods.levenberg_marquardt`, step for step and with the same constants: the
-step to the least sum of squares of the linear model within a trust radius, bent by geodesic acceleration; near the end
-Newton's method with the exact Hessian, judged by the misfit. Each problem has its own radius, accepts and refuses its
-own steps and ends by itself; only the arithmetic is done for all of them together. So a problem goes the way that it
-would go alone, and ends where it would end, up to rounding.
+The method is that of :mod:`gdcli.solve.methods.levenberg_marquardt`, step for step, and what decides of a step, of the
+radius and of the end are the same functions: the step to the least sum of squares of the linear model within a trust
+radius, bent by geodesic acceleration; near the end Newton's method with the exact Hessian, judged by the misfit. Each
+problem has its own radius, accepts and refuses its own steps and ends by itself; only the arithmetic is done for all of
+them together. So a problem goes the way that it would go alone, and ends where it would end, up to rounding.
 
 A run ends at a relative offset of 1e-13: the parameters are off by that part of their standard errors. What is not
 plain here is not decided here: a problem whose Jacobian is nearly singular, whose step is refused down to rounding,
-that flees to infinity, or whose Hessian is not positive at the end is *given up*, and whoever asked
-solves it alone.
+that flees to infinity, or whose Hessian is not positive at the end is *given up*, and whoever asked solves it alone.
 """
 
 from __future__ import annotations
