@@ -40,7 +40,9 @@ def changing_divisors(graph: Graph, root: int, depends: Callable[[int], bool]) -
     its sign means nothing.
     """
     found: dict[int, None] = {}
-    for i in _always(graph, root):
+    for i in graph.reach(
+        (root,), below=graph.needed_first
+    ):  # what is computed whichever way each choice goes
         for factor in _factors(graph, _divisor(graph, i)):
             if depends(factor) and not graph.is_never_negative(factor):
                 found[factor] = None
@@ -69,11 +71,6 @@ def _factors(graph: Graph, i: int | None) -> Iterator[int]:
         yield from _factors(graph, key[1])
     else:
         yield i
-
-
-def _always(graph: Graph, root: int) -> list[int]:
-    """The nodes that are computed whichever way each choice goes."""
-    return graph.reach((root,), below=graph.needed_first)
 
 
 class DividingRows(Protocol):

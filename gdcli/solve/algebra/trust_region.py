@@ -34,6 +34,13 @@ GOOD, POOR, ACCEPTABLE = 0.75, 0.25, 1e-4
 WIDER = 10.0
 
 
+def next_radius(radius: float, length: float, ratio: float) -> float:
+    """Return the radius after a step of this length, whose fall was ``ratio`` times the one foretold."""
+    if not ratio >= POOR:
+        return (0.5 if ratio >= 0.1 else 0.25) * length
+    return max(radius, 2.0 * length) if ratio > GOOD else radius
+
+
 def boundary_step(
     H: Matrix, g: Vector, radius: float, newton: Vector, length: float, bend: float
 ) -> tuple[Vector, float, float]:

@@ -13,7 +13,7 @@ from math import isfinite, sqrt
 
 from gdcli.kernel.numerics import EPS, SMALLEST_RADIUS
 from gdcli.kernel.vectors import Array, np
-from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, secular_step
+from gdcli.solve.algebra.trust_region import ACCEPTABLE, next_radius, secular_step
 
 # A squared pivot below this part of the largest leaves a Newton step without digits.
 _PIVOT = 1e-13
@@ -86,12 +86,6 @@ def _model(H: Array, g: Array, p: Array) -> float:
     return float((g + 0.5 * (H @ p)) @ p)
 
 
-def _next_radius(radius: float, length: float, ratio: float) -> float:
-    if ratio < POOR:
-        return (0.2 if ratio < 0.1 else 0.5) * length
-    return max(radius, 2.0 * length) if ratio > GOOD else radius
-
-
 def box_newton(
     value: Callable[[Array], float],
     derivatives: Callable[[Array], tuple[Array, Array] | None],
@@ -124,7 +118,7 @@ def box_newton(
         y = np.clip(x + p, lower, upper)
         there, length = value(y), _length(p)
         ratio = (f - there) / foretold if isfinite(there) else -np.inf
-        radius = _next_radius(radius, length, ratio)
+        radius = next_radius(radius, length, ratio)
         if ratio > ACCEPTABLE:
             x, f = y, there
             found = derivatives(x)

@@ -24,7 +24,7 @@ from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
+from gdcli.solve.algebra.trust_region import ACCEPTABLE, next_radius
 from gdcli.solve.constrained.convex_program import QuadraticProgram, is_convex, optimum
 from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, End, Probe, end_game, walk
 from gdcli.solve.constrained.kkt_point import kkt_point
@@ -315,13 +315,7 @@ class _Search(Run):
         full = problem.with_slopes(there) if accepted else None
         if accepted and full is None:
             ratio, accepted = -1.0, False
-        length = float(abs(p).max())
-        if not ratio >= 0.1:
-            s.radius = 0.25 * length
-        elif ratio < POOR:
-            s.radius = 0.5 * length
-        elif ratio > GOOD:
-            s.radius = max(s.radius, 2.0 * length)
+        s.radius = next_radius(s.radius, float(abs(p).max()), ratio)
         if full is None:
             return self.give_up() if s.radius < _LEAST_RADIUS else None
         s.last = full.y - s.at.y

@@ -99,7 +99,7 @@ def polish(
             break
         there = objective.evaluate(at.x + model.newton, 0)
         rise = there.value - at.value
-        if not rise <= _units(at) and not rise <= CLEARLY * rounding_of(objective, at):
+        if not rise <= FLOOR * abs(at.value) and not rise <= CLEARLY * rounding_of(objective, at):
             break
         arrival = with_hessian(objective, there, source)
         if arrival.hessian is None or arrival.estimated:
@@ -229,11 +229,6 @@ def rounding_of_variables(at: Evaluation) -> float:
     slopes, rows = to_list(at.gradient), at.hessian
     bends = [sum([abs(float(h)) * s for h, s in zip(row, size, strict=True)]) for row in rows]
     return float(sum([s * (abs(g) + 0.5 * b) for s, g, b in zip(size, slopes, bends, strict=True)]))
-
-
-def _units(at: Evaluation) -> float:
-    """What a few units in the last place of the value are."""
-    return FLOOR * abs(at.value)
 
 
 # The smallest curvature is doubted when it is this much less than the mean curvature on the way from the
