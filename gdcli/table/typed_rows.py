@@ -23,7 +23,6 @@ from gdcli.table.header import check_columns
 from gdcli.table.streams import LONGEST_LINE, Supply
 
 _SIZE = 1 << 20  # bytes of a block
-_SECOND = 1 << 16
 _ARRAY = "one object per line is read: jq -c '.[]' FILE | gd fit ... -"
 
 
@@ -56,13 +55,12 @@ class Objects(Source):
         self._supply.close()
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
-        """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
+        """Yield the rows in parts; see `LineStream.views`."""
         lines, _ = self._supply.lines()
         lines = self._supply.rows(lines)
-        size = 1
         try:
-            while block := lines.take(size):
-                size = min(max(4 * size, _SECOND), _SIZE)
+            for view in lines.views(lambda: _SIZE):
+                block = bytes(view)
                 if lines.first == 1:
                     block = block.removeprefix(b"\xef\xbb\xbf")
                 part = self._part(block, lines.first, wanted)
