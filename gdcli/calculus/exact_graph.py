@@ -9,7 +9,7 @@ what has a tighter rule than its operations one by one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus import interval_rules as rules
@@ -26,14 +26,6 @@ from gdcli.language.syntax import Tree
 if TYPE_CHECKING:
     from fractions import Fraction
 
-_ARITHMETIC: dict[str, Callable[..., Interval]] = {
-    "add": rules.add,
-    "sub": rules.sub,
-    "mul": rules.mul,
-    "div": rules.div,
-    "neg": rules.neg,
-    "pow": rules.power_of,
-}
 NOTHING: Mapping[int, int] = {}
 # Quotients of more binary digits are held by intervals.
 _MOST_DIGITS = 4000
@@ -121,7 +113,7 @@ class ExactGraph(Graph):
         ends = [self.interval(i) for i in args]
         if not _has_value(op, ends):
             return self._intern((op, *args), None)  # who evaluates it tells so
-        low, high = _ARITHMETIC[op](*ends) if op in _ARITHMETIC else rules.of_function(op, *ends)
+        low, high = rules.of_operation(op, *ends)
         if low == high:
             return super().number(low)
         return self._enclosed((low, high), (op, *args))
@@ -176,7 +168,7 @@ def _has_value(op: str, ends: Sequence[Interval]) -> bool:
         return not ends[1][0] <= 0.0 <= ends[1][1]
     if op == "pow":
         return rules.whole(ends[1]) is not None or rules.has_power(*ends)
-    condition = None if op in _ARITHMETIC else rules.condition_of(op)
+    condition = None if op in rules.ARITHMETIC else rules.condition_of(op)
     return condition is None or condition.order > 0 or condition.holds(op, *ends)
 
 

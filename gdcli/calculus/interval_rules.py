@@ -476,10 +476,6 @@ OF_FUNCTIONS: Mapping[str, Callable[..., Interval]] = {
 }
 
 
-def of_function(name: str, *args: Interval) -> Interval:
-    return OF_FUNCTIONS[FUNCTIONS[name].interval](name, *args)
-
-
 def known_value(name: str, args: Sequence[float]) -> float | None:
     """Return the value of a function of one argument at 0 or 1 where it is 0 or 1 there, exactly; else None.
 
@@ -512,11 +508,28 @@ def whole(b: tuple[float, float]) -> int | None:
     return int(b[0]) if b[0] == b[1] and b[0].is_integer() else None
 
 
+ARITHMETIC: Mapping[str, Callable[..., Interval]] = {
+    "add": add,
+    "sub": sub,
+    "mul": mul,
+    "div": div,
+    "neg": neg,
+    "pow": power_of,
+}
+
+
+def of_operation(op: str, *args: Interval) -> Interval:
+    """Return what an operation of the graph, or a function, makes of intervals."""
+    rule = ARITHMETIC.get(op)
+    return OF_FUNCTIONS[FUNCTIONS[op].interval](op, *args) if rule is None else rule(*args)
+
+
 def rules_with(operations: Mapping[str, Any]) -> dict[str, Any]:
     """Return every function of this module on other ``operations`` than those on numbers, by name."""
     space = {name: value for name, value in globals().items() if not name.startswith("__")} | dict(operations)
     for name, value in globals().items():
         if isinstance(value, FunctionType) and name not in operations:
             space[name] = FunctionType(value.__code__, space, name, value.__defaults__)
-    space["OF_FUNCTIONS"] = {name: space[name] for name in OF_FUNCTIONS}
+    for table in ("OF_FUNCTIONS", "ARITHMETIC"):
+        space[table] = {name: space[rule.__name__] for name, rule in space[table].items()}
     return space

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from gdcli.calculus.exact_graph import ExactGraph, copied_node
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.verified import inverse
+from gdcli.kernel.dense import inverse
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, Key, arguments
 

@@ -322,25 +322,17 @@ class RowsKernel:
         pointers = [a.ctypes.data for a in arrays]
         stopped = threading.Event()
 
-        def part(first: int, last: int) -> None:
-            for begin in range(first, last, _SPAN):
-                if stopped.is_set():
-                    return
-                self._sums(given, out.ctypes.data, begin, min(begin + _SPAN, last), rows, *pointers)
-
         threads = max(1, min(threads, blocks // _LEAST))
         ends = [blocks * k // threads for k in range(threads + 1)]
-        others = [threading.Thread(target=part, args=ends[k : k + 2]) for k in range(1, threads)]
-        for thread in others:
-            thread.start()
-        try:
-            part(*ends[:2])
-        except BaseException:
-            stopped.set()
-            raise
-        finally:
-            for thread in others:
-                thread.join()
+
+        def part(k: int) -> None:
+            for begin in range(ends[k], ends[k + 1], _SPAN):
+                if stopped.is_set():
+                    return
+                last = min(begin + _SPAN, ends[k + 1])
+                self._sums(given, out.ctypes.data, begin, last, rows, *pointers)
+
+        machine_code.at_once(part, threads, stopped)
         if blocks == 1:
             return list((out[0] + 0.0).tolist())
         return [total(column) for column in out.T.tolist()]

@@ -16,8 +16,7 @@ N. Mushtak and D. Lemire, Fast number parsing without fallback, ibid. 53, 2023).
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gdcli.compile import machine_code
 from gdcli.kernel.dataclass import NamedTuple
@@ -260,20 +259,8 @@ class RowsReader:
             place = out.strides[0] // 8, sum(counts[:k]), marks[k].ctypes.data
             found[k] = self._rows(text, *ends[k : k + 2], *how, *tables, *place)
 
-        _at_once(part, threads)
+        machine_code.at_once(part, threads)
         return Read(out, np.concatenate([m[1 : 1 + m[0]] for m in marks])) if found == counts else None
-
-
-def _at_once(part: Callable[[int], None], threads: int) -> None:
-    """Call with 0, 1, ..., each in a thread of its own, the first in this one."""
-    others = [threading.Thread(target=part, args=(k,)) for k in range(1, threads)]
-    for thread in others:
-        thread.start()
-    try:
-        part(0)
-    finally:
-        for thread in others:
-            thread.join()
 
 
 def _line_end(data: bytes | memoryview, before: int) -> int:

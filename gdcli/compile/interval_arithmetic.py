@@ -160,7 +160,7 @@ def _by_doubles(op: str, args: Sequence[Any]) -> Any:
     from mpmath import iv
 
     ends = [_ends(a) for a in args]
-    low, high = rules.power_of(*ends) if op == "pow" else rules.of_function(op, *ends)
+    low, high = rules.of_operation(op, *ends)
     return iv.mpf((low, high)) if isfinite(low) and isfinite(high) else None
 
 

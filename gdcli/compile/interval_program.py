@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from gdcli.calculus.removable import Continuation
 
 INF = float("inf")
-_PLAIN = ("add", "sub", "mul", "div", "neg")
 
 
 class Enclosed(NamedTuple):
@@ -321,7 +320,7 @@ class _Writer:
             return self.product(i, key, args)
         if op == "div":
             self.require(i, f"nonzero('div', {args[1]})")
-        if op in _PLAIN:
+        if op in rules.ARITHMETIC:
             return f"{op}({joined})"
         condition = rules.condition_of(op)
         if condition is not None and condition.order <= self.order:

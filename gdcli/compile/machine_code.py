@@ -16,6 +16,7 @@ import ctypes
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -70,6 +71,22 @@ def processors() -> int:
         return most_processors.get()
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def at_once(part: Callable[[int], None], threads: int, stopped: threading.Event | None = None) -> None:
+    """Call with 0, 1, ..., each in a thread of its own, the first in this one; ``stopped`` is set where that raises."""
+    others = [threading.Thread(target=part, args=(k,)) for k in range(1, threads)]
+    for thread in others:
+        thread.start()
+    try:
+        part(0)
+    except BaseException:
+        if stopped is not None:
+            stopped.set()
+        raise
+    finally:
+        for thread in others:
+            thread.join()
 
 
 def required() -> None:

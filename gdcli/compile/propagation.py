@@ -268,13 +268,11 @@ class Propagation:
             yes, no = values[key[4]], values[key[5]]
             return np.minimum(yes[0], no[0]), np.maximum(yes[1], no[1])
         args = [values[a] for a in key[1:]]
-        if key[0] in ("add", "sub", "neg", "mul", "div"):
-            found = rules[key[0]](*args)
-        elif key[0] == "pow":
+        if key[0] == "pow":
             n = whole(self.numbers[key[2]]) if key[2] in self.numbers else None
             found = rules["power"](*args) if n is None else rules["whole_power"](args[0], n)
         elif isinstance(key[0], str):
-            found = rules["of_function"](key[0], *args)
+            found = rules["of_operation"](key[0], *args)
         else:
             found = rule_of(key[0], True)(args[0])[0]
         return found
@@ -324,7 +322,7 @@ class Propagation:
                 (self._root(value, args[0], float(low)),) if np.ndim(low) == 0 and low == high != 0.0 else ()
             )
         if op in _INVERSES:
-            return (self.rules["of_function"](_INVERSES[op], value),)
+            return (self.rules["of_operation"](_INVERSES[op], value),)
         rule = _RULES.get(op)
         return () if rule is None else rule(self.rules, value, args)
 
@@ -452,7 +450,7 @@ _RULES: dict[str, Callable[[Rules, Pair, list[Pair]], Cuts]] = {
     "log2": lambda rules, v, args: (rules["power"]((2.0, 2.0), v),),
     "log10": lambda rules, v, args: (rules["power"]((10.0, 10.0), v),),
     "abs": lambda rules, v, args: (_even_root(v, args[0], lambda w: w),),
-    "cosh": lambda rules, v, args: (_even_root(v, args[0], lambda w: rules["of_function"]("acosh", w)),),
+    "cosh": lambda rules, v, args: (_even_root(v, args[0], lambda w: rules["of_operation"]("acosh", w)),),
     "hypot": _hypotenuse,
     "cos": lambda rules, v, args: (_angle(v, args[0]),),
     "sin": _sine,

@@ -31,17 +31,15 @@ from gdcli.judge.proof import (
     Unproved,
     distances,
     is_finite,
-    part_of,
-)
-from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.numerics import EPS, SMALLEST
-from gdcli.kernel.verified import (
-    inverse,
     is_positive_definite,
     middle_and_radius,
+    part_of,
     preconditioned,
     product_bound,
 )
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dense import inverse
+from gdcli.kernel.numerics import EPS, SMALLEST
 
 # Half widths in t that are tried: parts of the sizes of variables, multiples of the least over which the value rises.
 _PARTS, _WIDER = tuple(0.1 * 0.1**k for k in range(8)), (4.0, 64.0, 512.0)

@@ -20,16 +20,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.numerics import EPS, SMALLEST
-from gdcli.kernel.verified import (
-    inverse,
-    is_positive_definite,
-    middle_and_radius,
-    preconditioned,
-    product_bound,
-)
+from gdcli.kernel.dense import inverse
+from gdcli.kernel.numerics import EPS, SMALLEST, TINY
 
 Ends = tuple[float, float]
+Rows = Sequence[Sequence[float]]
 
 # Boxes that are tried, each larger than what the one before needed.
 _ROUNDS = 8
@@ -271,3 +266,59 @@ def part_of(
 
 def is_finite(row: Sequence[Ends]) -> bool:
     return all(math.isfinite(e) for ends in row for e in ends)
+
+
+# -- small matrices with proof: what is computed of them in doubles, with a bound of all rounding ----------------------
+
+
+def is_positive_definite(A: Rows) -> bool:
+    """Tell whether a symmetric matrix of doubles is proved to be positive definite.
+
+    Rump, Verification of positive definiteness, BIT 46 (2006) 433: where Cholesky's factorisation of A - c I runs to
+    its end in doubles, with c above what its rounding can do, A is positive definite.
+    """
+    n = len(A)
+    if not all(A[i][i] > TINY and A[i][i] < math.inf for i in range(n)):
+        return False
+    units = [math.frexp(math.sqrt(A[i][i]))[1] for i in range(n)]  # powers of two: scaling is exact
+    L = [[math.ldexp(A[i][j], -units[i] - units[j]) for j in range(i + 1)] for i in range(n)]
+    shift = 4.0 * (n + 3) * EPS * (sum(L[i][i] for i in range(n)) + 1.0)
+    for i in range(n):
+        for j in range(i + 1):
+            left = L[i][j] - sum(L[i][k] * L[j][k] for k in range(j))
+            if j < i:
+                L[i][j] = left / L[j][j]
+            elif not left - shift > shift:
+                return False
+            else:
+                L[i][i] = math.sqrt(left - shift)
+    return True
+
+
+def middle_and_radius(ends: Ends) -> tuple[float, float]:
+    """Return a number within an interval, and at least how far its ends are from that."""
+    low, high = ends
+    middle = 0.5 * low + 0.5 * high
+    return middle, max(high - middle, middle - low) * (1.0 + 2.0 * EPS) + SMALLEST
+
+
+def preconditioned(Y: Rows, H: Sequence[Sequence[Ends]]) -> list[list[float]]:
+    """Return a bound of |I - Y H|, entry by entry, for every matrix within the intervals H."""
+    n = len(Y)
+    parts = [[middle_and_radius(ends) for ends in row] for row in H]
+    found = []
+    for i in range(n):
+        row = []
+        for j in range(n):
+            products = [Y[i][k] * parts[k][j][0] for k in range(n)]
+            size = sum(abs(Y[i][k]) * (abs(parts[k][j][0]) + parts[k][j][1]) for k in range(n))
+            spread = sum(abs(Y[i][k]) * parts[k][j][1] for k in range(n))
+            row.append(abs((i == j) - sum(products)) + spread + 2.0 * (n + 4) * EPS * (1.0 + size) + TINY)
+        found.append(row)
+    return found
+
+
+def product_bound(A: Rows, v: Sequence[float]) -> list[float]:
+    """Return a bound of A v for entries that are not negative, its rounding included."""
+    grown = 1.0 + 2.0 * (len(v) + 2) * EPS
+    return [sum(a * b for a, b in zip(row, v, strict=True)) * grown + SMALLEST * len(v) for row in A]

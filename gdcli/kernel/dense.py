@@ -12,13 +12,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import copysign, hypot, inf, isfinite, sqrt
+from math import copysign, frexp, hypot, inf, isfinite, ldexp, sqrt
 from operator import mul
 from typing import Any, TypeAlias
 
 from gdcli.kernel.budget import make_room
 from gdcli.kernel.dataclass import NamedTuple, stored
-from gdcli.kernel.numerics import EPS, NEGLIGIBLE_ROTATION, UNIT_ROUNDOFF
+from gdcli.kernel.numerics import EPS, NEGLIGIBLE_ROTATION, TINY, UNIT_ROUNDOFF
 from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, max_abs, np, times_vector
 
 Matrix = Any
@@ -191,6 +191,32 @@ def _numpy_solve(A: Matrix, b: Vector, shift: float, least_pivot: float) -> Line
         return None
     z = np.linalg.solve(L.T, np.linalg.solve(L, np.asarray(b) / s)) / s
     return LinearSolution(Vec(z.tolist()) if isinstance(b, list) else z, dot(b, z), (s, L))
+
+
+def inverse(A: Sequence[Sequence[float]]) -> list[list[float]] | None:
+    """Return about the inverse of a symmetric matrix, by elimination with pivots; None where it is singular."""
+    n = len(A)
+    units = [frexp(sqrt(abs(A[i][i])) or 1.0)[1] for i in range(n)]
+    rows = [
+        [ldexp(a, -units[i] - units[j]) for j, a in enumerate(row)] + [float(i == j) for j in range(n)]
+        for i, row in enumerate(A)
+    ]
+    for k in range(n):
+        best = max(range(k, n), key=lambda i: abs(rows[i][k]))
+        pivot = rows[best][k]
+        if not abs(pivot) > TINY or not isfinite(pivot):
+            return None
+        rows[k], rows[best] = rows[best], rows[k]
+        rows[k] = [a / pivot for a in rows[k]]
+        for i in range(n):
+            if i != k and rows[i][k]:
+                factor = rows[i][k]
+                rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+    try:
+        found = [[ldexp(rows[i][n + j], -units[i] - units[j]) for j in range(n)] for i in range(n)]
+    except OverflowError:
+        return None
+    return found if all(isfinite(a) for row in found for a in row) else None
 
 
 def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:

@@ -15,6 +15,7 @@ from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.language import tree_names
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Tree, parse, parse_piece, postorder
+from gdcli.language.tokens import without_comments
 
 if TYPE_CHECKING:
     from gdcli.language.row_condition import Category, Levels
@@ -99,7 +100,7 @@ def _is_title(span: Span) -> bool:
 
 
 def _parse_model(text: str, source: str) -> Model:
-    code = _without_comments(text)
+    code = without_comments(text)
     tildes = [i for i, c in enumerate(code) if c == "~"]
     if len(tildes) > 1:
         raise UsageError(
@@ -120,15 +121,6 @@ def _parse_model(text: str, source: str) -> Model:
                 f"nothing stands {which} of the ~", f"for example {hint}", Span(text, at, at + 1, source)
             )
     return Model(text, parse_piece(text, 0, at, source), parse_piece(text, at + 1, len(text), source), source)
-
-
-def _without_comments(text: str) -> str:
-    """The text with its comments blanked out, so that its places stay what they are."""
-    lines = []
-    for line in text.split("\n"):
-        code = line.partition("#")[0]
-        lines.append(code + " " * (len(line) - len(code)))
-    return "\n".join(lines)
 
 
 class Names(NamedTuple):

@@ -22,7 +22,15 @@ from gdcli.kernel.errors import Span, UsageError
 from gdcli.language import syntax
 from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.syntax import Node, Tree
-from gdcli.language.tokens import Token, check_tokens, comparisons, normal, tokenize
+from gdcli.language.tokens import (
+    COMMENT,
+    Token,
+    check_tokens,
+    comparisons,
+    normal,
+    tokenize,
+    without_comments,
+)
 from gdcli.language.tree_names import place_of_name
 
 OPTION = "--subject-to"
@@ -32,7 +40,6 @@ RELATIONS = ("<=", ">=", "==")
 # One sign of equality, which means ==, or one on the wrong side of an arrow: no tokens of the language.
 _EQUALS = re.compile(r"=[<>]|(?<![<>=!])[:]?=(?![=<>])")
 _JOINING = re.compile(r"[,;&∧]|and\b")
-_COMMENT = re.compile(r"#[^\n]*")
 _STRICT = {"<": "<=", ">": ">="}
 
 
@@ -71,7 +78,7 @@ class Relation(NamedTuple):
     def piece(self, first: int = 0, last: int = -1) -> str:
         """Return the text of the sides from ``first`` to ``last``, spaces folded and comments left out."""
         span = self.span(first, last)
-        return " ".join(_COMMENT.sub("", self.text[span.start : span.end]).split())
+        return " ".join(COMMENT.sub("", self.text[span.start : span.end]).split())
 
 
 def typed_lines(texts: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
@@ -84,7 +91,7 @@ def typed_lines(texts: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
 
         path = text.strip()[1:]
         for number, line in enumerate(file_text(path, option).splitlines(), 1):
-            if _COMMENT.sub("", line).strip():
+            if COMMENT.sub("", line).strip():
                 yield line.strip(), f"{path}:{number}"
 
 
@@ -135,7 +142,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 def equations(text: str, source: str = OPTION) -> str:
     """Return the text with == where one = was typed, which means the same here. Raises UsageError for =<, => and :=."""
-    plain = _COMMENT.sub(lambda found: " " * len(found.group()), text)
+    plain = without_comments(text)
     for found in reversed([*_EQUALS.finditer(plain)]):
         sign, before, after = found.group(), text[: found.start()], text[found.end() :]
         if sign != "=":

@@ -49,6 +49,7 @@ _TOKEN = re.compile(
     |(?P<bad>.)""",
     re.VERBOSE | re.DOTALL,
 )
+COMMENT = re.compile(r"#[^\n]*")
 # What ends an operand: brackets, and the sign of a transposed matrix.
 _CLOSING = (")", "]", ".T")
 _UNDERSCORES_BETWEEN_DIGITS = re.compile(r"(?:[^_]|(?<=\d)_(?=\d))*")
@@ -165,6 +166,11 @@ def has_comparison(text: str) -> bool:
         return bool(comparisons(tokenize(text)))
     except UsageError:
         return False
+
+
+def without_comments(text: str) -> str:
+    """Return the text with its comments blanked out, so that its places stay what they are."""
+    return COMMENT.sub(lambda found: " " * len(found.group()), text)
 
 
 def comparisons(tokens: Sequence[Token]) -> list[Token]:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from gdcli import api
 from gdcli.judge.degenerate_proof import Near, check_near, prove_near
-from gdcli.judge.proof import LocalProof, Unproved, check, prove
+from gdcli.judge.proof import LocalProof, Unproved, check, is_positive_definite, prove
+from gdcli.kernel.dense import inverse
 from gdcli.kernel.status import Claim, Status
-from gdcli.kernel.verified import inverse, is_positive_definite
 from gdcli.tasks.pipeline import Outcome
 from gdcli.tasks.problem import read_problem
 from gdcli.tasks.proved import box_program
