@@ -458,3 +458,10 @@ def test_an_inflection_beside_level_directions_is_no_minimum(
 def test_more_constraints_that_are_not_linear_than_matrices_can_hold_are_refused_at_once() -> None:
     with pytest.raises(UsageError, match="10000 variables with 10000 constraints that are not linear"):
         api.minimize("sum((x-2)**2)", {"x": [0.0] * 10_000}, subject_to=["x**2 <= 1"])
+
+
+@pytest.mark.parametrize("expression", ["x**2*y+y**2", "(y-x**2)*(y-2*x**2)"])
+def test_a_valley_that_is_level_along_its_tangent_and_bends_down_is_left(expression: str) -> None:
+    outcome = api.minimize(expression, {"x": 0.0, "y": 0.0}, subject_to=["x**2+y**2 <= 1"])
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value < -0.05

@@ -30,6 +30,8 @@ _LEVEL, _LONG = 4, 8
 _FARTHER = 1.2
 # So many times the size of the point away is far out, and so far may the point met be from holding.
 _FAR, _HELD = 1e6, 1e-10
+# So far aside is a point from which a step leads down to the floor of a bent valley.
+_ASIDE = 1e-2
 # A fall is news beyond what the certificate knows of already, and beyond the rounding of the value.
 _KNOWN, _ROUNDING = 4.0, 1e-13
 # Where a doubling of the distance lowers the value by less than this part of what the one before did, it has a limit.
@@ -105,7 +107,31 @@ def probe_around(
             return Probe(found.endless, found.low)
         if found.low.f < at.f - enough or found.doublings >= _LONG:
             return Probe(ProbeEnd.LOWER, found.low)
+    beside = _lowest_beside(problem, at, point, multipliers)
+    if beside is not None and beside.f < at.f - enough:
+        return Probe(ProbeEnd.LOWER, beside)
     return Probe(ProbeEnd.RISES, at)
+
+
+def _lowest_beside(
+    problem: Scaled, at: ScaledPoint, point: KKTPoint, multipliers: Array
+) -> ScaledPoint | None:
+    """Return the lower of the points where steps on the constraints lead from two points aside of a degenerate one.
+
+    A valley that is level along its tangent may bend down, as that of ``x**2*y + y**2`` does.
+    """
+    found = []
+    for way in point.ways[:1] / problem.units.x if point.kind == "degenerate" else ():
+        for step in (_ASIDE * way, -_ASIDE * way):
+            aside = problem.with_slopes(problem.restored(problem.clip(at.y + step), _BACK))
+            W = None if aside is None else problem.curvature(aside.y, multipliers)
+            if aside is None or W is None:
+                continue
+            p, _, _ = problem.subproblem(aside, W, multipliers, MOST_RHO, float(np.linalg.norm(step)))
+            there = problem.restored(problem.clip(aside.y + p), _BACK)
+            if np.isfinite(there.f) and problem.violation(there) <= _HELD:
+                found.append(there)
+    return min(found, key=lambda there: there.f, default=None)
 
 
 _MOST_STEPS, _HALVED, _FAST, _SHORT = 15, 0.5, 1e-2, 1e3
