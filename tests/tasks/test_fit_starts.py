@@ -318,7 +318,7 @@ def test_what_has_no_start_is_searched_for() -> None:
             "--start Temp=1",
         ),
         ("y ~ a*exp(-b*t) + c*temprature", "temprature is not a column", "write temperature for the column"),
-        ("y ~ a*exp(-b*q)", "--start leaves out a, b, q", "write a column right of the ~"),
+        ("y ~ a*exp(-b*q)", "no name right of the ~ is a column", "--start a=1,b=1,q=1"),
         ("(y - a*exp(-b*t))**2", "--start leaves out a, b", "a loss of your own needs a start"),
     ],
 )

@@ -386,7 +386,8 @@ def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, 
 
         wanted += columns_wanted(sigmas, model, names.columns, columns)
     if not wanted:
-        raise UsageError("the model has no column of the data", columns_told(columns))
+        written = "" if model.left is not None else "a model is written measured ~ formula, y ~ a*x + b; "
+        raise UsageError("the model has no column of the data", written + columns_told(columns))
     return names, tuple(dict.fromkeys(wanted))
 
 

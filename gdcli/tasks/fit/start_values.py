@@ -61,12 +61,12 @@ def start_values(
             column = _column_meant(name, names, columns)
             if column is not None:
                 raise meant_for_column(model, name, column)
-        known = f"; {columns_told(columns)}" if columns else ""
-        raise UsageError(
-            f"--start leaves out {listed(missing)}",
-            f"{_advice(model, names, columns)}, --start {example(missing, vectors)}, or fix it with --set{known}",
-            place_of(model, missing[0]),
-        )
+        known, meant = f"; {columns_told(columns)}" if columns else "", example(missing, vectors)
+        told, hint = f"--start leaves out {listed(missing)}", f"{_advice(model, columns)}, --start {meant}"
+        if model.left is not None and not _has_columns(model, names):
+            told = "no name right of the ~ is a column of the data"
+            hint = f"where these are parameters give a start, --start {meant}"
+        raise UsageError(told, f"{hint}, or fix it with --set{known}", place_of(model, missing[0]))
     for name in missing:
         length = names.parameters[name]
         if length is None and any(_is_indexed(tree, name) for tree in model.texts):
@@ -101,15 +101,9 @@ def _column_meant(name: str, names: Names, columns: Sequence[str]) -> str | None
     return next(iter(begun + slips), None)
 
 
-def _advice(model: Model, names: Names, columns: Sequence[str]) -> str:
+def _advice(model: Model, columns: Sequence[str]) -> str:
     if model.left is not None:
-        is_curve = _has_columns(model, names)
-        first = (
-            "--start auto searches for one"
-            if is_curve
-            else "write a column right of the ~, where there is none"
-        )
-        return f"{first}; or give your own"
+        return "--start auto searches for one; or give your own"
     column = next((c for c in columns if c and c not in model.names), None)
     if column is None:
         return "give your own"
