@@ -308,11 +308,11 @@ _ROWS = (
         "gd solve 'x**2 + y == 11' 'x + y**2 == 7' --bounds all=-5:5",
         "gd solve 'sin(x) == x/10' --bounds x=-20:20", code="proof_commands:solve"),
     Command("compare-lr", CompareRatesOptions, "Compare learning rates of gradient descent.", _RATE_RULES,
-        "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01", code="experiment_commands:rates"),
+        "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01", code="experiment_commands:compare"),
     Command("compare-methods", CompareMethodsOptions, "Compare methods on one problem.",
         "Solve one problem by several methods, and compare how far each came and what it cost. A method that fails is "
         "a row that says so; --lr goes to the methods that read one. Caps are on each.",
-        "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1", code="experiment_commands:methods"),
+        "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1", code="experiment_commands:compare"),
     Command("explore", ExploreOptions, "Play with descent in the browser.",
         "Write a page for a browser and open it: contours (of one variable the curve) with the path of a method, step "
         "by step. Drag the start, move the learning rate, compare methods side by side, add noise; with data see the "
@@ -340,11 +340,11 @@ _ROWS = (
         "gd predict fit.json new.csv --interval prediction --format csv"),
     Command("compare-batch", CompareBatchesOptions,
         "Compare batch, mini-batch and stochastic descent on data.", _BATCH_TEXT,
-        "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all", code="experiment_commands:batches"),
+        "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all", code="experiment_commands:compare"),
     Command("compare-models", CompareModelsOptions, "Compare models of the same data.", _MODELS_TEXT,
         "gd compare-models decay.csv --model 'y ~ a + b*t' --model 'y ~ a*exp(-b*t)'",
         "gd compare-models data.csv --model 'y ~ a*x' --model 'y ~ a*x + b' --folds 10",
-        code="experiment_commands:models"),
+        code="experiment_commands:compare"),
     Command("run", RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
         "gd run examples.toml", "gd run examples.toml rosenbrock --format json",
         "gd run problems.jsonl --jobs 2 > answers.jsonl"),

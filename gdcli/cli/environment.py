@@ -22,6 +22,7 @@ from gdcli.kernel.standard_input import SOURCE
 if TYPE_CHECKING:
     from gdcli.cli.options import OutputOptions
     from gdcli.render.formats import Format
+    from gdcli.render.progress import Caps, Progress
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.pipeline import Outcome
@@ -161,6 +162,13 @@ class Environment:
 
         rows = format.streams and not output and is_terminal(self.stdout)
         return None if rows or not is_terminal(self.stderr) else self.stderr
+
+    def progress(self, options: OutputOptions, sign: int | None = None, caps: Caps | None = None) -> Progress:
+        """Return what tells on a terminal how far a command has come; ``sign`` and ``caps`` are those of a run."""
+        from gdcli.render.progress import Progress
+
+        stream = self.free_terminal(options.written_as, options.output)
+        return Progress(stream, self.clock, sign, caps)
 
     def text_stream(self, options: OutputOptions) -> TextIO:
         """Return where a picture in text goes: below a table, and beside an answer that a program reads."""

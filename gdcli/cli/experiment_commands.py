@@ -22,7 +22,7 @@ from gdcli.cli.commands import (
 )
 from gdcli.cli.environment import Environment, interrupted
 from gdcli.cli.option_types import ALL_ROWS
-from gdcli.cli.options import SOLVER, DataOptions, EpochsOptions, StoppingOptions
+from gdcli.cli.options import SOLVER, ComparisonOutputOptions, DataOptions, EpochsOptions, StoppingOptions
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple
@@ -57,18 +57,16 @@ class Comparison(NamedTuple):
     picture: Callable[[], Picture] | None = None
 
 
-def _compared(
-    options: CompareRatesOptions | CompareMethodsOptions | CompareBatchesOptions | CompareModelsOptions,
-    env: Environment,
-    make: Callable[[], Comparison],
-) -> int:
-    """Write and draw the comparison that ``make`` makes; return its exit code. SIGTERM ends it with what there is."""
+def compare(options: ComparisonOutputOptions, env: Environment) -> int:
+    """Compare, write and draw; 0 when all had their turn, whatever came of it. SIGTERM ends it with what there is."""
     from gdcli.render.comparison_pages import write
 
+    read, make = _COMPARISONS[options.command]
+    asked = read(options, env)
     env.on_sigterm()
     with Beside(options, env, env.text_stream(options)) as beside:
         with Destination(options.output, env.stdout) as stream:
-            made = make()
+            made = make(options, env, asked)
             timing = made.timed and env.timing(options, stream)
             found = with_receipt(made.record, options)
             write(stream, options.written_as, found, made.kind, timing)
@@ -82,11 +80,7 @@ def _compared(
 # -- learning rates --------------------------------------------------------------------------------------------------
 
 
-def rates(options: CompareRatesOptions, env: Environment) -> int:
-    return _compared(options, env, partial(_rates, options, typed_problem(options, env)))
-
-
-def _rates(options: CompareRatesOptions, problem: Problem) -> Comparison:
+def _rates(options: CompareRatesOptions, env: Environment, problem: Problem) -> Comparison:
     from gdcli import api
     from gdcli.record.compared import rates_record
     from gdcli.render import comparison_pages
@@ -112,12 +106,7 @@ def _rates_picture(problem: Problem, found: RateComparison, log: str | None) -> 
 # -- methods ---------------------------------------------------------------------------------------------------------
 
 
-def methods(options: CompareMethodsOptions, env: Environment) -> int:
-    """Solve by each method; 0 when all had their turn, whatever came of it."""
-    return _compared(options, env, partial(_methods, options, typed_problem(options, env)))
-
-
-def _methods(options: CompareMethodsOptions, problem: Problem) -> Comparison:
+def _methods(options: CompareMethodsOptions, env: Environment, problem: Problem) -> Comparison:
     from gdcli import api
     from gdcli.record.compared import methods_record
     from gdcli.render import comparison_pages
@@ -132,15 +121,9 @@ def _methods(options: CompareMethodsOptions, problem: Problem) -> Comparison:
 # -- batch sizes -----------------------------------------------------------------------------------------------------
 
 
-def batches(options: CompareBatchesOptions, env: Environment) -> int:
-    """Compare the batch sizes; 0 when it was done, whatever came of each."""
-    return _compared(options, env, partial(_batches, options, env, fit_request(options, env)))
-
-
 def _batches(options: CompareBatchesOptions, env: Environment, request: FitRequest) -> Comparison:
     from gdcli.record.compared import batches_record
     from gdcli.render import comparison_pages
-    from gdcli.render.progress import Progress
     from gdcli.tasks.batch_sizes import compare_batches
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitSettings
@@ -150,7 +133,7 @@ def _batches(options: CompareBatchesOptions, env: Environment, request: FitReque
     sizes = [None if size == ALL_ROWS else size for size in options.batch_size or (1, 32, ALL_ROWS)]
     stdin = env.stdin_for(request.files)
     with (
-        Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
+        env.progress(options) as progress,
         limited(settings),
         prepared(request, settings, stdin, progress.reading, progress.searching) as ready,
     ):
@@ -162,10 +145,6 @@ def _batches(options: CompareBatchesOptions, env: Environment, request: FitReque
 
 
 # -- models ----------------------------------------------------------------------------------------------------------
-
-
-def models(options: CompareModelsOptions, env: Environment) -> int:
-    return _compared(options, env, partial(_models, options, env, _requests_of(options, env)))
 
 
 def _requests_of(options: CompareModelsOptions, env: Environment) -> list[FitRequest]:
@@ -205,7 +184,6 @@ def _nested_pairs(texts: tuple[str, ...] | list[str]) -> list[tuple[int, int]]:
 def _models(options: CompareModelsOptions, env: Environment, requests: list[FitRequest]) -> Comparison:
     from gdcli.record.model_records import models_record
     from gdcli.render import models_page
-    from gdcli.render.progress import Progress
     from gdcli.tasks.cluster.worker_chunks import each_on
     from gdcli.tasks.fit.compare_models import compare_models, prepared_models, samples_of
     from gdcli.tasks.fit.request import FitSettings
@@ -216,7 +194,7 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
         raise UsageError("--cluster spreads the fits of --folds, and there are none", "add --folds 10")
     stdin = env.stdin_for(requests[0].files)
     with (
-        Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
+        env.progress(options) as progress,
         limited(settings),
         prepared_models(requests, settings, stdin, progress.reading, progress.searching) as models,
         each_on(options.cluster) as each,
@@ -226,6 +204,14 @@ def _models(options: CompareModelsOptions, env: Environment, requests: list[FitR
         found = models_record(made, samples_of(made))
     return Comparison(found, models_page.KIND, made.warnings, 0, False)
 
+
+# What each command asks for, read before any file is opened, and what makes its comparison of that.
+_COMPARISONS: dict[str, tuple[Callable[..., Any], Callable[..., Comparison]]] = {
+    "compare-lr": (typed_problem, _rates),
+    "compare-methods": (typed_problem, _methods),
+    "compare-batch": (fit_request, _batches),
+    "compare-models": (_requests_of, _models),
+}
 
 # -- gradients --------------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from gdcli.record.fits import FitRecord
     from gdcli.record.serialization import Words
     from gdcli.render.formats import PageLayout
-    from gdcli.render.progress import Progress
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -74,7 +73,7 @@ def _run(options: FitOptions, env: Environment, way: _Way) -> int:
         _covariance(options, env) as covariance,
         traced(options.trace, options, env) as tracing,
         Beside(options, env, env.text_stream(options)) as beside,
-        _progress(options, env, settings) as progress,
+        env.progress(options, -1 if options.maximize else 1, caps_of(settings)) as progress,
         ExitStack() as data,
     ):
         stdin = env.stdin_for(request.files) if copies is None else copies.stdin
@@ -140,10 +139,8 @@ def _solve_globally(
 ) -> FitOutcome:
     """Solve as `solve_fit.solve` does, by boxes: there is no path to be seen."""
     from gdcli.cli import proof_commands
-    from gdcli.render.progress import Progress
 
-    stream = env.free_terminal(options.written_as, options.output)
-    with Progress(stream, env.clock, 1, caps_of(settings)) as waiting:
+    with env.progress(options, 1, caps_of(settings)) as waiting:
         keep = options.written_as.is_record
         return proof_commands.solve_fit_by_boxes(
             ready, settings, waiting, keep, checkpointer, options.cluster
@@ -157,13 +154,6 @@ def _copies(options: FitOptions, env: Environment, model: str) -> AbstractContex
     from gdcli.cli.predict_command import Files
 
     return Files(options, env, model)
-
-
-def _progress(options: FitOptions, env: Environment, settings: FitSettings) -> Progress:
-    from gdcli.render.progress import Progress
-
-    stream = env.free_terminal(options.written_as, options.output)
-    return Progress(stream, env.clock, -1 if options.maximize else 1, caps_of(settings))
 
 
 def emitter(options: FitOptions, ready: Prepared, stream: TextIO) -> AnswerWriter | None:

@@ -43,7 +43,6 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.record_file import receipt_of
     from gdcli.record.groups import GroupRecorder
     from gdcli.render.group_table import GroupLines
-    from gdcli.render.progress import Progress
     from gdcli.render.verdicts import Tally
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.prepare_groups import grouped
@@ -54,7 +53,7 @@ def run(options: FitOptions, env: Environment) -> int:
     with (
         Beside(options, env, env.stdout) as beside,
         Destination(options.output, env.stdout) as stream,
-        Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
+        env.progress(options) as progress,
         grouped(request, settings, stdin, progress.reading) as found,
     ):
         progress.clear()

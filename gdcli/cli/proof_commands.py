@@ -160,7 +160,6 @@ def solve(options: SolveOptions, env: Environment) -> int:
     from gdcli import api
     from gdcli.cli.record_file import receipt_of
     from gdcli.record.analyses import roots_record
-    from gdcli.render.progress import Progress
     from gdcli.tasks.root_finding import read_system, solve_system
 
     texts = [expression_text(text, env)[0] for text in (options.expression, *options.others)]
@@ -170,7 +169,7 @@ def solve(options: SolveOptions, env: Environment) -> int:
     with Beside(options, env, env.stdout) as beside, Destination(options.output, env.stdout) as stream:
         env.on_sigterm()
         timing = env.timing(options, stream)
-        with Progress(env.free_terminal(options.written_as, options.output), env.clock) as waiting:
+        with env.progress(options) as waiting:
             keep = options.written_as.is_record or bool(options.report)
             found = roots_record(solve_system(system, settings, _teller(waiting), keep))
         if keep:

@@ -213,13 +213,20 @@ def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
         drawn.set_transform(offset_copy(axes.transData, figure, right, up, units="points"))
 
 
-def _panel(figure: Figure, axes: Axes, panel: Panel) -> None:
-    for above, s in enumerate(panel.series):
+def _drawn(figure: Figure, axes: Axes, what: Panel | Contours) -> None:
+    """Draw the series one above the other, on the scales and with the words of a panel, or of contours."""
+    for above, s in enumerate(what.series):
         _series(figure, axes, s, above)
-    if panel.xlog:
+    if what.xlog:
         axes.set_xscale("log")
-    if panel.ylog:
+    if what.ylog:
         axes.set_yscale("log")
+    axes.set_xlabel(label(what.xlabel))
+    axes.set_ylabel(label(what.ylabel))
+
+
+def _panel(figure: Figure, axes: Axes, panel: Panel) -> None:
+    _drawn(figure, axes, panel)
     if panel.xlim is not None:
         axes.set_xlim(panel.xlim)
     if panel.ylim is not None:
@@ -230,8 +237,6 @@ def _panel(figure: Figure, axes: Axes, panel: Panel) -> None:
         from matplotlib.ticker import MaxNLocator
 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel(label(panel.xlabel))
-    axes.set_ylabel(label(panel.ylabel))
     axes.grid(True)
     if panel.note:
         axes.text(0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", parse_math=False)
@@ -313,20 +318,13 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
             bar.set_label("value")
             bar.outline.set_visible(False)
     _edges(axes, picture)
-    for above, s in enumerate(picture.series):
-        _series(figure, axes, s, above)
-    if picture.xlog:
-        axes.set_xscale("log")
-    if picture.ylog:
-        axes.set_yscale("log")
+    _drawn(figure, axes, picture)
     axes.set_xlim(picture.xs[0], picture.xs[-1])
     axes.set_ylim(picture.ys[0], picture.ys[-1])
     if picture.equal:
         axes.set_aspect("equal")
         if _shape(picture) > 1.1:
             axes.locator_params(axis="x", nbins=4)
-    axes.set_xlabel(label(picture.xlabel))
-    axes.set_ylabel(label(picture.ylabel))
     axes.set_facecolor("#EEEEEE" if any(isnan(v) for row in picture.values for v in row) else "white")
 
 
