@@ -82,19 +82,6 @@ def session(
         yield Session(checkpointer)
 
 
-class Emitted:
-    """A writer that ends with a program: ``make(outcome)`` writes it."""
-
-    def __init__(self, stream: TextIO, make: Callable[[Any], str]) -> None:
-        self._stream, self._make = stream, make
-
-    def __call__(self, iterate: object) -> None:
-        """The program has the answer alone."""
-
-    def finish(self, outcome: object) -> None:
-        self._stream.write(self._make(outcome))
-
-
 def check_output(options: OutputOptions, is_fit: bool) -> None:
     """Raise UsageError where the answer cannot be written as asked for, before anything is solved."""
     if options.print and options.format:
@@ -122,9 +109,10 @@ def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
     """Return what writes a program in the place of the answer, None where none is asked for."""
     if not options.emit:
         return None
+    from gdcli.render.machine_formats import AtEnd
     from gdcli.tasks import export
 
-    return Emitted(stream, partial(export.objective, language=options.emit))
+    return AtEnd(stream, partial(export.objective, language=options.emit))
 
 
 def with_receipt(found: Told, options: OutputOptions) -> Told:
@@ -141,17 +129,6 @@ def told_beside(options: OutputOptions, outcome: Outcome | FitOutcome) -> tuple[
     return (*((outcome.message,) if failed else ()), *outcome.warnings)
 
 
-def picture_of(
-    options: PictureOptions, env: Environment, stream: TextIO
-) -> AbstractContextManager[Canvas | None]:
-    """Return where the picture of ``--plot`` goes, in text to ``stream``; None where none is asked for."""
-    if not options.plot:
-        return nullcontext()
-    from gdcli.cli.answer_files import Canvas
-
-    return Canvas(options.plot, options, env, stream)
-
-
 class Beside:
     """What is made beside an answer: the picture of --plot, the page of --report. A context."""
 
@@ -164,8 +141,10 @@ class Beside:
 
     def __enter__(self) -> Beside:
         options, env = self._options, self._env
-        if isinstance(options, PictureOptions):
-            self._canvas = self._stack.enter_context(picture_of(options, env, self._stream))
+        if isinstance(options, PictureOptions) and options.plot:
+            from gdcli.cli.answer_files import Canvas
+
+            self._canvas = self._stack.enter_context(Canvas(options.plot, options, env, self._stream))
         if isinstance(options, OutputOptions) and options.report:
             from gdcli.cli.answer_files import ReportFile
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli.cli.answer import (
     AnswerWriter,
     Beside,
-    Emitted,
     caps_of,
     check_output,
     fit_asked,
@@ -165,9 +164,10 @@ def emitter(options: FitOptions, ready: Prepared, stream: TextIO) -> AnswerWrite
             "--emit writes a formula of columns of numbers, and this has texts or dates",
             "gd predict says what it gives for other rows",
         )
+    from gdcli.render.machine_formats import AtEnd
     from gdcli.tasks import export
 
-    return Emitted(stream, partial(export.fitted, ready, language=options.emit))
+    return AtEnd(stream, partial(export.fitted, ready, language=options.emit))
 
 
 def writer_for(
@@ -175,9 +175,10 @@ def writer_for(
 ) -> AnswerWriter:
     format = options.written_as
     if format.shape is Shape.ROWS:
-        from gdcli.record import fit_records
+        from gdcli.record.fit_records import parameter_rows
+        from gdcli.render.machine_formats import AtEnd
 
-        return fit_records.ParameterRows(stream, format.load())
+        return AtEnd(stream, partial(parameter_rows, format.load()))
     words = partial(words_of, settings, problem)
     return any_writer(options, problem, stream, timing, layout_of(settings), words)
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gdcli import api
-from gdcli.api import solve
 from gdcli.cli.answer import (
     Beside,
     begun_job,
@@ -146,7 +145,9 @@ def _solve(
         return proof_commands.solve_by_boxes(problem, settings, waiting, options, keep, checkpointer)
     if options.multi_start is None:
         told = [] if waiting is None else [waiting]
-        return solve(problem, settings, [*observers, *told], options.show_gradient, checkpointer=checkpointer)
+        return api.solve(
+            problem, settings, [*observers, *told], options.show_gradient, checkpointer=checkpointer
+        )
     from gdcli.cli import proof_commands
 
     return proof_commands.solve_many(options, problem, settings, observers, checkpointer, waiting)
@@ -156,9 +157,6 @@ def _waiting(
     options: MinimizeOptions, env: Environment, problem: Problem, settings: Settings, watched: bool
 ) -> AbstractContextManager[Progress | None]:
     """What tells on a terminal how far a long run has come, where nothing else does."""
-    stream = None if watched else env.free_terminal(options.written_as, options.output)
-    if stream is None:
+    if watched or env.free_terminal(options.written_as, options.output) is None:
         return nullcontext()
-    from gdcli.render.progress import Progress
-
-    return Progress(stream, env.clock, problem.sign, caps_of(settings))
+    return env.progress(options, problem.sign, caps_of(settings))

@@ -100,11 +100,6 @@ def resolution(size: int) -> int:
     return max(least, min(most, int((EFFORT / size) ** 0.5)))
 
 
-def drawn_beside(options: PlanePictureOptions) -> str | None:
-    """Return the file of a page, which has the picture too."""
-    return options.report if isinstance(options, OutputOptions) else None
-
-
 # -- pictures ------------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +114,8 @@ class RunPlot:
         from gdcli.render.plot_data import Recorder
 
         self._space = Space(problem.lengths)
-        self.which = components(options.plane, options.plot or drawn_beside(options), self._space)
+        page = options.report if isinstance(options, OutputOptions) else None  # has the picture too
+        self.which = components(options.plane, options.plot or page, self._space)
         sign = problem.sign
         self.recorder: Recorder = Recorder(sign, self.which)
         self._log = options.log_axes or ""

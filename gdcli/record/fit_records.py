@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Any, TextIO
+from typing import Any
 
 from gdcli.record.fits import EPOCH_HEAD, FitRecord, epoch_cells, epoch_point
 from gdcli.record.schema import Json
@@ -16,31 +16,21 @@ from gdcli.record.serialization import WORDS, RowText, Words
 PARAMETER_HEAD = ("parameter", "value", "standard_error", "t", "low", "high")
 
 
-class ParameterRows:
-    """The writer of rows: a row per parameter at the end, empty cells where nothing is known."""
-
-    thinning = (0, 0)
-
-    def __init__(self, stream: TextIO, text: RowText) -> None:
-        self._stream, self._text = stream, text
-
-    def __call__(self, iterate: object) -> None:
-        """The path is told by other formats."""
-
-    def finish(self, found: FitRecord) -> None:
-        columns = (found.x, *map(found.flat, (found.standard_errors, found.t, found.confidence)))
-        by = list(found.problem.by)
-        shared = zip(found.problem.space.labels, *columns, strict=True)
-        rows = [
-            [*([None] * len(by)), name, value, error, t, _end(ends, 0), _end(ends, 1)]
-            for name, value, error, t, ends in shared
-        ]
-        for name, one in (found.derived or {}).items():
-            ends = one.confidence
-            rows.append([name, one.value, one.standard_error, one.t, _end(ends, 0), _end(ends, 1)])
-        for part in found.groups:
-            rows += [[*part.group.values(), *row] for row in part.rows_of_parameters()]
-        self._stream.write(self._text.table([*by, *PARAMETER_HEAD], rows))
+def parameter_rows(text: RowText, found: FitRecord) -> str:
+    """Return a row per parameter under a head, empty cells where nothing is known."""
+    columns = (found.x, *map(found.flat, (found.standard_errors, found.t, found.confidence)))
+    by = list(found.problem.by)
+    shared = zip(found.problem.space.labels, *columns, strict=True)
+    rows = [
+        [*([None] * len(by)), name, value, error, t, _end(ends, 0), _end(ends, 1)]
+        for name, value, error, t, ends in shared
+    ]
+    for name, one in (found.derived or {}).items():
+        ends = one.confidence
+        rows.append([name, one.value, one.standard_error, one.t, _end(ends, 0), _end(ends, 1)])
+    for part in found.groups:
+        rows += [[*part.group.values(), *row] for row in part.rows_of_parameters()]
+    return text.table([*by, *PARAMETER_HEAD], rows)
 
 
 def _end(pair: Sequence[float | None] | None, end: int) -> float | None:

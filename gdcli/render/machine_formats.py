@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.record.schema import Json as Told
 from gdcli.record.schema import plain, told
 from gdcli.record.serialization import (
     CSV,
@@ -26,6 +25,7 @@ from gdcli.record.serialization import (
 if TYPE_CHECKING:
     from gdcli.kernel.vectors import Space
     from gdcli.record.runs import RunRecord
+    from gdcli.record.schema import Record
     from gdcli.solve.iteration import Iterate
     from gdcli.tasks.problem import Problem
 
@@ -50,17 +50,24 @@ class ThinnedPath:
             self._show(self._held)
 
 
-class Json:
+class AtEnd:
+    """Writes nothing of the path, and at the end the text that ``make`` makes of the answer."""
+
     thinning = (0, 0)
 
+    def __init__(self, stream: TextIO, make: Callable[[Any], str]) -> None:
+        self._stream, self._make = stream, make
+
+    def __call__(self, iterate: object) -> None:
+        """The answer says all that is told."""
+
+    def finish(self, found: object) -> None:
+        self._stream.write(self._make(found))
+
+
+class Json(AtEnd):
     def __init__(self, stream: TextIO, timing: bool) -> None:
-        self._stream, self._timing = stream, timing
-
-    def __call__(self, iterate: Iterate) -> None:
-        """The result says all that this format tells."""
-
-    def finish(self, found: RunRecord) -> None:
-        self._stream.write(json_block(told(found, self._timing)))
+        super().__init__(stream, lambda found: json_block(told(found, timing)))
 
 
 class Path:
@@ -93,16 +100,16 @@ class Path:
 
 class PathLines(Path):
     def _row(self, it: Iterate) -> None:
-        self._line(told(self._words.point(it, self._sign, self._space), self._timing))
+        self._line(self._words.point(it, self._sign, self._space))
 
-    def _line(self, record: Told) -> None:
-        self._write(json_text(record) + "\n")
+    def _line(self, found: Record) -> None:
+        self._write(json_text(told(found, self._timing)) + "\n")
 
 
 class JsonLines(PathLines):
     def finish(self, found: RunRecord) -> None:
         self.end()
-        self._line(told(found, self._timing))
+        self._line(found)
 
 
 class PathRows(Path):
@@ -130,7 +137,7 @@ class PathRows(Path):
             self._stream.write(self._text.table(*found.global_.table(self._space)))
 
 
-class Selected:
+class Selected(AtEnd):
     """One line with the values asked for by name, tab separated.
 
     A name is a variable, a constant, a component such as ``v[3]``, a part of one such as ``a.se``, or a fact of the
@@ -138,15 +145,11 @@ class Selected:
     commas between them, which is what ``--start`` takes inside brackets.
     """
 
-    thinning = (0, 0)
-
     def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem, words: Words = WORDS) -> None:
-        self._stream, self._names, self._words = stream, names, words
         check_names(names, problem, words)
+        self._names, self._words = names, words
+        super().__init__(stream, self._line)
 
-    def __call__(self, iterate: Iterate) -> None:
-        """Only the end is printed."""
-
-    def finish(self, found: RunRecord) -> None:
+    def _line(self, found: RunRecord) -> str:
         record = found.to_json()
-        self._stream.write("\t".join(selected(name, record, self._words) for name in self._names) + "\n")
+        return "\t".join(selected(name, record, self._words) for name in self._names) + "\n"
