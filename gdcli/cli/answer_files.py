@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
     from gdcli.render.formats import PageLayout
     from gdcli.render.html_report import Collected
-    from gdcli.render.plot_data import Appearance, Picture
+    from gdcli.render.plot_data import Picture
     from gdcli.tasks.problem import Problem
 
 
@@ -69,7 +69,11 @@ class Canvas:
             self._file.__exit__(*ended)
 
     def draw(self, make: Callable[[], Picture]) -> None:
-        look = _appearance(self._options)
+        from gdcli.render.plot_data import Appearance
+
+        asked = self._options
+        words = asked.title, asked.xlabel, asked.ylabel
+        look = Appearance(asked.plot_size, asked.dpi, *words, asked.log_axes)
         picture, warnings = look.of(make())
         if self._file is None:
             _in_text(picture, self._stream)
@@ -79,19 +83,6 @@ class Canvas:
             suffix = self._path.rpartition(".")[2].lower()
             self._file.write(plots.draw(picture, suffix, look.size, look.dpi))
         self._env.tell_warnings(tuple(warnings))
-
-
-def _appearance(options: PictureOptions) -> Appearance:
-    from gdcli.render.plot_data import Appearance
-
-    return Appearance(
-        options.plot_size,
-        options.dpi,
-        options.title,
-        options.xlabel,
-        options.ylabel,
-        options.log_axes,
-    )
 
 
 def check_look(options: PictureOptions) -> None:

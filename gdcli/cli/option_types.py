@@ -98,18 +98,23 @@ def cap(value: str, name: str) -> int | None:
     return count(value, name) or None
 
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+def _with_unit(value: str, units: Mapping[str, float]) -> float | None:
+    """Return a number times its unit; None where one of them is none, or the number is below 0."""
+    plain = value.strip()
+    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    number, factor = _float(digits), units.get(plain[len(digits) :].strip())
+    return None if number is None or factor is None or number < 0 else number * factor
+
+
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def duration(value: str, name: str) -> float | None:
     """Read a time in seconds, or with a unit (``500ms``, ``30s``, ``2m``, ``1h``); 0 takes the cap away."""
-    plain = value.strip()
-    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyz")
-    seconds = _float(digits)
-    factor = _UNITS.get(plain[len(digits) :] or "s")
-    if seconds is None or seconds < 0 or factor is None:
+    seconds = _with_unit(value, _UNITS)
+    if seconds is None:
         raise wrong(value, name, "a time", "for example 30s, 2m, 1h, or seconds alone: 0.5")
-    return seconds * factor or None
+    return seconds or None
 
 
 def period(value: str, name: str) -> float:
@@ -128,13 +133,10 @@ _SIZES = {
 
 def memory(value: str, name: str) -> int | None:
     """Read an amount of memory, in bytes or with a unit (``500MB``, ``2GiB``; ``2G`` is 2GiB); 0 takes the cap away."""
-    plain = value.strip()
-    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
-    amount = _float(digits)
-    factor = _SIZES.get(plain[len(digits) :].strip().lower())
-    if amount is None or amount < 0 or factor is None or amount * factor > 2**62:
+    amount = _with_unit(value.lower(), _SIZES)
+    if amount is None or amount > 2**62:
         raise wrong(value, name, "an amount of memory", "for example 500MB, 2GiB, or bytes alone: 1e9")
-    return int(amount * factor) or None
+    return int(amount) or None
 
 
 def step_sizes(value: str, name: str) -> tuple[float, ...]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -356,7 +355,7 @@ def receipt(
 
     Over rows of data numpy has taken part, but for those that the ``engine`` python was enough for.
     """
-    from gdcli.record.processor import kernels
+    from gdcli.record.processor import MACHINE, PYTHON, kernels
 
     with_numpy, version = (bool(data) and engine != "python") or size > _PLAIN, None
     if with_numpy:
@@ -366,9 +365,9 @@ def receipt(
     return Receipt(
         command=command,
         options={k: v for k, v in options.items() if v},
-        python=".".join(map(str, sys.version_info[:3])),
+        python=PYTHON,
         numpy=version,
-        machine=os.uname().machine if hasattr(os, "uname") else sys.platform,
+        machine=MACHINE,
         kernels=kernels(with_numpy),
         data=dict(data) or None,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +20,7 @@ from gdcli.kernel.errors import DataError, DomainError, GdError, Span, UsageErro
 from gdcli.kernel.status import Status
 from gdcli.record import checkpoint_file
 from gdcli.record.checkpoint_file import Checkpoint, Decoder, part_of
+from gdcli.record.processor import MACHINE, PYTHON
 from gdcli.solve.checkpointing import Checkpointer
 
 if TYPE_CHECKING:
@@ -170,9 +170,7 @@ def _head(options: Options) -> dict[str, Any]:
 def ground() -> dict[str, str]:
     from importlib.metadata import version
 
-    machine = os.uname().machine if hasattr(os, "uname") else sys.platform
-    python = ".".join(map(str, sys.version_info[:3]))
-    return {"gd": __version__, "python": python, "numpy": version("numpy"), "machine": machine}
+    return {"gd": __version__, "python": PYTHON, "numpy": version("numpy"), "machine": MACHINE}
 
 
 # -- on from there ----------------------------------------------------------------------------------------------------

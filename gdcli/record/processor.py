@@ -8,6 +8,8 @@ bits may. A receipt names them, so that `gd rerun` knows whether it can ask for 
 from __future__ import annotations
 
 import math
+import os
+import sys
 from binascii import crc32
 from functools import cache
 from typing import Any
@@ -28,6 +30,8 @@ HARD: dict[str, tuple[int, ...]] = {
     "pow": (1497, 2654, 2682, 2705, 3801, 5256, 7278, 7786, 8098, 8942, 9002, 9097, 11315, 12514, 18380, 18721),
 }  # fmt: skip
 POWER = 1.3
+PYTHON = ".".join(map(str, sys.version_info[:3]))
+MACHINE = os.uname().machine if hasattr(os, "uname") else sys.platform
 # What numpy's wheels, and OpenBLAS elsewhere, call the function that names its kernels.
 _NAMES = ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename")
 

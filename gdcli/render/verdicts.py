@@ -49,10 +49,6 @@ def _plain_record(checked: Checked, timing: bool) -> Json:
     return told(checked.found, timing)
 
 
-def exit_code(all_checked: Iterable[Checked]) -> int:
-    return next((c.exit_code for c in all_checked if c.miss), 0)
-
-
 def page(all_checked: Sequence[Checked], width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
     """Return one table with a row per problem, what was missed, and a line that sums up."""
     for digits in (9, 7, 6, 5):  # before a column goes its numbers are shortened

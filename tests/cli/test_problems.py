@@ -25,7 +25,7 @@ from gdcli.record.faults import Checked
 from gdcli.record.runs import run_record
 from gdcli.render.formats import FORMATS
 from gdcli.render.page import UNICODE, plain_text
-from gdcli.render.verdicts import Shown, Whole, exit_code, page, record
+from gdcli.render.verdicts import Shown, Tally, Whole, page, record
 from gdcli.tasks import problem_file
 from gdcli.tasks.problem_file import Expectation
 
@@ -271,6 +271,13 @@ def test_kept_table(width: int) -> None:
     text = plain_text(page(some(), width, UNICODE, timing=False))
     assert all(len(line) <= width for line in text.splitlines())
     kept(f"run_{width}.txt", text)
+
+
+def exit_code(all_checked: list[Checked]) -> int:
+    tally = Tally()
+    for number, checked in enumerate(all_checked):
+        tally.count(number, checked.status, checked.exit_code)
+    return tally.exit_code
 
 
 def test_exit_codes() -> None:
