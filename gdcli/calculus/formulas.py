@@ -316,22 +316,15 @@ def _power_inside(a: Sum) -> tuple[Atom, Sum] | None:
     if coefficient != 1 or len(monomial) != 1:
         return None
     [(base, inner)] = monomial
+    n = inner.number
     is_plain = inner == ONE and base.kind != "sum"
-    return (base, inner) if is_plain or _is_positive(base) or _is_root(inner) else None
-
-
-def _is_positive(base: Atom) -> bool:
-    return base == E_ATOM or (base.kind == "number" and base.label > 0)
+    is_positive = base == E_ATOM or (base.kind == "number" and base.label > 0)
+    is_root = isinstance(n, Fraction) and n.denominator % 2 == 0  # there is one for bases from 0 up alone
+    return (base, inner) if is_plain or is_positive or is_root else None
 
 
 def _is_integer(n: Number | None) -> bool:
     return isinstance(n, Fraction) and n.denominator == 1
-
-
-def _is_root(exponent: Sum) -> bool:
-    """Whether a power with this exponent is defined for bases from 0 up alone."""
-    n = exponent.number
-    return isinstance(n, Fraction) and n.denominator % 2 == 0
 
 
 def power_of_atom(base: Atom, exponent: Sum) -> Sum:

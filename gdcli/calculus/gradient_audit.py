@@ -280,11 +280,9 @@ class Auditor:
             return f"{shown} overflows on the way: a number beyond 1.8e308 comes up"
         if place:
             return f"the point is within rounding of a kink or an edge{place}"
-        told = f"{shown} is {way.value:.10g}; the limit of difference quotients is {self._limit_text(way)}"
+        limit = "nothing finite" if way.error is None else f"{way.value - way.error:.10g}"
+        told = f"{shown} is {way.value:.10g}; the limit of difference quotients is {limit}"
         return f"{told}, and rounding explains a difference of {way.rounding:.1e} at most"
-
-    def _limit_text(self, way: Way) -> str:
-        return "nothing finite" if way.error is None or way.value is None else f"{way.value - way.error:.10g}"
 
     def _place(self, kind: str) -> str:
         text = self.explain(kind)

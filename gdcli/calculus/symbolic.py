@@ -255,11 +255,8 @@ class _ToGraph:
             if condition == True:  # noqa: E712 - sympy's true
                 result = self.node(value)
                 continue
-            result = self.choice(condition, self.node(value), result)
+            result = choose_by_parts(condition, self.node(value), result, self.compare)
         return result
-
-    def choice(self, condition: object, yes: int, no: int) -> int:
-        return choose_by_parts(condition, yes, no, self.compare)
 
     def compare(self, condition: object, yes: int, no: int) -> int:
         if not isinstance(condition, sp.core.relational.Relational):

@@ -31,8 +31,8 @@ Factors: TypeAlias = "tuple[Sequence[Entry] | Array, Sequence[Sequence[Entry]] |
 _JACOBI_LIMIT = 40
 # From this size on numpy's decomposition is faster, where numpy is loaded already.
 _EIGH_SIZE = 8
-# Jacobi converges quadratically: six to ten sweeps are usual, thirty are never needed.
-_MAX_SWEEPS = 30
+# Rotations converge quadratically: five to ten sweeps are usual, thirty are never needed.
+MAX_SWEEPS = 30
 # Eigenvalues with an error of rounding beside the largest one have ten digits down to this part of it.
 _RELIABLE = 1e-5
 # The matrices that an update of a large one takes at a time.
@@ -289,7 +289,7 @@ def _values_of_tridiagonal(d: list[float], e: list[float]) -> list[float] | None
     e.append(0.0)
     last = len(d) - 1
     for first in range(last):
-        for _ in range(_MAX_SWEEPS):
+        for _ in range(MAX_SWEEPS):
             end = first
             while end < last and abs(e[end]) > UNIT_ROUNDOFF * (abs(d[end]) + abs(d[end + 1])):
                 end += 1
@@ -395,7 +395,7 @@ def diagonalised(
     n = len(A)
     rows = [list(row) for row in A]
     vectors: list[list[Entry]] = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
-    for _ in range(_MAX_SWEEPS):
+    for _ in range(MAX_SWEEPS):
         rotated = False
         for p in range(n - 1):
             for q in range(p + 1, n):

@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from math import copysign, hypot, sqrt
 from operator import mul
 
-from gdcli.kernel.dense import matvec
+from gdcli.kernel.dense import MAX_SWEEPS, matvec
 from gdcli.kernel.numerics import EPS, RANK_TOL
 from gdcli.kernel.vectors import Vec, Vector, along, norm, np
 
 # Decompositions of more columns are left to LAPACK, which is faster then even if it must be imported.
 PLAIN_COLUMNS = 8
-# Rotations converge quadratically: five to eight sweeps are usual.
-_MAX_SWEEPS = 30
 
 
 def triangle(columns: Sequence[Vector]) -> list[Vec]:
@@ -61,7 +59,7 @@ def singular(columns: Sequence[Vector]) -> tuple[list[Vec], list[float], list[Ve
     sides = [Vec(column) for column in columns]
     turned = [Vec([1.0 if i == j else 0.0 for j in range(size)]) for i in range(size)]
     nothing = EPS * max((norm(side) for side in sides), default=0.0)
-    for _ in range(_MAX_SWEEPS):
+    for _ in range(MAX_SWEEPS):
         turns = [_rotated(sides, turned, p, q, nothing) for p in range(size) for q in range(p + 1, size)]
         if not any(turns):
             break

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import count, islice
+from itertools import islice
 from typing import Any, NoReturn
 
 from gdcli.kernel import budget
@@ -284,12 +284,12 @@ def _long(name: str, numbers: list[float], n: int, draws: Iterator[float]) -> An
     return made
 
 
-def normals(seed: int, n: int | None = None) -> Iterator[float]:
-    """Yield n standard normal numbers, or as many as are asked for; the same for the same seed."""
+def normals(seed: int) -> Iterator[float]:
+    """Yield as many standard normal numbers as are asked for, the same ones for the same seed."""
     import random
 
     generator = random.Random(seed)
-    for _ in count() if n is None else range(n):
+    while True:
         yield generator.gauss(0.0, 1.0)
 
 
