@@ -15,7 +15,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import count, islice, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -323,6 +323,12 @@ def spelling(title: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
+def numbered(name: str, *taken: Container[str]) -> str:
+    """Return a name with the first number behind it by which it is in none of those ``taken``."""
+    numbers = (f"{name}_{k}" for k in count(1))
+    return next(free for free in numbers if not any(free in some for some in taken))
+
+
 def names_of(titles: Sequence[str], place: str) -> tuple[str, ...]:
     """Return the names of the columns in a model, empty for a column that has none there; those that stand twice are
     numbered.
@@ -337,8 +343,7 @@ def names_of(titles: Sequence[str], place: str) -> tuple[str, ...]:
     for name, title in zip(spelled, titles, strict=True):
         clear = (name == title and titles.count(title) == 1) or (times[name] == 1 and name not in known)
         if name and not clear:
-            free = (f"{name}_{k}" for k in count(1))
-            name = next(other for other in free if other not in known and other not in spelled)
+            name = numbered(name, known, spelled)
             known.add(name)
         found.append(name)
     return tuple(found)

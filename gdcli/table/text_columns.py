@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import count
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
@@ -24,6 +23,7 @@ from gdcli.kernel.vectors import Array, np
 from gdcli.language.row_condition import Category, Levels
 from gdcli.table.blocks import Cells, Label
 from gdcli.table.cells import label, shown
+from gdcli.table.header import numbered
 
 OPTION = "--dates"
 EXAMPLE = "for example --dates t=days, --dates 't=hours since 2024-01-01', --dates 't=days as %d/%m/%Y'"
@@ -333,7 +333,6 @@ def _free(names: Sequence[str], taken: Container[str]) -> list[str]:
     times, found = Counter(names), list[str]()
     for name in names:
         if times[name] > 1 or name in taken:
-            numbered = (f"{name}_{k}" for k in count(1))
-            name = next(free for free in numbered if free not in taken and free not in found)
+            name = numbered(name, taken, found)
         found.append(name)
     return found

@@ -64,8 +64,7 @@ class Here:
         (answer,) = merged(found, len(self._portions), merge).values()
         return answer
 
-    def each(self, function: Callable[..., Any], items: Iterable[Any], *args: object) -> Iterator[Any]:
-        return each_here(function, items, *args)
+    each = staticmethod(each_here)
 
     def take(self, number: int, start: int, stop: int) -> list[Any]:
         return self._portions[number].columns.take(start, stop)

@@ -18,6 +18,7 @@ from gdcli.kernel.vectors import Vector, np, to_list
 from gdcli.language.model_text import parse_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.table.cells import records
+from gdcli.table.header import numbered
 from gdcli.table.spooled import Folder
 from gdcli.tasks.fit.input_errors import corrected
 from gdcli.tasks.fit.row_sample import fitted_and_measured
@@ -128,8 +129,7 @@ def _cell(value: float | bool, nothing: str = "") -> str:
 
 def _free(name: str, taken: Sequence[str]) -> str:
     """Return the name, with a number where a column is called so already."""
-    names = [name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))]
-    return next(n for n in names if n not in taken)
+    return numbered(name, taken) if name in taken else name
 
 
 class _Delimited:
