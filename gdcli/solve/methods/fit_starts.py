@@ -19,7 +19,7 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
-from gdcli.kernel.batched_linear import lengths
+from gdcli.kernel.batched_linear import einsum, lengths
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
@@ -94,16 +94,18 @@ class _Projected:
         x, bent = self.x.copy(), self.many.bent
         with np.errstate(all="ignore"):
             x[bent] = np.where(self.by_factor, x[bent] * np.exp(followed - 1.0), followed)
-        return self.many.clipped(x)
+        return x
 
     def linear(self, followed: Array) -> tuple[Array, Array]:
         budget.check()
         self.passes += 1
         self.told(min(1.0, self.passes / _MOST_ITERATIONS))
-        x, J, r = self.many.linearised(self.points(followed))
+        there, bent = self.points(followed), self.many.bent
+        x, J, r = self.many.linearised(there)
         held = np.zeros((self.size, self.size, self.groups))
         with np.errstate(all="ignore"):
-            J *= np.where(self.by_factor, x[self.many.bent], 1.0)[:, None]
+            outward = (there - x)[bent] * einsum("qng,ng->qg", J, r) < 0.0  # beyond a bound nothing changes
+            J *= np.where(outward, 0.0, np.where(self.by_factor, x[bent], 1.0))[:, None]
             sizes = lengths(J.swapaxes(0, 1))
         held[range(self.size), range(self.size)] = np.where(sizes > 0.0, _HELD * sizes, 1.0)
         return np.concatenate((J, held), axis=1), np.concatenate((r, 0.0 * held[0]))
@@ -115,7 +117,7 @@ class _Projected:
         raise NotImplementedError("no last digits are looked for")
 
     def crosses_pole(self, x: Array, y: Array) -> Array:
-        return self.many.crosses_pole(self.points(x), self.points(y))
+        return self.many.crosses_pole(*map(self.many.clipped, map(self.points, (x, y))))
 
     def take(self, which: Array) -> _Projected:
         some = _Projected(self.many, self.x[:, which], self.signs, self.told)
