@@ -218,12 +218,7 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
     """Raise UsageError for names that may be meant for columns; ``given`` are names that are something else."""
     matrices = {name for tree in model.texts for name in tree_names.multiplied(tree, 0)}
     _check_near_columns(model, [name for name in model.names if name not in matrices], columns, given)
-    for name in sorted(matrices.difference(columns, given)):
-        raise UsageError(
-            f"{name} is not a matrix of columns of the data",
-            f'name its columns: --columns "{name}={_all_of(columns, model)}"; {columns_told(columns)}',
-            place_of(model, name),
-        )
+    _check_matrices(model, matrices, columns, given)
     _check_products(model, columns, given)
     if not {"e", "E"}.intersection((*columns, *given)):  # else it has been asked which is meant
         _check_factor_e(model)
@@ -236,6 +231,22 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
             did_you_mean(unknown[0], titles, columns_told(columns)),
             place_of(model, unknown[0]),
         )
+
+
+def _check_matrices(
+    model: Model, matrices: set[str], columns: Collection[str], given: Collection[str]
+) -> None:
+    """Raise UsageError for one of ``matrices`` that is none, and for a column where a vector multiplies one."""
+    for name in sorted(matrices.difference(columns, given)):
+        raise UsageError(
+            f"{name} is not a matrix of columns of the data",
+            f'name its columns: --columns "{name}={_all_of(columns, model)}"; {columns_told(columns)}',
+            place_of(model, name),
+        )
+    for name in sorted({name for tree in model.texts for name in tree_names.multiplied(tree, 1)}):
+        if name in columns:
+            hint = "give the parameters that multiply a matrix another name"
+            raise UsageError(f"{name} is a column of the data, and no vector", hint, place_of(model, name))
 
 
 def _all_of(columns: Collection[str], model: Model) -> str:

@@ -242,3 +242,10 @@ def test_e_beside_parameters_is_asked_about(side: str) -> None:
     assert caught.value.span is not None
     assert caught.value.span.start == 4 + side.index("e")
     assert set(api.fit("y ~ a*e**(-b*x) + c", data).point) == {"a", "b", "c"}
+
+
+def test_a_column_is_no_vector_that_multiplies_a_matrix() -> None:
+    data = {"t": [1.0, 2.0, 3.0, 4.0], "x": [1.0, 4.0, 2.0, 0.0], "w": [1.0] * 4, "y": [2.0, 4.2, 6.1, 8.3]}
+    with pytest.raises(UsageError, match="w is a column of the data, and no vector"):
+        api.fit("y ~ X @ w + b", data, columns="X=t|x")
+    assert set(api.fit("y ~ X @ v + b", data, columns="X=t|x").point) == {"v", "b"}
