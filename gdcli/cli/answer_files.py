@@ -212,7 +212,8 @@ def _title(answer: Json, count: int) -> str:
 
 def command_of(answer: Json) -> str:
     """Return the command that gives this answer again; "" where the record does not tell it."""
-    from gdcli.cli.record_file import arguments, assignments, option_words
+    from gdcli.cli.record_file import arguments, option_words
+    from gdcli.record.schema import assignments
 
     if answer.get("type") == "run":
         return f"gd run {quote(str(answer['file']))}"

@@ -23,7 +23,7 @@ from gdcli.cli.options import OWN_GROUPS, DataOptions, OutputOptions
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean_file
 from gdcli.record.runs import Receipt
-from gdcli.record.schema import SCHEMA, Json
+from gdcli.record.schema import SCHEMA, Json, assignments
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -289,13 +289,6 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
 def _words(name: str, text: str | bool | list[str]) -> list[str]:
     texts = text if isinstance(text, list) else [text]
     return [f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"]
-
-
-def assignments(values: Mapping[str, Any]) -> str:
-    return ",".join(
-        f"{name}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{name}={v!r}"
-        for name, v in values.items()
-    )
 
 
 # -- receipts ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, UsageError, fault_text
 from gdcli.record.path_rows import stored_rows
 from gdcli.record.runs import PathPoint, RunRecord
-from gdcli.record.schema import SCHEMA, Json
+from gdcli.record.schema import SCHEMA, Json, assignments
 from gdcli.record.serialization import upgraded, upgraded_gradient
 
 if TYPE_CHECKING:
@@ -376,7 +376,7 @@ def _fit_picture(answer: Stored, env: Environment, found: FitRecord, path: Seque
         raise DataError("--plot: the data stood in the line of the problem, and are not stored")
     start = [word.partition("=")[2] for word in arguments(answer) if word.startswith("--start=")]
     if found.problem.search is not None:  # it was found, and is in the record
-        start = [",".join(f"{k}={v!r}".replace(" ", "") for k, v in found.problem.start.items())]
+        start = [assignments(found.problem.start)]
     with prepared(replace(request, start=tuple(start)), settings) as ready:
         plot = FitPlot(ready)
         plot.recorder = StoredRecorder(found.problem.space, ())

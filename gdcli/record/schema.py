@@ -192,6 +192,11 @@ def _of_kind(value: object, kind: Any) -> Any:
     return value
 
 
+def assignments(values: Mapping[str, Any]) -> str:
+    """Return plain values by name as they are typed after an option: ``x=1.0,v=[1.0,2.0]``."""
+    return ",".join(f"{name}={value!r}".replace(" ", "") for name, value in values.items())
+
+
 def signed(sign: int, value: float | None) -> float | None:
     """Return ``value`` with the user's sign; never -0.0."""
     return None if value is None else sign * value + 0.0

@@ -16,7 +16,7 @@ from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, column, seconds
 from gdcli.record.path_rows import Row, row_of
 from gdcli.render.formats import _STYLES, PERIOD, glyphs_of, width_of
-from gdcli.render.page import Column, Glyphs, Line, fact, table
+from gdcli.render.page import Column, Glyphs, Line, fact, scientific, table
 from gdcli.render.plot_data import Recorder
 from gdcli.render.text_plots import Bars, bars_of, sparkline
 
@@ -48,10 +48,7 @@ class Page:
         columns = [
             Column("iter", [str(row.iteration) for row in rows]),
             Column("value", column([row.value for row in rows], 10)),
-            Column(
-                "|gradient|",
-                ["" if row.gradient_norm is None else f"{row.gradient_norm:.2e}" for row in rows],
-            ),
+            Column("|gradient|", [scientific(row.gradient_norm) for row in rows]),
             Column("step", column([row.step for row in rows], 3)),
             Column("evals", [str(row.evaluations) for row in rows]),
         ]

@@ -293,10 +293,10 @@ def _path_columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     columns = [
         Column("iter", [str(row.iteration) for row in rows]),
         Column("value", column([row.value for row in rows], 10)),
-        Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
+        Column("|gradient|", [scientific(row.gradient_norm) for row in rows], spare=1),
         Column(sizes, column([row.step for row in rows], 3), spare=3),
     ]
-    columns += [Column("violation", list(map(_scientific, broken)), spare=1)] if any(broken) else []
+    columns += [Column("violation", list(map(scientific, broken)), spare=1)] if any(broken) else []
     columns += [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
     columns += [Column("evals", [str(row.evaluations) for row in rows], spare=2)]
     notes = [row.kind if row.kind not in ("start", "step", "penalty") else "" for row in rows]
@@ -306,5 +306,5 @@ def _path_columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     return [*columns, *coordinates(space, [row.coordinates for row in rows]), *tail]
 
 
-def _scientific(value: float | None) -> str:
+def scientific(value: float | None) -> str:
     return "" if value is None else f"{value:.2e}"

@@ -16,7 +16,7 @@ from gdcli.kernel.errors import harmless, shorten
 from gdcli.kernel.number_format import amount, known, listing, seconds, short
 from gdcli.kernel.status import CurvatureSource, StopReason, role_of
 from gdcli.record.path_rows import Trail
-from gdcli.record.schema import plain
+from gdcli.record.schema import assignments, plain
 from gdcli.render.page import Glyphs, Line, fact, path, warnings
 
 if TYPE_CHECKING:
@@ -95,12 +95,6 @@ def point_text(
     return ", ".join(parts)
 
 
-def start_option(start: Mapping[str, Any]) -> str:
-    values = plain(start).items()
-    parts = (f"{k}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{k}={v!r}" for k, v in values)
-    return f"--start {','.join(parts)}"
-
-
 def _question(found: RunRecord, width: int) -> list[Line]:
     lines = title(found.problem.sense, found.problem, width) + setting(found, width)
     for name, formula in (found.formulas or {}).items():
@@ -132,7 +126,7 @@ def setting(found: RunRecord, width: int, search: str = "") -> list[Line]:
 
 def beginning(problem: ProblemRecord, seed: int, width: int) -> list[Line]:
     """Return the line on the start; of one drawn at random, what gives it again."""
-    told = f"drawn at random with seed {seed}; the same again: {start_option(problem.start)}"
+    told = f"drawn at random with seed {seed}; the same again: --start {assignments(plain(problem.start))}"
     return fact("start", told if problem.drawn else point_text(problem.start), width)
 
 

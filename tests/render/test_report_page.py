@@ -12,9 +12,10 @@ from toy import sum_of_squares
 
 from gdcli.record.path_rows import Trail
 from gdcli.record.runs import run_record
+from gdcli.record.schema import assignments
 from gdcli.render.formats import glyphs_of, show, width_of
 from gdcli.render.page import ASCII, PLAIN, UNICODE, Column, fact, plain_text, table, wrap
-from gdcli.render.summary import page, start_option
+from gdcli.render.summary import page
 
 
 def answer(width: int, glyphs=UNICODE, most: int = 10, every: int | None = None, asked=None, **changes):
@@ -115,7 +116,7 @@ def test_drawn_start_is_ready_to_be_typed() -> None:
     assert "seed 3; the same again: --start x=0.1257,y=-0.1321" in " ".join(
         plain_text(answer(80, asked=asked)).split()
     )
-    assert start_option({"v": [1.0, 2.5], "a": 1.0}) == "--start v=[1.0,2.5],a=1.0"
+    assert assignments({"v": [1.0, 2.5], "a": 1.0}) == "v=[1.0,2.5],a=1.0"
 
 
 def test_wrap_never_exceeds() -> None:
