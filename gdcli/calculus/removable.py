@@ -11,8 +11,9 @@ derivative is one too. What is bounded is the function with its limits: continuo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import reduce
 from math import factorial
 from typing import Any
 
@@ -56,8 +57,52 @@ def continued(graph: ExactGraph, root: int) -> int:
     for i in graph.reach((root,)):
         made[i] = graph.remade(i, made)
         if graph.keys[made[i]][0] == "div":
-            made[i] = _quotient(graph, made[i])
+            made[i] = _quotient_of_products(graph, made[i])
     return made[root]
+
+
+def _quotient_of_products(graph: ExactGraph, i: int) -> int:
+    """Return a quotient with its limits, behind factors of other variables too: y*sin(x)/x is y times sin(x)/x."""
+    whole = _quotient(graph, i)
+    over, under = (_by_variables(graph, a) for a in graph.keys[i][1:])
+    if whole != i or len(over) + len(under) < 3:
+        return whole
+    parts = {}
+    for names in over.keys() & under.keys():
+        plain = graph.node("div", over[names], under[names])
+        part = _quotient(graph, plain)
+        if part != plain:
+            parts[names] = part
+    if not parts:
+        return i
+    above = [*parts.values(), *(over[names] for names in over if names not in parts)]
+    below = [under[names] for names in under if names not in parts]
+    return (
+        graph.node("div", _product(graph, above), _product(graph, below)) if below else _product(graph, above)
+    )
+
+
+def _by_variables(graph: ExactGraph, i: int) -> dict[frozenset[int], int]:
+    """Return the products of the factors of ``i`` that have the same leaves, by these."""
+    found: dict[frozenset[int], int] = {}
+    open_nodes = [i]
+    while open_nodes:
+        node = open_nodes.pop()
+        kind, *args = graph.keys[node]
+        if kind == "mul":
+            open_nodes += args
+            continue
+        if kind == "neg":
+            open_nodes += [args[0], graph.number(-1.0)]
+            continue
+        below = graph.reach((node,))
+        names = frozenset(k for k in below if graph.keys[k][0] in LEAVES and graph.keys[k][0] != "number")
+        found[names] = graph.node("mul", found[names], node) if names in found else node
+    return found
+
+
+def _product(graph: ExactGraph, nodes: Sequence[int]) -> int:
+    return reduce(lambda a, b: graph.node("mul", a, b), nodes)
 
 
 def _quotient(graph: ExactGraph, i: int) -> int:

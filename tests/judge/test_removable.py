@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gdcli import api
 from gdcli.calculus import interval_rules as rules
 from gdcli.kernel.status import Claim, Status
 from gdcli.language.functions import FUNCTIONS
@@ -180,6 +181,8 @@ def test_a_bound_at_the_limit_holds_it(tmp_path: Path) -> None:
         ("maximize", "log(1+x)/x", "x=0:1", 1.0),
         ("maximize", "sin(sqrt(x**2+y**2))/sqrt(x**2+y**2)", "all=-8:8", 1.0),
         ("maximize", "(1-cos(x*y))/(x*y)**2", "all=-2:2", 0.5),
+        ("maximize", "exp(y)*sin(x)/x-y**2", "x=-1:1,y=-1:2", 3.3890560989306495),
+        ("minimize", "-sin(x)*sin(y)/(x*y)", "all=-1:1", -1.0),
     ],
 )
 def test_the_global_extremum_is_a_limit(
@@ -193,3 +196,10 @@ def test_the_global_extremum_is_a_limit(
     assert found["value"] == pytest.approx(value, abs=1e-9)
     assert len(found["global"]["boxes"]) == 1
     assert gd("verify", str(answer))[0] == 0
+
+
+def test_the_limit_behind_a_factor_of_another_variable() -> None:
+    outcome = api.minimize("y*sin(x)/x + y**2", {"x": 1.0, "y": 1.0})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(-0.25)
+    assert any("its limit there is -0.25" in note for note in outcome.warnings)
