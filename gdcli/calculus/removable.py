@@ -70,7 +70,7 @@ def _quotient_of_products(graph: ExactGraph, i: int) -> int:
     parts = {}
     for names in over.keys() & under.keys():
         plain = graph.node("div", over[names], under[names])
-        part = _quotient(graph, plain)
+        part = _quotient(graph, plain) if graph.keys[plain][0] == "div" else plain  # numbers are divided
         if part != plain:
             parts[names] = part
     if not parts:

@@ -203,3 +203,7 @@ def test_the_limit_behind_a_factor_of_another_variable() -> None:
     assert outcome.status is Status.CONVERGED
     assert outcome.value == pytest.approx(-0.25)
     assert any("its limit there is -0.25" in note for note in outcome.warnings)
+
+
+def test_numbers_above_and_below_are_no_limit() -> None:
+    assert api.minimize("exp(-x/2)+(y-sin(3*x))**2+(y+x)**4", {"x": 1.0, "y": 1.0}).status is Status.CONVERGED
