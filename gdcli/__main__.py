@@ -1,5 +1,17 @@
-"""``python -m gdcli``: what ``gd`` does, by the interpreter that is named."""
+"""``gd``, and ``python -m gdcli`` by the interpreter that is named."""
 
-from gdcli.cli.app import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run `gd`. Ctrl-C ends it without a word also while its modules are loaded."""
+    try:
+        from gdcli.cli import app
+
+        app.main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

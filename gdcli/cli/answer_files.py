@@ -210,23 +210,33 @@ def _title(answer: Json, count: int) -> str:
     return f"{count} answers of gd"
 
 
+def _gradient_words(answer: Json) -> list[str]:
+    from gdcli.cli.record_file import option_words
+    from gdcli.record.schema import assignments
+
+    problem = answer["problem"]
+    asked = {"at": answer["point"], "set": problem.get("constants")}
+    words = ["gradient", *(f"--{name}={assignments(values)}" for name, values in asked.items() if values)]
+    words += option_words({"let": list(problem.get("let", ())), "h": [h] if (h := answer.get("h")) else []})
+    words += [f"--{name}" for name in ("hessian", "errors", "latex") if answer.get(name) is not None]
+    return [*words, *(["--trace"] if answer["type"] == "trace" else []), "--", problem["expression"]]
+
+
 def command_of(answer: Json) -> str:
     """Return the command that gives this answer again; "" where the record does not tell it."""
     from gdcli.cli.record_file import arguments, option_words
-    from gdcli.record.schema import assignments
 
     if answer.get("type") == "run":
-        return f"gd run {quote(str(answer['file']))}"
+        named = [one["name"] for one in answer["results"] if one.get("name")]
+        return " ".join(map(quote, ("gd", "run", str(answer["file"]), *named)))
     words: list[str] = []
     if isinstance(receipt := answer.get("receipt"), dict):
         if "problem" in answer:
             words = [w for w in arguments(Stored("", (), answer)) if not w.startswith("--format=")]
+            words[1:1] = ["--sensitivity"] if answer.get("sensitivity") is not None else []
         else:
             given = (*answer.get("equations", ()), *(receipt.get("data") or ()))
             words = [str(receipt["command"]), *option_words(receipt["options"]), "--", *given]
     elif answer.get("type") in ("gradient", "trace"):
-        problem = answer["problem"]
-        words = ["gradient", f"--at={assignments(answer['point'])}"]
-        words += [f"--set={assignments(problem['constants'])}"] if problem.get("constants") else []
-        words += [*(["--trace"] if answer["type"] == "trace" else []), "--", problem["expression"]]
+        words = _gradient_words(answer)
     return "gd " + " ".join(map(quote, words)) if words else ""

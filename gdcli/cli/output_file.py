@@ -7,7 +7,9 @@ file is made before the run: what cannot be written is known before the hours ar
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,11 +19,36 @@ from gdcli.cli.option_types import Options, options_of
 from gdcli.kernel.errors import GdError, Span, UsageError
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
     from gdcli.api import Problem
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import OutputOptions
     from gdcli.record.serialization import Words
     from gdcli.render.machine_formats import Path
+
+
+class _NamedFile(io.FileIO):
+    """A file that is ``called`` so in the error where it cannot be written: several files may be open."""
+
+    def __init__(self, file: str | int, called: str) -> None:
+        super().__init__(file, "w")
+        self._called = called
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write as a file does. Raises GdError where the disk is full, say."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as fault:
+            raise _unwritten(self._called, fault) from None
+
+
+def _unwritten(called: str, fault: BaseException) -> GdError:
+    if isinstance(fault, GdError):
+        return fault
+    return GdError(f"cannot write {called}: {getattr(fault, 'strerror', fault)}", "nothing was written")
 
 
 class Destination:
@@ -33,6 +60,8 @@ class Destination:
 
     def __init__(self, path: str | None, stdout: TextIO, option: str = "--output") -> None:
         self._path = "" if path is None or path == "-" else os.path.realpath(path)
+        if path and os.path.exists(path) and not os.path.exists(self._path):
+            self._path = path  # /dev/stdout in a pipe: it leads to no name
         self._typed, self._option = path or "", option
         self._passing = ""
         self._stream = stdout
@@ -57,13 +86,18 @@ class Destination:
         if stat.S_ISDIR(mode):
             raise self._unwritable("it is a directory")
         if mode and not stat.S_ISREG(mode):  # a device or a named pipe: nothing to rename
-            return open(self._path, "w", encoding="utf-8", newline="")
+            return self._text(self._path)
         if mode and not os.access(self._path, os.W_OK):
             raise self._unwritable("it is write-protected")
         folder, name = os.path.split(self._path)
         self._passing = os.path.join(folder, f".{name[:100]}.{os.urandom(4).hex()}.tmp")
         handle = os.open(self._passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IMODE(mode) or 0o666)
-        return open(handle, "w", encoding="utf-8", newline="")
+        return self._text(handle)
+
+    def _text(self, file: str | int) -> TextIO:
+        return io.TextIOWrapper(
+            io.BufferedWriter(_NamedFile(file, self._typed)), encoding="utf-8", newline=""
+        )
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         if not self._path:
@@ -75,16 +109,14 @@ class Destination:
                 self._stream.close()
                 os.replace(self._passing, self._path)
                 self._passing = ""
-        except OSError as fault:
+        except (OSError, GdError) as fault:
             if kind is None:
-                raise GdError(
-                    f"cannot write {self._typed}: {fault.strerror}", "nothing was written"
-                ) from None
+                raise _unwritten(self._typed, fault) from None
         finally:
             self._close()
 
     def _close(self) -> None:
-        with suppress(OSError):  # what is left in the buffer belongs to a file that goes away
+        with suppress(OSError, GdError):  # what is left in the buffer belongs to a file that goes away
             self._stream.close()
         if self._passing:
             with suppress(OSError):
@@ -138,9 +170,11 @@ def _inputs(options: Options) -> Iterator[tuple[str, str]]:
         yield from (("the data", path) for path in expand(files) if path != "-")
     if file := options.typed.get("file"):
         yield "the file that is read", file
-    typed = (options.typed.get(name) or () for name in ("expression", "start", "at", "set"))
-    texts = [text for one in typed for text in ([one] if isinstance(one, str) else one)]
-    yield from (("a file that is read", text[1:]) for text in texts if text.startswith("@"))
+    several = (one for one in options.typed.values() if isinstance(one, list | tuple))
+    texts = [options.typed.get("expression") or "", *(text for one in several for text in one)]
+    # @FILE, or NAME=@FILE of a constant.
+    for text in texts:
+        yield from (("a file that is read", path) for path in re.findall("(?:^|=)@([^,]+)", text))
 
 
 def same_file(one: str, other: str) -> bool:

@@ -139,7 +139,7 @@ def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer | Fi
             return fitted_groups(list(map(stored_group, records)))
     stored = record_file.one_result(name, records)
     if "standard_errors" not in stored.result:
-        raise DataError(f"{stored.name} is no answer of gd fit", "what it was asked for predicts no rows")
+        raise DataError(f"{stored.name} is no answer of gd fit", "gd fit MODEL DATA --format json writes one")
     with record_file.whole(stored.name):
         from gdcli.record.fits import FitRecord
         from gdcli.record.groups import fitted_answer

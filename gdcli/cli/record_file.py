@@ -120,7 +120,7 @@ def no_result(name: str, records: Sequence[Json]) -> DataError:
     what = f" ({', '.join(kinds)})" if kinds else " of gd" if records else ", it is empty"
     hint = _WRITTEN
     if any(record.get("schema") == SCHEMA and "type" in record for record in records):
-        hint = "gd show shows it; gd rerun and gd diff are for answers of minimize, maximize and fit"
+        hint = "gd show shows it; this command reads one answer of minimize, maximize or fit"
     return DataError(f"{name} holds no result{what}", hint)
 
 

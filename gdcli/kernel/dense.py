@@ -412,7 +412,7 @@ def diagonalised(
 
 def _rotation(a: float, c: float, d: float) -> tuple[float, float, float] | None:
     """Return tangent, cosine and sine of the angle that makes the matrix (c a; a d) diagonal; None where it is so."""
-    if abs(a) <= NEGLIGIBLE_ROTATION * (abs(c) + abs(d)):
+    if a == 0.0 or abs(a) <= NEGLIGIBLE_ROTATION * (abs(c) + abs(d)):  # c or d may be none of the numbers
         return None
     theta = (d - c) / (2.0 * a)
     t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + sqrt(1.0 + theta * theta))

@@ -124,6 +124,7 @@ class GradientRecord(Record):
     problem: QuestionRecord
     point: Values
     value: float
+    h: float | None = None
     gradient: Mapping[str, Mapping[str, float | None]]
     formula: Mapping[str, str]
     agrees: bool
@@ -195,6 +196,7 @@ def gradient_record(found: Examination) -> GradientRecord | TraceRecord:
     formulas, components = found.formulas, found.components
     best = {name: BestStepRecord.of(step) for name, step in (found.best or {}).items()}
     return GradientRecord(
+        h=found.h,
         gradient={c.name: {name: _finite(way.value) for name, way in c.ways.items()} for c in components},
         formula={} if formulas is None else formulas.text,
         agrees=found.agrees,

@@ -63,6 +63,8 @@ def head(found: GradientRecord | TraceRecord, width: int, label: str) -> list[Li
         lines += fact("with", point_text(problem.constants), width)
     lines += typed_texts("let", problem.let, width)
     lines += fact("at", point_text(found.point), width)
+    if isinstance(found, GradientRecord) and found.h is not None:
+        lines += fact("h", short(found.h, 12), width)
     return lines + fact("value", short(found.value, 12), width)
 
 

@@ -7,7 +7,7 @@ and gradient against the iteration. Nothing here evaluates anything: a function 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import hypot, inf, isfinite, nan
+from math import hypot, isfinite, nan
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError, columns_of, harmless, shorten
@@ -30,6 +30,7 @@ from gdcli.render.plot_data import (
     Values,
 )
 from gdcli.render.plot_geometry import (
+    MOST_DRAWN,
     Scale,
     apart,
     common_scale,
@@ -123,7 +124,7 @@ def curve(run: Run, values: Values) -> Chart:
     xs = [scale.back(x) for x in spaced(*ends, CURVE_POINTS)]
     low, high = xs[0], xs[-1]
     ys = finite(values([(x,) for x in xs]))
-    on_path = [p for p in run.points if low <= p.place[0] <= high and isfinite(p.value)]
+    on_path = [p for p in run.points if low <= p.place[0] <= high and abs(p.value) <= MOST_DRAWN]
     bottom, top = _heights([y for y in ys if isfinite(y)], [p.value for p in on_path])
     searched = _searched(run, others, list(map(float, values(others))) if others else [])
     name = run.names[0]
@@ -383,7 +384,7 @@ def above(sign: int) -> str:
 
 def positive(value: float | None) -> float:
     """The value where a logarithmic axis can show it, else nan."""
-    return value if value is not None and 0.0 < value < inf else nan
+    return value if value is not None and 0.0 < value <= MOST_DRAWN else nan
 
 
 def gaps(values: Sequence[float], sign: int, best: float) -> list[float]:

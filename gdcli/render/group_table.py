@@ -184,7 +184,7 @@ class GroupTable:
             ("residual_sd", "resid. sd", left, 3),
             ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1], 2),
         ):
-            if any(value is not None for value in values):
+            if key in self._kept or any(value is not None for value in values):
                 columns[key] = Column(title, [_few(value, key) for value in values], spare=spare)
         columns["status"] = Column(pad("status", 10, left=True), [fit.status for fit in some], left=True)
         return columns

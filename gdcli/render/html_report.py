@@ -39,7 +39,10 @@ _HEADINGS = {
     "h": "Errors against the step h",
     "step": "Steps",
     "adjoint": "Steps backward",
+    "Hessian": "Second derivatives",
 }
+# So are facts by their first word.
+_FACTS = {"joint region": "The joint region", "p values": "Diagnostics"}
 # The words of a comparison that has no status.
 _VERDICTS = ("best", "of these")
 
@@ -160,7 +163,7 @@ def _formula(report: Report) -> str:
 
 def _section(lines: Iterable[Line], is_question: bool = False, is_answer: bool = False) -> str:
     lines = list(lines)
-    heading = "The question" if is_question else "The answer" if is_answer else "In numbers"
+    heading = "The question" if is_question else "The answer" if is_answer else _heading_of_facts(lines)
     first = next((line for line in lines if isinstance(line, TableLine)), None)
     if first is not None and (not is_question or first is lines[0]):
         titles = [column.title.strip() for column in first.columns]
@@ -168,6 +171,11 @@ def _section(lines: Iterable[Line], is_question: bool = False, is_answer: bool =
         if heading == "Table" and {"status", "rows"} & {*titles[1:]}:
             heading = "Groups"
     return f"<section>\n<h2>{heading}</h2>\n{''.join(_blocks(lines))}</section>\n"
+
+
+def _heading_of_facts(lines: Sequence[Line]) -> str:
+    first = lines[0][0][0].strip() if lines and lines[0] else ""
+    return _FACTS.get(first, "In numbers")
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[str]:

@@ -53,6 +53,7 @@ def padded(low: float, high: float) -> Range:
     return low - room, high + room
 
 
+MOST_DRAWN = 1e250  # an axis has its room, and marks, beyond the largest number on it
 _ROOM = 3.0  # at the ends of a logarithmic axis, as a factor
 
 
@@ -96,8 +97,8 @@ def spaced(low: float, high: float, count: int) -> list[float]:
 
 
 def finite(values: Sequence[float]) -> list[float]:
-    """Return the values with nan for all that is not finite."""
-    return [v if isfinite(v) else nan for v in values]
+    """Return the values with nan for all that cannot be drawn."""
+    return [v if abs(v) <= MOST_DRAWN else nan for v in values]
 
 
 def levels(values: Sequence[float], sign: int = 1, count: int = 12) -> list[float]:

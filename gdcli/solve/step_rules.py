@@ -154,7 +154,7 @@ def halved(
     """
     while True:
         x = along(at.x, size, direction)
-        if same(x, at.x):
+        if same(x, at.x) or size == 0.0:  # along a direction that is beyond the numbers it stays nan
             return None, size
         trial = tried(objective, at, x)
         if is_low(trial, size):

@@ -50,6 +50,11 @@ if TYPE_CHECKING:
     from gdcli.compile.delimited_rows import RowsReader
 
 
+# Bytes of the second block: the first is what came with the header, each next one is four times as long, up to the
+# size of its way.
+_SECOND = 1 << 16
+
+
 class Text(Source):
     """Delimited text with a header.
 
@@ -71,7 +76,6 @@ class Text(Source):
         self.titles, self.delimiter, self.header, self.header_line = found[:4]
         self.units, self._found, self.first = found.units, found.notes, found.first
         self.comments: list[int] = []
-        self._length = 0  # bytes of the table, as far as it is known
         self._quickly = QuickWays(reader, self.delimiter, len(self.titles), use_cache, layout.decimal)
         supply.rest()
 
@@ -83,30 +87,31 @@ class Text(Source):
         self._supply.close()
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
-        """Yield the rows in parts; see `LineStream.views`."""
+        """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, anew = self._supply.lines()
         self.comments.clear()
         if anew and read_header(lines, self._layout).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
         lines = self._supply.rows(lines)
         numbers = Numbers(self.name, self.titles, self.delimiter, wanted, self._layout.decimal)
-        seen, self._length = 0, 0
+        size, seen = 1, 0
         try:
-            for block in lines.views(lambda: self._quickly.size(self._length)):
+            while block := lines.view(size):
                 self.progress = lines.stream.progress
                 seen += len(block)
-                self._length = max(seen, self.progress[1])
-                part = self._quick(block, lines, numbers)
+                length = max(seen, self.progress[1])
+                part = self._quick(block, lines, numbers, length)
                 if part is None:
                     part, rest = self._slow(bytes(block), lines, numbers)
                     if rest:
                         lines.give_back(rest, more=True)
                 if part.rows or part.text:
                     yield part
+                size = min(max(4 * size, _SECOND), self._quickly.size(length))
         finally:
             self.close()
 
-    def _quick(self, block: memoryview, lines: LineStream, numbers: Numbers) -> RowBlock | None:
+    def _quick(self, block: memoryview, lines: LineStream, numbers: Numbers, length: int) -> RowBlock | None:
         """Return the rows of a plain block, None where it is not plain."""
         if _has_comment(block):
             return None
@@ -114,7 +119,7 @@ class Text(Source):
         rows: bytes | memoryview = block
         if lines.ended and bytes(block[-3:]).endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
             rows = bytes(block).rstrip(b"\r\n") + b"\n"
-        quick = self._quickly.read(rows, wanted.numbers, self._length, wanted.labels)
+        quick = self._quickly.read(rows, wanted.numbers, length, wanted.labels)
         if quick is None:
             return None
         if rows is block:

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -19,7 +19,6 @@ from gdcli.kernel.errors import DataError, did_you_mean_file
 
 LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
 _READ = 1 << 20  # bytes asked for at a time
-_SECOND = 1 << 16  # bytes of the second block
 _PATIENCE = 0.25  # seconds that a block waits to be filled by a slow pipe
 _MARK = 8  # bytes that tell what kind of file it is
 _BOM = b"\xef\xbb\xbf"
@@ -113,7 +112,7 @@ class Stream:
             return stdin
         try:
             file = opened(path)
-        except OSError as fault:
+        except (OSError, ValueError) as fault:  # ValueError: a path that none can be
             hint = ""
             if isinstance(fault, IsADirectoryError):
                 hint = f"name its files: '{path.rstrip('/')}/*.csv'"
@@ -342,8 +341,9 @@ class _Raw(io.RawIOBase):
         return len(piece)
 
 
-def _why(fault: OSError) -> str:
-    return (fault.strerror or str(fault) or type(fault).__name__).lower()
+def _why(fault: OSError | ValueError) -> str:
+    told = fault.strerror if isinstance(fault, OSError) else ""
+    return (told or str(fault) or type(fault).__name__).lower()
 
 
 def too_long(name: str, line: int) -> DataError:
@@ -399,15 +399,6 @@ class LineStream:
                 raise too_long(self.name, self.line)
         self._uncounted = self._whole_lines(length)
         return self._uncounted
-
-    def views(self, largest: Callable[[], int]) -> Iterator[memoryview]:
-        """Yield all blocks: the first is short, so that a fault near the beginning is told at once, the next have four
-        times as many bytes each, up to the ``largest``.
-        """
-        size = 1
-        while block := self.view(size):
-            yield block
-            size = min(max(4 * size, _SECOND), largest())
 
     def _reserve(self, used: int, more: int) -> None:
         """Have room for so many bytes more in the buffer, and for a line end. A block given out keeps the old one."""

@@ -23,6 +23,7 @@ from gdcli.table.header import check_columns
 from gdcli.table.streams import LONGEST_LINE, Supply
 
 _SIZE = 1 << 20  # bytes of a block
+_SECOND = 1 << 16
 _ARRAY = "one object per line is read: jq -c '.[]' FILE | gd fit ... -"
 
 
@@ -55,12 +56,13 @@ class Objects(Source):
         self._supply.close()
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
-        """Yield the rows in parts; see `LineStream.views`."""
+        """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, _ = self._supply.lines()
         lines = self._supply.rows(lines)
+        size = 1
         try:
-            for view in lines.views(lambda: _SIZE):
-                block = bytes(view)
+            while block := lines.take(size):
+                size = min(max(4 * size, _SECOND), _SIZE)
                 if lines.first == 1:
                     block = block.removeprefix(b"\xef\xbb\xbf")
                 part = self._part(block, lines.first, wanted)

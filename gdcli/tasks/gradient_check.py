@@ -46,7 +46,8 @@ class Hessian:
 class Examination:
     """What was found at the point; parts that were not asked for are empty.
 
-    ``worst`` is the component and the way furthest beyond what rounding and truncation explain.
+    ``worst`` is the component and the way furthest beyond what rounding and truncation explain. ``h`` is the step of
+    the difference quotients where one was given.
     """
 
     problem: Problem
@@ -58,6 +59,7 @@ class Examination:
     best: Mapping[str, BestStep] | None = None
     worst: tuple[Component, str] | None = None
     trace: Trace | None = None
+    h: float | None = None
 
     @property
     def agrees(self) -> bool:
@@ -102,6 +104,7 @@ def examine(problem: Problem, objective: ScalarObjective, wanted: Wanted) -> Exa
         rows,
         {name: best for name, best in found.items() if best is not None},
         worst(components),
+        h=wanted.h,
     )
 
 

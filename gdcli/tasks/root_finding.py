@@ -73,6 +73,8 @@ def read_system(
     texts = [relation.equations(text, "") for text in equations]
     trees = list(map(_tree, texts))
     names = variables(trees[0], known, (), trees[1:])
+    if not names:
+        raise UsageError("the equations have no variable", "name what is to be found, for example x**2 == 2")
     ends: Mapping[str, Any] = boxes(read_limits(bounds, option), dict.fromkeys(names))
     missing = [name for name in names if not all(map(math.isfinite, ends.get(name, (-math.inf, math.inf))))]
     if missing:

@@ -235,6 +235,21 @@ def test_a_full_disk_is_an_error(arguments: list[str]) -> None:
     assert "Traceback" not in to_file.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("option", ["--output", "--trace", "--report"])
+def test_the_file_that_cannot_be_written_is_named(option: str, tmp_path: Path) -> None:
+    full = tmp_path / "full.html"
+    full.symlink_to("/dev/full")
+    done = gd("minimize", "x**2 + y**2", "--start", "1,2", "--lr", "0.001", option, str(full))
+    assert (done.returncode, f"cannot write {full}: No space left on device" in done.stderr) == (1, True)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there is no /dev/stdout")
+def test_the_pipe_of_standard_output_has_a_name() -> None:
+    done = gd("minimize", "x**2", "--start", "x=1", "--print", "x", "--output", "/dev/stdout")
+    assert (done.returncode, done.stdout) == (0, "0.0\n")
+
+
 @pytest.mark.parametrize("arguments", [["--format", "table"], ["--format", "jsonl"], ["--print", "x"]])
 def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
     with subprocess.Popen(
@@ -277,13 +292,18 @@ def test_help_on_a_closed_output_is_an_error_too() -> None:
 
 
 def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
-    start, text, stream, table = (tmp_path / name for name in ("s.json", "e.txt", "p.jsonl", "d.csv"))
+    start, text, stream, table, matrix, limits = (
+        tmp_path / name for name in ("s.json", "e.txt", "p.jsonl", "d.csv", "c.csv", "limits.txt")
+    )
     start.write_text('{"x": 1}')
     text.write_text("x**2")
     stream.write_text('{"expression": "x**2", "start": {"x": 1}}\n')
     table.write_text("x,y\n1,2\n2,4\n3,6\n")
     (tmp_path / "link").symlink_to(start)
-    before = {path: path.read_text() for path in (start, text, stream, table)}
+    matrix.write_text("2,1\n1,3\n")
+    limits.write_text("sum(w) == 1\n")
+    before = {path: path.read_text() for path in (start, text, stream, table, matrix, limits)}
+    weighed = ("minimize", "w @ C @ w", "--set", f"a=1,C=@{matrix}", "--start", "w=[1,1]")
     for words in (
         ("minimize", "x**2", "--start", f"@{start}", f"--output={start}"),
         ("minimize", "x**2", "--start", f"@{start}", f"--output={tmp_path / 'link'}"),
@@ -292,6 +312,9 @@ def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
         ("compare-lr", "x**2", "--start", f"@{start}", f"--output={start}"),
         ("compare-methods", "x**2", "--start", f"@{start}", f"--output={start}"),
         ("run", str(stream), f"--output={stream}"),
+        (*weighed, f"--output={matrix}"),
+        (*weighed, f"--trace={matrix}"),
+        (*weighed, "--subject-to", f"@{limits}", f"--output={limits}"),
         ("fit", "y ~ a*x", str(table), f"--output={table}"),
         ("fit", "y ~ a*x", f"{tmp_path}/*.csv", f"--predict={table}"),
         ("compare-batch", "y ~ a*x", str(table), f"--output={table}"),
@@ -362,6 +385,20 @@ def test_a_signal_ends_with_the_best_point(number: int, code: int, status: str) 
     assert (got, result["type"], result["status"]) == (code, "result", status)
     assert result["value"] < 24.2
     assert "Traceback" not in err
+
+
+def test_a_signal_while_modules_are_loaded_is_quiet() -> None:
+    code = (
+        "import sys\n"
+        "class Signal:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'gdcli.cli.commands':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Signal())\n"
+        "from gdcli.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_a_signal_before_the_run_is_quiet() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +40,8 @@ KINDS = {
     "global": ["minimize", "x**4 - 3*x**2 + x", "--bounds", "x=-3:3", "--global"],
     "shared": ["fit", "y ~ a + b*t", "docs/sites.csv", "--by", "site", "--share", "b"],
     "gradient": ["gradient", "exp(2*x)/(1+sin(x**2))", "--at", "x=0.5", "--errors"],
+    "step": ["gradient", "s*y", "--let", "s=exp(x)", "--at", "x=1,y=2", "--h", "10", "--hessian", "--latex"],
+    "sensitivity": ["minimize", "(x-a)**2", "--start", "x=1", "--set", "a=3", "--sensitivity"],
     "trace": ["gradient", "x*y", "--at", "x=1,y=2", "--trace"],
     "solve": ["solve", "x**2 == 2", "--bounds", "x=0:9"],
     "run": ["run", "examples.toml", "rosenbrock", "saddle_escape"],
@@ -125,12 +129,21 @@ def test_every_kind_has_a_page_with_what_the_terminal_said(page: tuple[str, Path
 def test_the_record_is_shown_and_repeated(page: tuple[str, Path, str]) -> None:
     kind, file, shown = page
     again = gd("show", str(file)).stdout
-    if kind in ("groups", "run", "solve", "gradient", "trace") or kind.startswith("compare"):
+    if kind in ("groups", "run", "solve", "gradient", "step", "trace") or kind.startswith("compare"):
         assert again == shown
     else:  # without its path
         assert "converged" in again
         assert gd("rerun", str(file)).returncode == 0
     assert record_of(file.read_text(encoding="utf-8"))[-1]["schema"] == "gd.result/1"
+
+
+def test_the_command_on_the_page_gives_the_same_answer(page: tuple[str, Path, str]) -> None:
+    _, file, shown = page
+    command = re.search(r'<pre id="command">(.*?)</pre>', file.read_text(encoding="utf-8"))
+    assert command is not None
+    words = shlex.split(html.unescape(command[1]))
+    assert words[0] == "gd"
+    assert gd(*words[1:]).stdout.split() == shown.split()
 
 
 def test_the_policy_lets_run_what_the_page_has_and_nothing_else(page: tuple[str, Path, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -296,8 +297,14 @@ def test_answers_of_a_stream_are_shown_as_its_table(
     ],
 )
 def test_fits_to_groups_are_shown_as_their_table(
-    model: str, more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: str,
+    more: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    # The first groups decide how many digits there is room for: here they are all, however slow the machine.
+    monkeypatch.setattr("gdcli.tasks.fit.fit_groups.PATIENCE", inf)
     rows = (ROOT / "docs" / "sites.csv").read_text() + "east,2020,1,2\n"  # too few for errors
     (tmp_path / "d.csv").write_text(rows)
     words = ["fit", model, str(tmp_path / "d.csv"), "--by", "site,year", *shlex.split(more)]
@@ -306,6 +313,18 @@ def test_fits_to_groups_are_shown_as_their_table(
         for form in ("json", "jsonl"):
             (tmp_path / "a").write_text(called([*words, "--format", form], capsys)[1])
             assert called(["show", str(tmp_path / "a"), *look], capsys) == (0, live, "")
+
+
+def test_groups_that_fail_after_others_are_rows_of_their_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gdcli.tasks.fit.fit_groups.PATIENCE", 0.0)
+    (tmp_path / "d.csv").write_text((ROOT / "docs" / "sites.csv").read_text() + "east,2020,1,2\n")
+    words = ["fit", "y ~ a + exp(b*t)", str(tmp_path / "d.csv"), "--by", "site,year", "--start", "auto"]
+    code, out, _ = called(words, capsys)
+    assert code == 8
+    assert "\neast   2020     1   " in out
+    assert out.endswith("5 groups: 4 fitted, 1 failed\n")
 
 
 def test_answers_put_together_are_shown_as_one_table(

@@ -23,7 +23,7 @@ import numpy as np
 from fuzz.inputs import Bytes, check_error, in_time, words
 
 from gdcli.kernel.errors import GdError
-from gdcli.table import delimited_text, streams
+from gdcli.table import delimited_text
 from gdcli.table.source import DataTable, open_table
 from gdcli.table.typed_rows import as_number
 
@@ -286,4 +286,4 @@ def _memory() -> str | None:
 def small_blocks() -> None:
     """Read blocks of a few lines, so that small files are cut in many places."""
     delimited_text._SIZES.update(native=50, polars=60, split=40, csv=25)
-    streams._SECOND = 10
+    delimited_text._SECOND = 10

@@ -764,6 +764,21 @@ def test_other_commands_draw_too(arguments: list[str], tmp_path: Path) -> None:
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["minimize", "1e308*x**4", "--start", "x=0.7"],
+        ["compare-methods", "1e308*x**2", "--start", "x=0.7", "--method", "gd,auto"],
+        ["minimize", "1e308*x**2 + y**2 + z**2", "--start", "x=0.7,y=1,z=2"],
+    ],
+)
+def test_numbers_near_the_largest_do_not_end_a_picture(arguments: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "p.png"
+    assert run([*arguments, "--plot", str(file)]) in (0, 4, 5)
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_picture_of_the_book_from_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -201,3 +201,8 @@ def test_a_far_bound_is_an_end(expression: str, bounds: dict[str, tuple[float, f
 def test_a_far_bound_does_not_hide_a_way_without_end() -> None:
     outcome = api.minimize("x+y", {"x": 0.5, "y": 0.5}, bounds={"x": (-1e100, 1.0)})
     assert outcome.status is Status.DIVERGED
+
+
+def test_a_direction_beyond_the_numbers_ends_the_search_along_it() -> None:
+    found = api.minimize("1e308*x**2", {"x": 0.7}, bounds={"x": (None, 2.0)}, method="lbfgs")
+    assert found.status is Status.STALLED

@@ -170,7 +170,7 @@ def test_the_ways_to_read_agree(rows: Any, missing: str, by: list[str], end: str
     data = "".join(",".join(row) + end for row in [("g", "h", "y"), *rows]).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited_text, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
-        patch.setattr("gdcli.table.streams._SECOND", 10)
+        patch.setattr(delimited_text, "_SECOND", 10)
         wanted = read(data, by, ["y"], missing, reader="csv")
         for reader in QUICK:
             assert read(data, by, ["y"], missing, reader=reader) == wanted

@@ -60,7 +60,7 @@ def small_blocks() -> Iterator[None]:
     """Blocks of a few lines, so that small files are cut in many places."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited_text, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
-        patch.setattr("gdcli.table.streams._SECOND", 10)
+        patch.setattr(delimited_text, "_SECOND", 10)
         yield
 
 

@@ -268,6 +268,7 @@ def test_files_and_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (["part0.csv", "bad.csv"], "bad.csv:3:3: column x: '?' is not a number"),
         (["nothing*.csv"], "no file matches nothing"),
         (["nothing.csv"], "cannot read nothing.csv: no such file"),
+        (["a\0b.csv"], "cannot read a\0b.csv: embedded null"),
         ([str(tmp_path)], "is a directory"),
     ]:
         with pytest.raises(DataError, match=message.replace("?", "[?]").replace("*", "[*]")):

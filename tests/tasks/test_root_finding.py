@@ -137,6 +137,7 @@ def test_a_cap_leaves_the_rest_undecided() -> None:
 @pytest.mark.parametrize(
     ("texts", "bounds", "told"),
     [
+        (["3 == 3"], "", "the equations have no variable"),
         (["x + y", "x - y"], "x=-5:5", "bounds on every variable: y without"),
         (["x + y"], "all=-5:5", "1 equation for 2 variables"),
         (["x + y < 3", "x"], "all=-5:5", "an equation has two sides with == between them"),

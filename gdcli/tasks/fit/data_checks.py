@@ -60,10 +60,10 @@ def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> 
 
 
 class _Firsts(NamedTuple):
-    """What was looked for among so many ``rows``: by kind the first row that is one, and its value, or its cells."""
+    """What was looked for among so many ``rows``: by kind the first row that is one, and its value."""
 
     rows: int
-    found: dict[str, tuple[int, Any]]
+    found: dict[str, tuple[int, float]]
 
 
 def _together(one: _Firsts, other: _Firsts) -> _Firsts:
@@ -224,8 +224,9 @@ def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Vector, place
     made = RowObjective(replace(row, engine="auto"), data)
     if isfinite(made.evaluate(made.vector(x)).value):
         return
-    for index, cells in made.over(_not_finite, _together, tuple(x)).found.values():
-        raise _outside(problem, row, (index, cells), x, place)
+    bad: _Bad | None = made.over(_bad_row, _first_bad, tuple(x)).bad
+    if bad is not None:
+        raise _outside(problem, row, bad, x, place)
     raise DomainError(
         "the sum of the losses at the start is too large to be a number", "start nearer with --start"
     )
@@ -234,19 +235,34 @@ def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Vector, place
 _INSIDE = "start inside the domain, for example with another --start"
 
 
-def _not_finite(objective: RowObjective, x: Sequence[float]) -> _Firsts:
+class _Bad(NamedTuple):
+    """A row whose loss is not finite: its number and its cells."""
+
+    row: int
+    cells: dict[str, float]
+
+
+class _Seen(NamedTuple):
+    rows: int
+    bad: _Bad | None
+
+
+def _bad_row(objective: RowObjective, x: Sequence[float]) -> _Seen:
     data = objective.data
     for first, values in objective.pieces("value", x):
         bad = ~np.isfinite(values[0])
         if bad.any():
             at = first + int(np.argmax(bad))
-            return _Firsts(data.rows, {"not finite": (at, _cells(data, at))})
-    return _Firsts(data.rows, {})
+            return _Seen(data.rows, _Bad(at, _cells(data, at)))
+    return _Seen(data.rows, None)
 
 
-def _outside(
-    problem: FitProblem, row: RowModel, bad: tuple[int, dict[str, float]], x: Vector, place: Place
-) -> DomainError:
+def _first_bad(one: _Seen, other: _Seen) -> _Seen:
+    behind = None if other.bad is None else other.bad._replace(row=one.rows + other.bad.row)
+    return _Seen(one.rows + other.rows, one.bad or behind)
+
+
+def _outside(problem: FitProblem, row: RowModel, bad: _Bad, x: Vector, place: Place) -> DomainError:
     """The error for one row: the first sub-expression of the model that is not finite there."""
     point: dict[str, Any] = {**problem.constants, **row.space.unflatten(x)}
     index, cells = bad

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isnan
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
@@ -22,7 +21,6 @@ from gdcli.language.tree_names import check_calls, place_of_name, with_parts
 from gdcli.language.values import TypedValue, read_values
 from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model, linear_parameters
 from gdcli.table.blocks import Columns, Layout, columns_of
-from gdcli.table.cells import number
 from gdcli.table.source import open_table, table_at_hand
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -84,6 +82,14 @@ class Plan:
     layout: Layout | None = None
 
 
+def _is_text(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
 NO_LEVELS: Mapping[str, Levels] = {}
 
 
@@ -113,8 +119,7 @@ class ParsedFit(NamedTuple):
     def _has_dates(self, table: DataTable) -> bool:
         """Tell whether a column of the model may begin with a date; the first digits of a number have no such marks."""
         cells = [table.first(name) for name in table.names if name and name in self.model.names]
-        has_mark = any(mark in cell[1:] for cell in cells for mark in "-/:.")
-        return has_mark and any(isnan(number(cell)) for cell in cells)
+        return any(mark in cell[1:] for cell in cells for mark in "-/:.") and any(map(_is_text, cells))
 
     def of(self, table: DataTable) -> ParsedFit:
         """Return the same fit with what it asks of a table beyond its columns, which the table is told.
