@@ -255,6 +255,8 @@ def _meant(positional: list[str], extra: str, command: Command) -> str:
         return f"write --subject-to '{extra}'"
     if command.arguments[0].field != "expression":
         return f"usage: {command.usage}"
+    if "~" in positional[0]:
+        return "a model with its data is for gd fit, gd compare-batch, gd compare-models and gd explore"
     hint, whole = "put the expression in quotes, so that the shell leaves it whole", " ".join(positional)
     if len(whole) <= 60 and "'" not in whole:
         hint += f": gd {command.name} '{whole}'"
