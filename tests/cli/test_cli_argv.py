@@ -92,7 +92,11 @@ def test_help_wins(arguments: list[str]) -> None:
         (["x", "--timing=yes"], "--timing takes no value", "write --timing alone"),
         ([], "EXPR is missing", "usage: gd minimize EXPR [OPTIONS]"),
         (["x", "+", "1"], "one EXPR is expected, and '+' is one more", "put the expression in quotes"),
-        (["y ~ a*x", "d.csv"], "one EXPR is expected, and 'd.csv' is one more", "its data is for gd fit"),
+        (
+            ["y ~ a*x", "d.csv"],
+            "one EXPR is expected, and 'd.csv' is one more",
+            "a model with its data is for gd fit",
+        ),
         (["x", "x=1", "y=2"], "one EXPR is expected, and 'x=1' is one more", "write --start x=1,y=2"),
         (["x", "x+y<=1"], "one EXPR is expected, and 'x+y<=1' is one more", "write --subject-to 'x+y<=1'"),
         (
