@@ -72,8 +72,8 @@ class StableRate(NamedTuple):
         )
 
 
-def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdict:
-    """Return the verdict on a run by epochs that began with the rate ``lr``."""
+def judge_epochs(run: RunResult, stable: StableRate | None, lr: float, most: int = 0) -> Verdict:
+    """Return the verdict on a run by epochs that began with the rate ``lr``; ``most`` are the epochs it could have."""
     stopped = of_stopped(run)
     if stopped is not None:
         return stopped
@@ -89,7 +89,7 @@ def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdic
         return _diverged(stable, lr, f"{rose} in {amount(run.iterations, 'epoch')}")
     if run.reason.status is Status.LIMIT:
         cap, remedy = run.reason.cap, run.reason.remedy
-        if run.reason is StopReason.MAX_ITERATIONS:
+        if run.reason is StopReason.MAX_ITERATIONS and run.iterations >= most:
             cap, remedy = "--epochs", "allow more with --epochs"
         return Verdict(Status.LIMIT, f"Stopped by {cap} after {amount(run.iterations, 'epoch')}.", remedy)
     return _of_completed(run)

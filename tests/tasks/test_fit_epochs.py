@@ -9,6 +9,7 @@ import pytest
 from visits import regression
 
 from gdcli import api
+from gdcli.kernel.status import Status
 from gdcli.record.fits import fit_record
 from gdcli.record.path_rows import Trail
 from gdcli.render import fit_page
@@ -186,3 +187,12 @@ def test_all_that_is_told_rests_on_the_rows_learned_from() -> None:
     assert polished.statistics.errors.standard_errors == pytest.approx(
         alone.statistics.errors.standard_errors
     )
+
+
+def test_epochs_that_were_asked_for_are_not_capped_as_iterations_are() -> None:
+    data = {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 5.2]}
+    found = api.fit("y ~ a*x + b", data, batch_size=0, epochs=10_100, lr=0.1, shuffle="none")
+    assert (found.epochs, found.status) == (10_100, Status.COMPLETED)
+    found = api.fit("y ~ a*x + b", data, batch_size=0, epochs=50, max_iter=5, lr=0.1)
+    assert (found.epochs, found.status) == (5, Status.LIMIT)
+    assert found.message == "Stopped by --max-iter after 5 epochs."

@@ -20,6 +20,7 @@ from gdcli.objective.row_passes import By
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.epochs import ProgressHook
 from gdcli.solve.iteration import Observer
+from gdcli.solve.settings import DEFAULT_MAX_ITER
 from gdcli.table.shuffle import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
@@ -53,7 +54,11 @@ def solve_stochastic(
         descent,
         settings,
         [in_sums(observer, learned.rows) for observer in observers],  # type: ignore[misc]  # an iterate, and more
-        stop_rules(settings, prepared.problem.sign / learned.rows),
+        # An iteration is an epoch here: what caps those of other runs is no cap of epochs that were asked for.
+        stop_rules(
+            replace(settings, max_iter=settings.most + 1) if _is_uncapped(settings) else settings,
+            prepared.problem.sign / learned.rows,
+        ),
         progress,
         checkpointer,
     )
@@ -68,6 +73,10 @@ def solve_stochastic(
         return found
     held_out, x = RowObjective(prepared.row, descent.held_out), found.run.best.at.x
     return replace(found, validation=if_in_time(lambda: found.sign * held_out.evaluate(x).value, None))
+
+
+def _is_uncapped(settings: FitSettings) -> bool:
+    return settings.max_iter == DEFAULT_MAX_ITER < settings.most
 
 
 def _check(settings: FitSettings) -> None:
@@ -151,7 +160,8 @@ def _judged(
     prepared: Prepared, made: StochasticRun, noise: AnswerNoise | None, errors: Errors, whole: RowObjective
 ) -> tuple[Verdict, list[str]]:
     """Return the verdict and what speaks against the end: that it is far above the minimum, or a minimum of no use."""
-    verdict, warnings, rows = judge_epochs(made.run, made.stable, made.lr), list[str](), prepared.data.rows
+    verdict = judge_epochs(made.run, made.stable, made.lr, made.settings.most)
+    warnings, rows = list[str](), prepared.data.rows
     settled = noise is not None and noise.settled
     above = None
     if noise is not None and noise.gap is not None and verdict.status in (Status.COMPLETED, Status.LIMIT):
