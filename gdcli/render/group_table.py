@@ -1,7 +1,8 @@
-"""Fits to groups as they come: as a table some thousand rows at a time, or a line, a row or chosen values for each.
+"""Fits to groups as they come: as a table in blocks of rows, or a line, a row or chosen values for each.
 
 In the table a parameter is shown as ``value ± error``, the error to two digits. The columns that fit are chosen by the
-first rows, and the page says which were left out; later rows keep them, and a column grows where it must.
+first block, and the page says which were left out; later rows keep them, and a column grows where it must. The blocks
+are of one size however the answers come, so that the same fits make the same page.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # Of a parameter with its error: -2.001 ± 0.027.
 _USUAL_WIDTH = 14
+# So many groups have their columns, digits and widths chosen together.
+_BLOCK = 500
 # Of groups whose answer is not unique so many are told in words: of even numbers of rows each may be one.
 _MOST_WIDE = 4
 
@@ -68,11 +71,18 @@ class GroupTable:
         self._kept: list[str] = []
         self._left_out: list[str] = []
         self._widths: list[int] = []
-        self._decimals: dict[str, int] = {}  # of each parameter, as the first groups need them
+        self._decimals: dict[str, int] = {}  # of each parameter, as the first block needs them
+        self._waiting: list[Group] = []
         self._failed: list[tuple[str, str]] = []
         self._wide: list[tuple[str, str]] = []
 
     def __call__(self, some: Sequence[Group]) -> None:
+        self._waiting += some
+        while len(self._waiting) >= _BLOCK:
+            self._write(self._waiting[:_BLOCK])
+            del self._waiting[:_BLOCK]
+
+    def _write(self, some: Sequence[Group]) -> None:
         columns = self._columns(some)
         lines: list[Line] = []
         if not self._kept:
@@ -98,6 +108,8 @@ class GroupTable:
                 self._wide.append((self._name(fit), fit.message.partition(": ")[2]))
 
     def finish(self, tally: Counter[str]) -> None:
+        if self._waiting:
+            self._write(self._waiting)
         lines: list[Line] = [[]]
         for name, why in self._failed:
             lines += fact("FAILED", harmless(f"{name}: {shorten(why)}"), self._width, label_role="bad")

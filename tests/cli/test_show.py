@@ -286,6 +286,7 @@ def test_answers_of_a_stream_are_shown_as_its_table(
         assert called(["show", answers], capsys) == (0, live, "")
 
 
+@pytest.mark.parametrize("patience", [0.0, inf])
 @pytest.mark.parametrize(
     ("model", "more"),
     [
@@ -299,12 +300,13 @@ def test_answers_of_a_stream_are_shown_as_its_table(
 def test_fits_to_groups_are_shown_as_their_table(
     model: str,
     more: str,
+    patience: float,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # The first groups decide how many digits there is room for: here they are all, however slow the machine.
-    monkeypatch.setattr("gdcli.tasks.fit.fit_groups.PATIENCE", inf)
+    # The first groups decide how many digits there is room for, whether they come one by one or together.
+    monkeypatch.setattr("gdcli.tasks.fit.fit_groups.PATIENCE", patience)
     rows = (ROOT / "docs" / "sites.csv").read_text() + "east,2020,1,2\n"  # too few for errors
     (tmp_path / "d.csv").write_text(rows)
     words = ["fit", model, str(tmp_path / "d.csv"), "--by", "site,year", *shlex.split(more)]
