@@ -23,7 +23,7 @@ from gdcli.cli.options import (
 from gdcli.cli.output_file import Tracing
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
-from gdcli.render.formats import Format, Shape
+from gdcli.render.formats import Format, Shape, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -310,7 +310,6 @@ def writer_for(
     whether times are shown.
     """
     from gdcli.kernel.vectors import Space, lengths_of
-    from gdcli.render.formats import Table
 
     space = Space(lengths_of(problem.start))
     sign = problem.sign

@@ -15,11 +15,11 @@ from gdcli import __version__
 from gdcli.cli.option_types import options_of
 from gdcli.cli.options import PictureOptions
 from gdcli.cli.output_file import Destination
-from gdcli.cli.record_file import Stored
+from gdcli.cli.record_file import Stored, arguments, option_words
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.vectors import Space, lengths_of
-from gdcli.record.schema import Json
-from gdcli.render.formats import Table
+from gdcli.record.schema import Json, assignments
+from gdcli.render.formats import Table, is_terminal, lines_of, width_of
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -115,7 +115,6 @@ def check_look(options: PictureOptions) -> None:
 
 def _in_text(picture: Picture, stream: TextIO) -> None:
     from gdcli.render import text_plots
-    from gdcli.render.formats import is_terminal, lines_of, width_of
     from gdcli.render.text_plots import bars_of
 
     colour = is_terminal(stream) and not os.environ.get("NO_COLOR")
@@ -158,8 +157,6 @@ class ReportFile:
         """Write the file: the last of the ``records`` is the answer, others its parts; ``picture`` makes the picture,
         where there is one.
         """
-        import os
-
         from gdcli.record.serialization import json_text
         from gdcli.render import html_report
 
@@ -211,9 +208,6 @@ def _title(answer: Json, count: int) -> str:
 
 
 def _gradient_words(answer: Json) -> list[str]:
-    from gdcli.cli.record_file import option_words
-    from gdcli.record.schema import assignments
-
     problem = answer["problem"]
     asked = {"at": answer["point"], "set": problem.get("constants")}
     words = ["gradient", *(f"--{name}={assignments(values)}" for name, values in asked.items() if values)]
@@ -224,8 +218,6 @@ def _gradient_words(answer: Json) -> list[str]:
 
 def command_of(answer: Json) -> str:
     """Return the command that gives this answer again; "" where the record does not tell it."""
-    from gdcli.cli.record_file import arguments, option_words
-
     if answer.get("type") == "run":
         named = [one["name"] for one in answer["results"] if one.get("name")]
         return " ".join(map(quote, ("gd", "run", str(answer["file"]), *named)))

@@ -5,6 +5,7 @@ Side by side stand what was asked differently, where the paths part, and how the
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from io import StringIO
@@ -21,6 +22,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, columns_of, harmless
 from gdcli.kernel.number_format import short
 from gdcli.record.schema import Json
+from gdcli.render.formats import glyphs_of, show, width_of
 from gdcli.render.page import LABEL, Column, cut, fact, laid_out
 
 if TYPE_CHECKING:
@@ -64,7 +66,6 @@ def run(options: PairOptions, env: Environment) -> int:
 
 
 def write(parts: Sequence[list[Line]], stream: TextIO) -> None:
-    from gdcli.render.formats import show
     from gdcli.render.summary import apart
 
     show(apart(*parts), stream)
@@ -77,8 +78,6 @@ def _names(one: str, other: str) -> tuple[str, str]:
 
 
 def _width(stream: TextIO) -> int:
-    from gdcli.render.formats import width_of
-
     return width_of(stream)
 
 
@@ -160,8 +159,6 @@ def _agree(a: object, b: object, tolerance: float) -> bool:
 
 def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], stream: TextIO) -> list[Line]:
     """Return the table of differences, ``names`` above the two sides; nothing where there are none."""
-    from gdcli.render.formats import glyphs_of
-
     if not found:
         return []
     width = _width(stream)
@@ -281,8 +278,6 @@ def changed_data(first: Stored) -> list[tuple[str, str]]:
 
 def _repeated(first: Stored, env: Environment) -> Json:
     """Return the result of the same command line now. Raises DataError where that is an error."""
-    import json
-
     command = first.receipt.get("command")
     if command not in ("minimize", "maximize", "fit", MODELS):
         raise DataError(f"{first.name}: a receipt of '{command}' cannot be repeated")

@@ -27,6 +27,7 @@ from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import LimitError, Span, UsageError
+from gdcli.render.formats import is_terminal, write_answer
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import ExploreOptions, GradientOptions
@@ -295,7 +296,6 @@ def _point_problem(options: GradientOptions, text: str, source: str) -> Problem:
 def write_gradient(found: GradientRecord | TraceRecord, format: Format, stream: TextIO) -> None:
     from gdcli.record.analyses import TraceRecord, gradient_table
     from gdcli.render.analysis_pages import gradient_page, trace_page
-    from gdcli.render.formats import write_answer
 
     laid_out: Any = trace_page if isinstance(found, TraceRecord) else gradient_page
     write_answer(stream, format, found, partial(laid_out, found), gradient_table)
@@ -310,7 +310,6 @@ USUAL = "explore.html"
 def explore(options: ExploreOptions, env: Environment) -> int:
     """Write the page, and open it where a person sits before the terminal."""
     from gdcli.cli.answer_files import mathml
-    from gdcli.render.formats import is_terminal
     from gdcli.render.html_page import ExplorePage, explore_page
 
     path = options.output or USUAL

@@ -25,7 +25,8 @@ from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, UsageError
-from gdcli.render.formats import Shape
+from gdcli.record.path_rows import row_of
+from gdcli.render.formats import PageLayout, Shape
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from gdcli.cli.predict_command import Files
     from gdcli.record.fits import FitRecord
     from gdcli.record.serialization import Words
-    from gdcli.render.formats import PageLayout
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -184,9 +184,7 @@ def writer_for(
 
 
 def layout_of(settings: FitSettings) -> PageLayout:
-    from gdcli.record.path_rows import row_of
     from gdcli.render import fit_page
-    from gdcli.render.formats import PageLayout
 
     return PageLayout(fit_page.page, fit_page.epoch_row if settings.is_stochastic else row_of)
 

@@ -31,6 +31,7 @@ from gdcli.cli.output_file import Destination
 from gdcli.kernel.budget import limited
 from gdcli.kernel.vectors import Space
 from gdcli.record.runs import run_record
+from gdcli.render.formats import can_redraw
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
@@ -114,7 +115,6 @@ def _watch(
     """The observer of ``--watch``; none without a terminal, and where rows of the answer run through it."""
     if not options.watch:
         return nullcontext()
-    from gdcli.render.formats import can_redraw
     from gdcli.render.live import Watch
 
     stream = env.free_terminal(options.written_as, options.output)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from gdcli.cli.answer_files import Canvas
 from gdcli.cli.options import OutputOptions, PlanePictureOptions
 from gdcli.kernel.budget import if_in_time
-from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
-from gdcli.kernel.vectors import np
+from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean, harmless
+from gdcli.kernel.vectors import Space, np
+from gdcli.record.runs import cover_boxes, evidence_of
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
     from gdcli.cli.commands import GradientOptions
     from gdcli.cli.environment import Environment
-    from gdcli.kernel.vectors import Space
     from gdcli.record.analyses import GradientRecord
     from gdcli.record.fits import FitRecord
     from gdcli.record.runs import RunRecord
@@ -110,7 +110,6 @@ class RunPlot:
     """
 
     def __init__(self, options: PlanePictureOptions, problem: Problem, many: bool = False) -> None:
-        from gdcli.kernel.vectors import Space
         from gdcli.render.plot_data import Recorder
 
         self._space = Space(problem.lengths)
@@ -154,7 +153,6 @@ class RunPlot:
         return figures.contours(run, sample, resolution(self._space.size))
 
     def _boxes(self, run: Run, found: RunRecord) -> Picture:
-        from gdcli.record.runs import cover_boxes, evidence_of
         from gdcli.render.figures import box_map
 
         one, other = self.which
@@ -247,7 +245,6 @@ def rates_picture(problem: Problem, rates: Sequence[RatePath], log: str | None =
 
     ``log`` has the letters of the axes that are asked to be logarithmic.
     """
-    from gdcli.kernel.vectors import Space
     from gdcli.render import comparison_figures, figures
 
     title, space = figures.title(problem.expression), Space(problem.lengths)
@@ -380,7 +377,6 @@ class FitPlot:
         return figures.progress(run)
 
     def _rows(self, found: FitRecord) -> Any:
-        from gdcli.kernel.errors import harmless
         from gdcli.render.fit_figures import ShownRows
         from gdcli.tasks.fit.row_sample import sample_rows
 

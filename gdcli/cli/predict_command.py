@@ -17,7 +17,7 @@ from gdcli.cli.options import DataOptions
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.number_format import label
-from gdcli.render.formats import Format, Shape
+from gdcli.render.formats import Format, Shape, write_answer
 from gdcli.table.source import open_table
 from gdcli.tasks.fit.annotated_output import annotated, check_model, kept, residuals
 from gdcli.tasks.fit.prediction import CONFIDENCE, FittedGroups, check, predicted, wanted_of
@@ -186,6 +186,5 @@ def _listed(values: Array | list[float]) -> list[Any]:
 
 def write(found: PredictionsRecord, format: Format, stream: TextIO) -> None:
     from gdcli.render.fit_parts import predictions_page
-    from gdcli.render.formats import write_answer
 
     write_answer(stream, format, found, partial(predictions_page, found))

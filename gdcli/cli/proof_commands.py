@@ -13,10 +13,13 @@ from gdcli.cli import record_file
 from gdcli.cli.answer import Beside, expression_text
 from gdcli.cli.options import StoppingOptions
 from gdcli.cli.output_file import Destination
-from gdcli.cli.record_file import Stored, bounds_as_given, problem_of
+from gdcli.cli.record_file import Stored, bounds_as_given, problem_of, receipt_of
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError, harmless
 from gdcli.kernel.number_format import amount, short, thousands
+from gdcli.record.runs import RunRecord, evidence_of
+from gdcli.render.formats import write_answer
+from gdcli.render.page import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import FileOptions, FitOptions, MinimizeOptions, SolveOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.analyses import RootsRecord
-    from gdcli.record.runs import RunRecord
     from gdcli.render.formats import Format
     from gdcli.render.progress import Progress
     from gdcli.solve.checkpointing import Checkpointer
@@ -158,7 +160,6 @@ def solve_many(
 
 def solve(options: SolveOptions, env: Environment) -> int:
     from gdcli import api
-    from gdcli.cli.record_file import receipt_of
     from gdcli.record.analyses import roots_record
     from gdcli.tasks.root_finding import read_system, solve_system
 
@@ -190,7 +191,6 @@ def _teller(waiting: Progress) -> RootTeller:
 def write_roots(found: RootsRecord, format: Format, stream: TextIO, timing: bool) -> None:
     from gdcli.record.analyses import roots_table
     from gdcli.render.analysis_pages import roots_page
-    from gdcli.render.formats import write_answer
 
     write_answer(stream, format, found, partial(roots_page, found, timing=timing), roots_table, timing)
 
@@ -203,8 +203,6 @@ DOES_NOT_HOLD = 9
 
 def verify(options: FileOptions, env: Environment) -> int:
     """Run ``gd verify``: 0 if the proof holds, 9 if it does not or if there is none."""
-    from gdcli.render.page import LABEL
-
     stored = record_file.read(options.file, env, roots=True)
     told = _verified(stored)
     with Destination(options.output, env.stdout) as stream:
@@ -234,7 +232,6 @@ _Found = tuple[list[str], list[str]]  # what does not follow; what was verified
 
 
 def _of_run(name: str, result: dict[str, Any]) -> _Found:
-    from gdcli.record.runs import RunRecord
     from gdcli.render.summary import proof_of
     from gdcli.tasks.verified_record import faults_of
 
@@ -251,7 +248,6 @@ def _of_run(name: str, result: dict[str, Any]) -> _Found:
 
 
 def _of_global(stored: Stored) -> _Found:
-    from gdcli.record.runs import RunRecord
     from gdcli.render.answer_tables import statements
     from gdcli.render.summary import proof_of
     from gdcli.tasks.verified_record import faults_of, faults_of_minimum
@@ -307,7 +303,6 @@ def _of_roots(name: str, result: dict[str, Any]) -> _Found:
 
 def told_minimum(found: RunRecord) -> ToldMinimum:
     """Return what a record tells of a global minimum. Raises ValueError, KeyError or TypeError where it is none."""
-    from gdcli.record.runs import evidence_of
     from gdcli.tasks.verified_record import ToldMinimum
 
     flat = found.problem.space.flatten

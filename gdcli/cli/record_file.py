@@ -24,6 +24,7 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean_file
 from gdcli.record.runs import Receipt
 from gdcli.record.schema import SCHEMA, Json, assignments
+from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from gdcli.record.schema import Record
     from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
-    from gdcli.tasks.problem import Problem
 
 
 _ARCHIVE = b"PK\x03\x04"
@@ -222,8 +222,6 @@ class StoredPage(NamedTuple):
 
 
 def problem_of(asked: ProblemRecord, seed: int) -> Problem:
-    from gdcli.tasks.problem import Problem
-
     return Problem(
         asked.expression,
         asked.sense,

@@ -17,10 +17,13 @@ from gdcli.cli.output_file import folder_hint
 from gdcli.cli.record_file import StoredPage
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, DomainError, GdError, Span, UsageError, harmless, shorten
+from gdcli.kernel.number_format import seconds, short
 from gdcli.kernel.status import Status
 from gdcli.record import checkpoint_file
 from gdcli.record.checkpoint_file import Checkpoint, Decoder, part_of
 from gdcli.record.processor import MACHINE, PYTHON
+from gdcli.render.formats import write_page
+from gdcli.render.page import fact
 from gdcli.solve.checkpointing import Checkpointer
 
 if TYPE_CHECKING:
@@ -238,14 +241,10 @@ def kept_run(path: str) -> StoredPage:
 
 
 def _write(path: str, content: Content, stream: TextIO, format: Format) -> None:
-    from gdcli.render.formats import write_page
-
     write_page(stream, format, lambda width, *_: _page(path, content, width))
 
 
 def _page(path: str, content: Content, width: int) -> list[Line]:
-    from gdcli.render.page import fact
-
     head = content.head
     ended = "; it has ended" if head.get("finished") else ""
     lines = fact("kept run", harmless(f"{path}, of gd {head.get('command')}{ended}"), width, "title")
@@ -257,7 +256,6 @@ def _page(path: str, content: Content, width: int) -> list[Line]:
 
 
 def _asked(content: Content, width: int) -> list[Line]:
-    from gdcli.render.page import fact
     from gdcli.render.summary import point_text
 
     head, job = content.head, job_of(content)
@@ -281,8 +279,6 @@ def _asked(content: Content, width: int) -> list[Line]:
 
 
 def _reached(head: Mapping[str, Any]) -> list[tuple[str, str]]:
-    from gdcli.kernel.number_format import seconds, short
-
     progress = head.get("progress")
     if not progress:
         return [("so far", "nothing")]

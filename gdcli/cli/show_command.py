@@ -7,15 +7,16 @@ written from (:mod:`gdcli.record`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from gdcli.cli import command_line, record_file
-from gdcli.cli.answer import Beside
+from gdcli.cli.answer import Beside, fit_asked
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.output_file import Destination
-from gdcli.cli.record_file import Stored, StoredPage, problem_of
+from gdcli.cli.record_file import Stored, StoredPage, arguments, problem_of
 from gdcli.cli.resume_command import kept_run
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, UsageError, fault_text
@@ -23,6 +24,7 @@ from gdcli.record.path_rows import stored_rows
 from gdcli.record.runs import PathPoint, RunRecord
 from gdcli.record.schema import SCHEMA, Json, assignments
 from gdcli.record.serialization import upgraded, upgraded_gradient
+from gdcli.render.formats import PageLayout, Table, is_terminal
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions, ShowOptions
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.render.comparison_pages import Kind, Page
     from gdcli.render.fit_figures import Epochs
-    from gdcli.render.formats import Format, PageLayout
+    from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
     from gdcli.tasks.fit.request import FitRequest, FitSettings
 
@@ -109,8 +111,6 @@ def _timed(parts: Sequence[Json]) -> bool:
 
 def _timing(options: ShowOptions, parts: Sequence[Json], stream: TextIO) -> bool:
     """Tell whether times are shown: where they are asked for, or on a terminal, and there are any."""
-    from gdcli.render.formats import is_terminal
-
     return _timed(parts) and bool(options.timing or is_terminal(stream))
 
 
@@ -194,8 +194,6 @@ def _list(options: ShowOptions, record: Json) -> StoredPage:
 
 
 def groups(options: ShowOptions, answers: Sequence[Json]) -> StoredPage:
-    from collections import Counter
-
     from gdcli.record.fit_records import FIT, with_derived
     from gdcli.record.fits import RowsRecord
     from gdcli.record.groups import GroupRecorder, stored_group
@@ -276,7 +274,6 @@ KINDS: dict[str, Callable[[ShowOptions, Json], StoredPage]] = {
 
 def extremum(options: ShowOptions, answer: Stored) -> StoredPage:
     from gdcli.render import summary
-    from gdcli.render.formats import PageLayout
 
     with record_file.whole(answer.name):
         found = RunRecord.from_json(upgraded(answer.result))
@@ -299,8 +296,6 @@ def _as_it_is(row: object, *_: int) -> Any:
 
 
 def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> StoredPage:
-    from gdcli.render.formats import Table, is_terminal
-
     timed = found.seconds is not None
 
     def write(stream: TextIO, format: Format) -> None:
@@ -331,7 +326,6 @@ def _plot(options: ShowOptions, found: RunRecord, path: Sequence[PathPoint]) -> 
 def fit(options: ShowOptions, env: Environment, answer: Stored) -> StoredPage:
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.render import fit_page
-    from gdcli.render.formats import PageLayout
 
     with record_file.whole(answer.name):
         found = FitRecord.from_json(upgraded(answer.result))
@@ -349,9 +343,6 @@ def fit(options: ShowOptions, env: Environment, answer: Stored) -> StoredPage:
 
 
 def _asked(answer: Stored, env: Environment) -> tuple[FitRequest, FitSettings]:
-    from gdcli.cli.answer import fit_asked
-    from gdcli.cli.record_file import arguments
-
     command = COMMANDS["fit"]
     _, *words = arguments(answer)
     typed = command_line.read(command_line.arrange(words, command), command)
@@ -365,7 +356,6 @@ def _fit_picture(answer: Stored, env: Environment, found: FitRecord, path: Seque
     """Rows are not stored with a fit: they are read again."""
     from gdcli.cli.diff_command import changed_data
     from gdcli.cli.plot_option import FitPlot
-    from gdcli.cli.record_file import arguments
     from gdcli.render.plot_data import StoredRecorder
     from gdcli.tasks.fit.prepare import prepared
 

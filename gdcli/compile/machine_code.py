@@ -12,6 +12,7 @@ the disk (no room, no permission) means no cache, not an error.
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import math
 import os
@@ -159,8 +160,6 @@ class Library:
 
 
 def _signatures(text: str) -> dict[str, tuple[Any, Sequence[Any]]]:
-    import ast
-
     found: dict[str, tuple[Any, Sequence[Any]]] = {}
     for node in ast.parse(_heads(text)).body:
         if not isinstance(node, ast.FunctionDef) or not is_entry(node):

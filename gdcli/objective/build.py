@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from gdcli.compile.scalar_text import functions_of, program_text
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import Space
@@ -250,7 +251,6 @@ class ScalarTier:
     def _write(self, update: Update | None, watched: bool) -> str:
         """Write the text: a loop, or the programs in use that are long enough to gain by it."""
         from gdcli.compile.descent_loops import loop_text
-        from gdcli.compile.scalar_text import functions_of, program_text
 
         objective = self.objective
         graph, leaves = objective.form.graph, objective.leaves

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from gdcli.kernel.dataclass import MISSING, dataclass, fields
 
@@ -111,8 +111,6 @@ def _written(one: object, always: Sequence[str] = ()) -> Json:
 
 
 def _fields_read(cls: type, told: Mapping[str, Any]) -> dict[str, Any]:
-    from typing import get_type_hints
-
     hints, found = get_type_hints(cls), dict[str, Any]()
     for name, default in _ORDERS[cls]:
         key = name.rstrip("_")
@@ -149,7 +147,6 @@ def plain(value: Any) -> Any:
 
 def _read(value: object, hint: object) -> Any:
     from types import NoneType, UnionType
-    from typing import Union, get_args, get_origin
 
     origin, parts = get_origin(hint), get_args(hint)
     if hint is Any:

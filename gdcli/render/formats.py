@@ -16,6 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.record.path_rows import Trail, row_of
 from gdcli.render.page import ASCII, PLAIN, UNICODE, Glyphs, Line, carries, plain_text
 
 if TYPE_CHECKING:
@@ -210,8 +211,6 @@ class Table:
         format: Format = FORMATS["table"],
         layout: PageLayout | None = None,
     ) -> None:
-        from gdcli.record.path_rows import Trail, row_of
-
         self._stream, self._timing, self._format, self._layout = stream, timing, format, layout
         self._trail = Trail(sign, size, every, row_of if layout is None else layout.row)
 

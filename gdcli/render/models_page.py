@@ -10,12 +10,13 @@ from gdcli.kernel.status import role_of
 from gdcli.render.comparison_pages import Kind, aligned
 from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, warnings
+from gdcli.render.plot_data import BLUE, CYCLE, SHAPES, Chart, Panel, Series
+from gdcli.render.plot_geometry import finite
 from gdcli.render.summary import point_text
 from gdcli.render.text_plots import Bars
 
 if TYPE_CHECKING:
     from gdcli.record.model_records import ModelRecord, ModelsRecord, NestedRecord
-    from gdcli.render.plot_data import Chart
 
 # Less probable than this by chance: worth a word.
 RARE = 0.01
@@ -132,8 +133,6 @@ def _times(ratio: float) -> str:
 def picture(found: ModelsRecord) -> Chart:
     """Return the picture of all curves over the rows; of several columns what was measured by what each model says."""
     from gdcli.render import figures
-    from gdcli.render.plot_data import BLUE, CYCLE, SHAPES, Chart, Panel, Series
-    from gdcli.render.plot_geometry import finite
 
     what = harmless(" ".join(found.problem.expression.partition("~")[0].split()))
     series, inks = [], [ink for ink in CYCLE if ink != BLUE]

@@ -23,7 +23,7 @@ from gdcli.kernel.dense import diagonal
 from gdcli.kernel.numerics import EPS, FLOOR
 from gdcli.kernel.status import CurvatureSource, StopReason
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times, unit_like
-from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper
+from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper, of_the_free
 from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 from gdcli.solve.iteration import Method, Step
 
@@ -108,8 +108,6 @@ def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
     if hessian is not None:
         hessian = congruent_to(hessian, factors)
         if held is not None and any(held):
-            from gdcli.objective.protocol import of_the_free  # only bounds need it
-
             hessian = of_the_free(hessian, held)
     return Evaluation(x, value, gradient, hessian, note, estimated, held, violation)
 

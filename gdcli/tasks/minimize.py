@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from gdcli.judge.evidence import LEVEL_NOTE, Certificate
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
@@ -30,10 +31,9 @@ from gdcli.tasks.pipeline import (
     within,
 )
 from gdcli.tasks.problem import Problem, listed
-from gdcli.tasks.proved import box_program, is_small, lost_within, with_claim
+from gdcli.tasks.proved import at_limit, box_program, is_small, lost_within, with_claim
 
 if TYPE_CHECKING:
-    from gdcli.judge.evidence import Certificate
     from gdcli.judge.verdict import Verdict
     from gdcli.language.constraints import ConstraintRow
     from gdcli.language.syntax import Tree
@@ -186,15 +186,11 @@ def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> J
     """Return the judgement on the end of a run, or on a point next to it where the text gives 0/0."""
     tree, found = ready.problem.tree, None
     if tree is not None and "/" in tree.text and is_small(exact):
-        from gdcli.tasks.proved import at_limit
-
         found = budget.if_in_time(lambda: at_limit(ready, box, exact, result), None)
     return found or _judged_end(ready, box, exact, result)
 
 
 def _judged_end(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
-    from gdcli.judge.evidence import LEVEL_NOTE, Certificate
-
     trusted = _trusted(ready.problem, exact, result, ready.notes)
     evidence = within(box, trusted)
     is_exact = trusted is exact and ready.settings.gradient == "autodiff"

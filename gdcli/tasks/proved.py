@@ -23,7 +23,8 @@ from gdcli.kernel.numerics import CENTRAL_STEP, CLAIM_FLOOR, EPS, FLOOR
 from gdcli.kernel.status import Claim, CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import norm, to_list
 from gdcli.objective.protocol import Evaluation
-from gdcli.solve.scaling import value_scale
+from gdcli.solve.iteration import rounding
+from gdcli.solve.scaling import inward, rescaled, units_at, value_scale
 from gdcli.tasks.pipeline import ActiveBound, Judged, verdict_on
 
 if TYPE_CHECKING:
@@ -171,7 +172,6 @@ class _Search:
 
     def _is_far_out(self) -> bool:
         from gdcli.judge.point_kind import far_out
-        from gdcli.solve.scaling import inward, rescaled, units_at
 
         objective, at, start = self.ready.objective, self.run.best.at, self.run.start.at
         units = units_at(objective, at, start)
@@ -227,8 +227,6 @@ class _Search:
 
     def _ends(self) -> bool:
         """Tell whether Newton's method comes to an end where kinks are rounded: down a valley along one it goes on."""
-        from gdcli.solve.iteration import rounding
-
         objective = self.ready.objective
         smooth = objective.smoothed(rounding(_ROUNDED, objective.size))
         if smooth is None or not smooth.evaluate(self.run.best.at.x, 0).value < math.inf:
