@@ -47,7 +47,7 @@ from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.row_model import build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.table.partitions import Asked, Partition, partitions_of
-from gdcli.tasks.cluster import crew as crews
+from gdcli.tasks.cluster import worker_pool
 from gdcli.tasks.cluster.connection import connected
 from gdcli.tasks.cluster.partitioned_rows import Here, PartitionedRows
 from gdcli.tasks.fit.prepare import prepared
@@ -112,10 +112,10 @@ def squares_of(data: Any) -> Callable[[int], object]:
 class Measured:
     """What the workers say of a step: bytes there and back, seconds of their processors; of all workers together."""
 
-    def __init__(self, crew: Any) -> None:
+    def __init__(self, pool: Any) -> None:
         self.there = self.back = 0
         self.seconds: list[float] = []
-        called = crew._called
+        called = pool._called
 
         async def counted(requests: Any, is_reading: bool = False) -> Any:
             self.there = sum(len(pickle.dumps(request)) for request in requests.values())
@@ -124,7 +124,7 @@ class Measured:
             self.seconds.append(sum(answer.seconds for answer in found.values()))
             return found
 
-        crew._called = counted
+        pool._called = counted
 
 
 def formula(workers: int) -> tuple[int, int]:
@@ -136,9 +136,9 @@ def formula(workers: int) -> tuple[int, int]:
 @contextmanager
 def on(client: Any, path: str, count: int) -> Iterator[tuple[PartitionedRows, Any]]:
     partitions, asked = partitions_of([path], count), Asked(("x", "y"))
-    crew = crews.Crew(client, partitions, asked)
-    with PartitionedRows(asked, crew, partitions) as rows:
-        yield rows, crew
+    pool = worker_pool.WorkerPool(client, partitions, asked)
+    with PartitionedRows(asked, pool, partitions) as rows:
+        yield rows, pool
 
 
 def here(partitions: Sequence[Partition]) -> PartitionedRows:
@@ -149,9 +149,9 @@ def here(partitions: Sequence[Partition]) -> PartitionedRows:
 def idle_step(client: Any, path: str, count: int, pause: float) -> float:
     model = parse_model("y ~ a*x")
     row = build_row_model(model, sort_names(model, ("x", "y"), {}, {}, {}), {})
-    with on(client, path, count) as (_, crew):
+    with on(client, path, count) as (_, pool):
         return least(
-            lambda k: crew.over(row, RowObjective.sums_here, max, (("value",), (float(k),))), 4 * STEPS, pause
+            lambda k: pool.over(row, RowObjective.sums_here, max, (("value",), (float(k),))), 4 * STEPS, pause
         )
 
 
@@ -171,8 +171,8 @@ class Measurement(NamedTuple):
 
 def measured(count: int, path: str, nothing: str) -> Measurement:
     with connected(f"local:{count}") as client:
-        with on(client, path, PARTITIONS) as (rows, crew):
-            seen = Measured(crew)
+        with on(client, path, PARTITIONS) as (rows, pool):
+            seen = Measured(pool)
             whole = least(step_of(rows))
             sizes = seen.there, seen.back
             spent = min(seen.seconds[1:])

@@ -18,8 +18,8 @@ from gdcli.kernel.numerics import CLEARLY, EPS, HOLDS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector, np
 from gdcli.objective.constrained import Constrained
-from gdcli.solve.constrained.end_game import examined
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
+from gdcli.solve.constrained.sqp_end import examined
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.probe.line_probe import ProbeEnd
 from gdcli.solve.probe.newton_decrement import errors_at_zero, may_be_zero

@@ -1,6 +1,6 @@
 """The errors a user can meet: what is wrong, where, and what to do.
 
-Every floor of the house raises these; only :mod:`gdcli.cli.command_line` prints them and turns them into exit codes.
+Every room raises these; only :mod:`gdcli.cli.command_line` prints them and turns them into exit codes.
 What a user typed is shown back, so it must do no harm: control and formatting characters (which can move the
 cursor or turn the reading direction) are replaced, long lines are cropped around the fault, and the carets
 stand under the right characters also where a character is two columns wide or none.

@@ -1,1 +1,1 @@
-"""Runs on disk: what a process leaves behind so that another can go on."""
+"""Answers as plain data, written and read back, and the files of runs that another process goes on with."""

@@ -44,9 +44,7 @@ def first_size(at: Evaluation, direction: Vector) -> float:
 
 
 class Choice(NamedTuple):
-    """What a step rule chose: the new point (None: it found none, for ``reason``), the step
-    size, its state.
-    """
+    """What a step rule chose: the new point (None: it found none, for ``reason``), the step size, its state."""
 
     at: Evaluation | None
     size: float

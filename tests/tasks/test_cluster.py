@@ -29,8 +29,8 @@ from gdcli.render.verdicts import Shown
 from gdcli.table.partitions import Asked, partitions_of
 from gdcli.tasks.cluster import spread
 from gdcli.tasks.cluster.connection import connected
-from gdcli.tasks.cluster.crew import Crew
 from gdcli.tasks.cluster.worker_chunks import each_by
+from gdcli.tasks.cluster.worker_pool import WorkerPool
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
 from gdcli.tasks.fit.solve_fit import solve
@@ -96,7 +96,7 @@ def a_file_that_a_worker_cannot_see_is_named_with_the_worker(client: Any, rows: 
     ):
         unseen = seen[3]._replace(name="here.csv", **change)
         with pytest.raises(DataError, match=rf"the worker tcp://.* cannot read here.csv: {why}") as fault:
-            Crew(client, [*seen[:3], unseen], asked)
+            WorkerPool(client, [*seen[:3], unseen], asked)
         assert f"every one must see it as {unseen.path}" in fault.value.hint
 
 
@@ -111,7 +111,7 @@ def urls_are_read_where_the_workers_are(address: str, client: Any, rows: str) ->
         ("unheard://some/none.csv", "Protocol not known: unheard", "must be set there, too"),
     ):
         with pytest.raises(DataError, match=f"the worker tcp://.* cannot read {url}: {why}") as fault:
-            Crew(client, [seen[0], seen[1]._replace(path=url, name=url)], asked)
+            WorkerPool(client, [seen[0], seen[1]._replace(path=url, name=url)], asked)
         assert hint in fault.value.hint
 
 

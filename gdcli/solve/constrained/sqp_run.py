@@ -12,7 +12,6 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Array, np
 from gdcli.objective.protocol import Evaluation
-from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, Probe, certified
 from gdcli.solve.constrained.scaled_problem import (
     NO_BREACH,
     Scaled,
@@ -22,6 +21,7 @@ from gdcli.solve.constrained.scaled_problem import (
     is_least_breach,
     units_at,
 )
+from gdcli.solve.constrained.sqp_end import MOST_DOUBLINGS, Probe, certified
 from gdcli.solve.iteration import Step
 from gdcli.solve.probe.line_probe import ProbeEnd
 

@@ -26,7 +26,6 @@ from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, next_radius
 from gdcli.solve.constrained.convex_program import QuadraticProgram, is_convex, optimum
-from gdcli.solve.constrained.end_game import MOST_DOUBLINGS, End, Probe, end_game, walk
 from gdcli.solve.constrained.kkt_point import kkt_point
 from gdcli.solve.constrained.scaled_problem import (
     NO_BREACH,
@@ -35,6 +34,7 @@ from gdcli.solve.constrained.scaled_problem import (
     feasible_elsewhere,
     units_at,
 )
+from gdcli.solve.constrained.sqp_end import MOST_DOUBLINGS, End, Probe, newton_end, walk
 from gdcli.solve.constrained.sqp_run import (
     GROW,
     MOST_MULTIPLIER,
@@ -226,7 +226,7 @@ class _Search(Run):
         error = problem.residual(s.at, new)
         if error <= _POLISH * s.best or breach <= _POLISH_BREACH:
             s.best = min(s.best, error)
-            end = end_game(problem, s.at, new, s.rho, max(s.radius, 1e-3), s.last)
+            end = newton_end(problem, s.at, new, s.rho, max(s.radius, 1e-3), s.last)
             ended, found = self.after(end)
             if ended:
                 return True, found

@@ -150,13 +150,13 @@ def partitioned(
                 yield _checked(rows, files)
             return
         from gdcli.tasks.cluster.connection import connected
-        from gdcli.tasks.cluster.crew import Crew
         from gdcli.tasks.cluster.worker_chunks import each_by
+        from gdcli.tasks.cluster.worker_pool import WorkerPool
 
         with connected(request.cluster) as client:
             how = ask(table, partial(_find_levels, partial(each_by, client), partitions))
-            crew = Crew(client, partitions, how, watch)
-            with PartitionedRows(how, crew, partitions) as rows:
+            pool = WorkerPool(client, partitions, how, watch)
+            with PartitionedRows(how, pool, partitions) as rows:
                 yield _checked(rows, files)
 
 

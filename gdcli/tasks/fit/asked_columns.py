@@ -1,4 +1,4 @@
-"""The door between what is typed and the columns of a table: expressions of columns, rows that are kept.
+"""What is asked of a table beyond its columns: columns that an expression gives, and the rows that are kept.
 
     asked = asked_of(table, constants)
     name = asked.column("0.05*y", "--sigma")  # the name of a column, computed where there is none that is called so

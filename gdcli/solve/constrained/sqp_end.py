@@ -157,7 +157,7 @@ class End(NamedTuple):
         return self.point.is_minimum or (self.probe is not None and self.point.is_doubtful)
 
 
-def end_game(
+def newton_end(
     problem: Scaled, at: ScaledPoint, multipliers: Vector, rho: float, radius: float, last: Array | None
 ) -> End:
     """Return where Newton steps lead from ``at``, which has its slopes, and what speaks for it."""

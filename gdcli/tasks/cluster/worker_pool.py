@@ -36,7 +36,7 @@ _LOOK, _LOOK_AGAIN = 0.5, 5.0
 _SOON = 3.0
 
 
-class Crew:
+class WorkerPool:
     """The workers that ``client`` reaches. Fulfils `partitioned_rows.Holders`.
 
     ``watch`` is called from time to time while partitions are read. Raises UsageError for workers that cannot take
@@ -48,7 +48,7 @@ class Crew:
         client: Client,
         partitions: Sequence[Partition],
         asked: Asked,
-        watch: Callable[[Crew], None] | None = None,
+        watch: Callable[[WorkerPool], None] | None = None,
     ) -> None:
         self._client, self._partitions, self._asked, self._watch = client, partitions, asked, watch
         self._job = uuid.uuid4().hex
