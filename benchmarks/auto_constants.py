@@ -21,12 +21,11 @@ from measure import problems, sizes, table
 MODULES = (
     "kernel.numerics",
     "solve.methods.newton",
-    "solve.probe.extrapolation",
     "solve.algebra.quadratic_model",
     "solve.algebra.trust_region",
     "solve.probe.line_probe",
     "solve.probe.valley",
-    "solve.probe.null_curvature",
+    "solve.probe.newton_decrement",
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gdcli import api
 from gdcli.kernel.errors import GdError, UsageError
+from gdcli.language import constraints
 from gdcli.objective.build import build_objective
 
 
@@ -39,7 +40,7 @@ def test_rows_join_the_graph_of_the_objective() -> None:
     assert tree is not None
     exact: Any = build_objective(tree, made.lengths, made.constants, 1)
     assert exact.form.expanded
-    rising, ball = made.constraints(exact.form)
+    rising, ball = constraints.build(made.rows()[0], made.lengths, made.constants, True, exact.form.graph)
     assert (len(rising.form.rows), ball.form.root) == (2, exact.form.root)
 
 
