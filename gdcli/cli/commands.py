@@ -92,7 +92,8 @@ class SolveOptions(groups.SystemOptions, groups.StoppingOptions, OutputOptions,
     tol = groups.StoppingOptions.tol.but("Boxes that cannot be decided are cut until their sides are as short, "
         "relative to |x|, at least to the largest |x| that the equations allow within the bounds, or to 1 if that is "
         "less.", default="1e-8")
-    max_evaluations = groups.StoppingOptions.max_evaluations.but("Cap on the boxes that are examined.")
+    max_evaluations = groups.StoppingOptions.max_evaluations.but("Cap on the boxes that are examined.",
+        default="1000000")
     format = groups.format_in(*groups.shaped(Shape.PAGE, Shape.OBJECT, Shape.ROWS))
 
 

@@ -263,9 +263,9 @@ class StoppingOptions(Options):
     step_tol = option("NUMBER", read.tolerance, _OWN, "Stop when a step is shorter than this.")
     value_tol = option("NUMBER", read.tolerance, _OWN, "Stop when the value changes by less than this.")
     max_iter = option("N", read.count, "10000", "Cap on iterations; 0 only certifies the start.")
-    max_evaluations = option("N", read.cap, "no cap",
+    max_evaluations = option("N", read.cap, "no cap; of --global 1000000",
         "Cap on evaluations of the search, each value, gradient, Hessian and product; the certificate takes some "
-        "more.")
+        "more. Of --global it is the cap on the boxes that are examined.")
     max_time = option("TIME", read.duration, "no cap",
         "Cap on the time: 30s, 2m, 1h. The certificate may take a tenth more, at least half a second.")
     max_memory = option("SIZE", read.memory, "no cap",

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # More variables are more boxes than anybody can wait for.
 MOST_VARIABLES = 30
 DEFAULT_TOL = 1e-6
+# Boxes that are examined where no cap is set: minutes of work, after which more seldom bring the bounds together.
+MOST_EXAMINED = 1_000_000
 # Of more boxes none is proved to hold one minimum: they are a curve, or the search was ended early.
 MOST_PROVED = 200
 # Steps of one local search.
@@ -63,8 +65,8 @@ def solve_globally(
     A ``checkpointer`` may end the search, and lets it go on later.
 
     ``settings`` have the tolerance (1e-6 of the value, absolute below 1) and the caps; of ``max_evaluations`` each box
-    is one. Raises UsageError where a variable has no bounds and where there are too many, DomainError where the
-    expression has no finite value anywhere, and as `gdcli.tasks.minimize.solve`.
+    is one (a million of them). Raises UsageError where a variable has no bounds and where there are too many,
+    DomainError where the expression has no finite value anywhere, and as `gdcli.tasks.minimize.solve`.
     """
     settings = settings or Settings()
     check(problem)
@@ -190,7 +192,7 @@ def _with_every(
     if found.globally is None or found.status.exit_code:
         return found
     whole = Search(search.function, search.holds, search.low, search.high, search.tol, every=True)
-    most = found.settings.max_evaluations or math.inf
+    most = found.settings.max_evaluations or MOST_EXAMINED
 
     def go_on(state: State) -> bool:
         budget.check()
@@ -281,7 +283,7 @@ def run_search(
     """Search as long as may be; None where it came to its end."""
     from gdcli.solve.global_search.minimiser_boxes import run_kept
 
-    most = settings.max_evaluations or math.inf
+    most = settings.max_evaluations or MOST_EXAMINED
 
     def go_on(state: State) -> bool:
         budget.check()
@@ -293,7 +295,7 @@ def run_search(
         def to_the_end() -> None:
             search.offer(start[:, None])
             search.run(going)
-            if search.is_over:
+            if not len(search.state.open):
                 search.refine(going)
 
         return searched(to_the_end)
@@ -301,9 +303,9 @@ def run_search(
     reason = run_kept(search, whole, go_on, checkpointer)
     if search.narrow:  # the bounds had met
         return None
-    if reason is None:
-        reason = StopReason.UNBOUNDED if search.state.best <= UNBOUNDED else StopReason.MAX_EVALUATIONS
-    return reason
+    if search.state.best <= UNBOUNDED:
+        return reason or StopReason.UNBOUNDED
+    return reason or (None if search.is_over else StopReason.MAX_EVALUATIONS)
 
 
 def searched(search: Callable[[], object]) -> StopReason | None:

@@ -14,7 +14,7 @@ from gdcli.kernel.number_format import amount
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Space, np
 from gdcli.solve.settings import Settings
-from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, stopped_by
+from gdcli.tasks.global_minimum import MOST_EXAMINED, MOST_VARIABLES, bounds_hint, searched, stopped_by
 from gdcli.tasks.kept_cover import most_boxes
 from gdcli.tasks.pipeline import FoundBox, box_arrays, found_boxes
 from gdcli.tasks.problem import listed
@@ -113,7 +113,7 @@ def solve_system(
     With ``keep`` the answer has a cover of the bounds that shows that there are no others.
 
     ``settings`` have the size of boxes that are not cut any more, as ``tol``, and the caps; of ``max_evaluations`` each
-    box is one. Raises UsageError where there are fewer equations than variables.
+    box is one (a million of them). Raises UsageError where there are fewer equations than variables.
     """
     settings = settings or Settings()
     began = perf_counter()
@@ -188,7 +188,7 @@ def _search(system: System, tol: float) -> RootSearch:
 
 
 def _run(search: RootSearch, settings: Settings, tell: Teller | None) -> StopReason | None:
-    most = settings.max_evaluations or math.inf
+    most = settings.max_evaluations or MOST_EXAMINED
 
     def go_on(state: RootState) -> bool:
         budget.check()

@@ -69,7 +69,7 @@ def searched(text: str, ends: dict[str, tuple[float, float]], tol: float = 1e-6)
     program, holds, _ = prepared(text, "".join(ends))
     low, high = (np.array([pair[k] for pair in ends.values()], float) for k in (0, 1))
     search = Search(program, holds, low, high, tol)
-    search.run(lambda state: state.rounds < 300)
+    search.run(lambda state: state.rounds < 300 and state.best > -1e100)
     return search
 
 
@@ -331,6 +331,18 @@ def test_kinks_jumps_edges_and_poles_are_no_obstacle(
     assert search.is_over
     assert search.state.lower <= value + 1e-12
     assert value - 1e-6 <= search.state.best <= search.state.lower + 1e-6 * max(1.0, abs(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-1/x**2 + y**2", "log(x + y)", "-1/sqrt(abs(x + y - 0.1))", "-where(x > 0.5, 1/cbrt(relu(y)), 1)"],
+)
+def test_where_the_value_falls_without_end_along_a_curve_the_search_ends(text: str) -> None:
+    """Every box at the curve has no lower bound, however often it is cut: they are not all examined."""
+    search = searched(text, {"x": (-3, 3), "y": (-3, 3)})
+    assert search.is_over or search.state.best <= -1e100
+    assert search.state.lower == -np.inf
+    assert search.state.examined < 50_000
 
 
 def test_the_same_search_gives_the_same_answer() -> None:

@@ -59,6 +59,17 @@ def test_entropies_have_their_minimum_up_to_the_edge_of_the_logarithm(text: str,
     assert found.globally.upper - found.globally.lower <= 1e-6 * max(1.0, abs(value))
 
 
+def test_a_pole_along_a_line_is_told_and_a_search_ends_at_its_own_cap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert solved("-1/x**2 + y**2", BOX).status is Status.DIVERGED
+    assert solved("log(x + y)", BOX).status is Status.STALLED
+    monkeypatch.setattr("gdcli.tasks.global_minimum.MOST_EXAMINED", 20)
+    found = solved(CAMEL, BOX)
+    assert (found.status, found.run.reason) == (Status.LIMIT, StopReason.MAX_EVALUATIONS)
+    assert found.globally.lower <= -1.0316284534898774 <= found.globally.upper
+
+
 @pytest.mark.parametrize(
     ("text", "constraints", "value"),
     [

@@ -125,13 +125,15 @@ def test_roots_are_told_apart_in_any_unit(unit: float) -> None:
     ]
 
 
-def test_a_cap_leaves_the_rest_undecided() -> None:
+def test_a_cap_leaves_the_rest_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     robot = CLASSICAL["robot kinematics (PUMA)"]
     texts, bounds = robot["equations"], robot["bounds"]
     found = solved(texts, bounds, max_evaluations=5)
     assert found.status is Status.LIMIT
     for whole in solved(texts, bounds).boxes:
         assert holding(found, whole.center)
+    monkeypatch.setattr("gdcli.tasks.root_finding.MOST_EXAMINED", 5)
+    assert solved(texts, bounds).boxes == found.boxes
 
 
 @pytest.mark.parametrize(

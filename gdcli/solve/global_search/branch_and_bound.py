@@ -127,7 +127,11 @@ class Search:
 
     @property
     def is_over(self) -> bool:
-        return not len(self.state.open)
+        """Whether no box is left to examine; or many are, and the bounds can never meet, since a box that cannot be cut
+        has none.
+        """
+        many = len(self.state.open) > self.batch and self.state.best < np.inf and not self.narrow
+        return not len(self.state.open) or (many and bool((self.state.done.bounds == -np.inf).any()))
 
     def refine(self, go_on: Callable[[State], bool]) -> State:
         """Make what is left smaller, with bounds that met: for few boxes, which end as points or are dropped."""
@@ -180,8 +184,14 @@ class Search:
         if len(boxes) <= self.batch:
             state.taken, state.open = boxes, no_boxes(len(self.low))
         else:
-            order = np.argpartition(boxes.bounds, self.batch)
-            state.taken, state.open = boxes.where(order[: self.batch]), boxes.where(order[self.batch :])
+            endless = np.flatnonzero(boxes.bounds == -np.inf)
+            is_deep = len(endless) > self.batch and state.best < np.inf and not self.every
+            chosen = np.zeros(len(boxes), bool)
+            least = np.argpartition(boxes.bounds, self.batch)[: self.batch]
+            chosen[endless[-FEW // 2 :] if is_deep else least] = (
+                True  # the latest first: a pole is soon reached
+            )
+            state.taken, state.open = boxes.where(chosen), boxes.where(~chosen)
         return state.taken
 
     def settle(self) -> None:
