@@ -409,10 +409,16 @@ def _sine(rules: Rules, v: Pair, args: list[Pair]) -> Cuts:
     return ((low + quarter, high + quarter),)
 
 
+def _slack(angles: Pair) -> Array:
+    """Return what is left room for beside the ends of angles: turns are counted in rounded numbers."""
+    slack: Array = 1e-14 * (8 + np.maximum(np.abs(angles[0]), np.abs(angles[1])))
+    return slack
+
+
 def _tangent(rules: Rules, v: Pair, args: list[Pair]) -> Cuts:
     """What of the angles ``args`` may have a tangent in ``v``: both ends are moved inward to the next that has."""
     (low, high), (a, b) = args[0], np.arctan(v)
-    slack = 1e-14 * (8 + np.maximum(np.abs(low), np.abs(high)))
+    slack = _slack(args[0])
     a, b = a - slack, b + slack
     first, last = np.ceil((low - b) / np.pi), np.floor((high - a) / np.pi)
     return ((a + first * np.pi - slack, b + last * np.pi + slack),)
@@ -420,7 +426,7 @@ def _tangent(rules: Rules, v: Pair, args: list[Pair]) -> Cuts:
 
 def _angle(v: Pair, old: Pair) -> Pair:
     """What of the angles ``old`` may have a cosine in ``v``: both ends are moved inward to the next that has."""
-    slack = 1e-14 * (8 + np.maximum(np.abs(old[0]), np.abs(old[1])))  # turns are counted in rounded numbers
+    slack = _slack(old)
     # Before angles are compared, too: one that has such a cosine but for rounding is not sent to the next that has.
     near = np.maximum(np.arccos(np.clip(v[1], -1, 1)) - slack, 0.0)
     far = np.minimum(np.arccos(np.clip(v[0], -1, 1)) + slack, np.pi)

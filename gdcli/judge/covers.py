@@ -1,8 +1,8 @@
 """What is proved of a global minimum, or of all roots, checked on the boxes of a cover, one by one.
 
 Of a minimum it is told that the least value in a box D lies between ``lower`` and ``upper``, and no point outside of
-some boxes attains it, of which the proved ones have exactly one minimum each. It follows where every box of a cover of
-D
+some boxes attains it, of which the proved ones have exactly one minimum each. It follows where every box of a cover
+of D
 
 - has only values above ``upper``, or none (or constraints cannot hold on it); or
 - has no minimum: along one axis the slope has one sign or the curvature is negative, or there is no stationary point;

@@ -131,25 +131,25 @@ def compare(
         curvature, reference = survey(objective, at, steps, pace)
         chosen = tuple(rates) or around(curvature)
         scale = 0.0 if curvature is None else curvature.scale
-        lanes = [RateTrial(lr, at, scale) for lr in chosen]
+        trials = [RateTrial(lr, at, scale) for lr in chosen]
         judge = _Judge(objective, x0, curvature, explain)
         best = None if reference is None else judge(reference)
         references = [] if best is None else [best]
 
         def tried(lr: float) -> Rate:
-            lane = RateTrial(lr, at, scale)
-            advance(objective, [lane], steps, pace)
-            return judge(lane)
+            trial = RateTrial(lr, at, scale)
+            advance(objective, [trial], steps, pace)
+            return judge(trial)
 
         def search() -> None:
             with searching(objective.counts.total):
-                advance(objective, lanes, steps, pace)
-                quick = all(lane.arrived and lane.arrived <= GOOD[0] for lane in lanes)
+                advance(objective, trials, steps, pace)
+                quick = all(trial.arrived and trial.arrived <= GOOD[0] for trial in trials)
                 if best is not None and curvature is not None and not quick:
                     references.extend(_faster(best, 1.0 / curvature.largest, tried))
 
         ended = _ended_by(search)
-        seen = [judge(lane) for lane in lanes]
+        seen = [judge(trial) for trial in trials]
         paced = tuple(_paced(rate, references) for rate in seen)
         found = Rates(curvature, None if best is None else _paced(best, references), paced, steps, ended)
         return found if best is None else replace(found, reference=_fastest(best, references))
@@ -231,12 +231,12 @@ def _faster(best: Rate, safe: float, tried: Callable[[float], Rate]) -> Iterator
             fastest = other
 
 
-def _steps_of(objective: Objective, lane: RateTrial) -> tuple[int | None, bool]:
+def _steps_of(objective: Objective, trial: RateTrial) -> tuple[int | None, bool]:
     """Return N, and whether it is a prediction."""
-    if lane.arrived is not None or not lane.running:
-        return lane.arrived, False
-    left = steps_left(objective, lane.at, lane.lr, lane.short, lane.slopes)
-    return (None, False) if left is None or left == inf else (lane.taken + 1 + int(left), True)
+    if trial.arrived is not None or not trial.running:
+        return trial.arrived, False
+    left = steps_left(objective, trial.at, trial.lr, trial.short, trial.slopes)
+    return (None, False) if left is None or left == inf else (trial.taken + 1 + int(left), True)
 
 
 def grows(values: Sequence[float], slopes: Sequence[float]) -> bool:
@@ -261,63 +261,63 @@ class _Judge:
     ) -> None:
         self.objective, self.x0, self.curvature, self.explain = objective, x0, curvature, explain
 
-    def __call__(self, lane: RateTrial) -> Rate:
-        """Return what one lane did; how good its pace is, is said where all are known."""
-        without_end = lane.fallen or self._falls(lane)
-        undefined = not isfinite(lane.values[-1]) and not lane.fallen
-        astray = without_end or undefined or (lane.running and grows(lane.values, lane.slopes))
-        oscillating = goes_to_and_fro(lane.turns, lane.slopes)
-        steps, predicted = (None, False) if astray else _steps_of(self.objective, lane)
+    def __call__(self, trial: RateTrial) -> Rate:
+        """Return what one trial did; how good its pace is, is said where all are known."""
+        without_end = trial.fallen or self._falls(trial)
+        undefined = not isfinite(trial.values[-1]) and not trial.fallen
+        astray = without_end or undefined or (trial.running and grows(trial.values, trial.slopes))
+        oscillating = goes_to_and_fro(trial.turns, trial.slopes)
+        steps, predicted = (None, False) if astray else _steps_of(self.objective, trial)
         told = verdict(astray=astray, oscillating=oscillating, steps=steps, best_steps=None)
         L = None if self.curvature is None else self.curvature.largest
         return Rate(
-            lr=lane.lr,
+            lr=trial.lr,
             verdict=told,
             steps=steps,
             predicted=predicted and steps is not None,
-            value=lane.values[-1],
-            gradient_norm=None if lane.lost is not None else lane.slopes[-1],
-            lr_times_curvature=None if L is None else lane.lr * L,
-            values=tuple(lane.values),
-            note=" and ".join(self._notes(lane, told, without_end)),
+            value=trial.values[-1],
+            gradient_norm=None if trial.lost is not None else trial.slopes[-1],
+            lr_times_curvature=None if L is None else trial.lr * L,
+            values=tuple(trial.values),
+            note=" and ".join(self._notes(trial, told, without_end)),
         )
 
-    def _falls(self, lane: RateTrial) -> bool:
+    def _falls(self, trial: RateTrial) -> bool:
         """Whether the steps do not shrink while the value falls, and it goes on to fall without end."""
-        if not lane.running or not lane.taken or not lane.values[-1] < lane.values[0]:
+        if not trial.running or not trial.taken or not trial.values[-1] < trial.values[0]:
             return False
-        falling = all(a > b for a, b in pairwise(lane.values[-WINDOW - 1 :]))
-        if not falling or pace(lane.slopes) < 1.0 - _ROUNDING:
+        falling = all(a > b for a, b in pairwise(trial.values[-WINDOW - 1 :]))
+        if not falling or pace(trial.slopes) < 1.0 - _ROUNDING:
             return False
-        length = max(lane.lr * max_abs(lane.at.gradient), _WALK * max(1.0, max_abs(lane.at.x)))
-        ahead = scaled_to(-lane.at.gradient, length)  # type: ignore[operator]
-        return walk(self.objective, lane.at, ahead, 0.0, lane.floor).outcome is ProbeEnd.UNBOUNDED
+        length = max(trial.lr * max_abs(trial.at.gradient), _WALK * max(1.0, max_abs(trial.at.x)))
+        ahead = scaled_to(-trial.at.gradient, length)  # type: ignore[operator]
+        return walk(self.objective, trial.at, ahead, 0.0, trial.floor).outcome is ProbeEnd.UNBOUNDED
 
-    def _notes(self, lane: RateTrial, told: str, without_end: bool) -> Iterable[str]:
+    def _notes(self, trial: RateTrial, told: str, without_end: bool) -> Iterable[str]:
         if without_end:
             yield "the value falls without end"
-        elif lane.lost is not None:
-            why = self.explain(lane.lost)
-            if isfinite(lane.values[-1]):
-                yield f"stopped at step {lane.taken}, where the gradient is not finite"
+        elif trial.lost is not None:
+            why = self.explain(trial.lost)
+            if isfinite(trial.values[-1]):
+                yield f"stopped at step {trial.taken}, where the gradient is not finite"
             else:
-                yield f"no finite value after step {lane.taken}" + (f": {why}" if why else "")
-        elif lane.arrived is not None:
-            yield from self._at_arrival(lane)
-        elif told in VERDICTS[2:] and self.curvature is not None and lane.lr * self.curvature.at_end > 2.0:
+                yield f"no finite value after step {trial.taken}" + (f": {why}" if why else "")
+        elif trial.arrived is not None:
+            yield from self._at_arrival(trial)
+        elif told in VERDICTS[2:] and self.curvature is not None and trial.lr * self.curvature.at_end > 2.0:
             yield "lr*L is above 2 where the best path ends, so this is not likely to last"
 
-    def _at_arrival(self, lane: RateTrial) -> Iterable[str]:
+    def _at_arrival(self, trial: RateTrial) -> Iterable[str]:
         """Short steps alone do not make a minimum: say what the curvature says at the end."""
-        here = at_point(self.objective, lane.at)
+        here = at_point(self.objective, trial.at)
         if here is None or here.scale == 0.0:
             return
         if here.concave:
             yield "it ends where the curvature is negative, which is no minimum"
         elif not here.singular:
-            parts = parts_of(self.objective, lane.at)
+            parts = parts_of(self.objective, trial.at)
             left = hypot(*(p.length / p.curvature for p in parts if p.curvature > 0.0))
-            if left > max(_FAR * distance(lane.at.x, self.x0), TOLERANCE):
+            if left > max(_FAR * distance(trial.at.x, self.x0), TOLERANCE):
                 yield f"its steps are short, yet the minimum may be {left:.2g} away: m is small there"
 
 

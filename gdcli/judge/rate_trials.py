@@ -1,27 +1,28 @@
 """Plain gradient descent at several rates, side by side, and how strongly a function is curved along its way.
 
-Every rate is a *lane*: it starts at the same point and takes the step ``x - lr * gradient`` again and again. All
-lanes advance together, one step each at a time, so that an interrupt finds all of them equally far. A lane ends
-early when it has arrived (a step shorter than the tolerance of the book, 1e-7), when it has no finite value any
-more, or when its value has fallen beyond all bounds.
+Every rate is a *trial*: it starts at the same point and takes the step ``x - lr * gradient`` again and again. All
+trials advance together, one step each at a time, so that an interrupt finds all of them equally far. A trial ends early
+when it has arrived (a step shorter than the tolerance of the book, 1e-7), when it has no finite value any more, or when
+its value has fallen beyond all bounds.
 
-A lane remembers the value at each step, the lengths of the gradient at the start and at the last steps, which is all
+A trial remembers the value at each step, the lengths of the gradient at the start and at the last steps, which is all
 that a verdict needs, and a few points of its path: the first ones and then every one twice as far out as the last.
 
-Lanes that take long go on in machine code, many steps at once, with the same bits; see :mod:`gdcli.solve.native_steps`.
+Trials that take long go on in machine code, many steps at once, with the same bits; see
+:mod:`gdcli.solve.native_steps`.
 
-Along a direction of curvature c one step of gradient descent multiplies the distance to the minimum by
-``1 - lr*c``. So the largest curvature L limits the rate: above ``2/L`` that factor is below -1, and each step
-lands farther away, on the other side. The smallest curvature m sets the pace: its factor is the closest to 1.
-The rate that makes the worse of the two factors best is ``2/(L+m)``; both are then ``(L-m)/(L+m)``, which only
-depends on the condition number L/m (Nesterov, Lectures on Convex Optimization, 2018, theorem 2.1.15; Nocedal
-and Wright, Numerical Optimization, section 3.3). Where the curvature is not positive everywhere that rule does
-not apply, and ``1/L`` stands in, the rate with the greatest fall that is certain (Nesterov, section 1.2.3).
+Along a direction of curvature c one step of gradient descent multiplies the distance to the minimum by ``1 - lr*c``. So
+the largest curvature L limits the rate: above ``2/L`` that factor is below -1, and each step lands farther away, on the
+other side. The smallest curvature m sets the pace: its factor is the closest to 1. The rate that makes the worse of the
+two factors best is ``2/(L+m)``; both are then ``(L-m)/(L+m)``, which only depends on the condition number L/m
+(Nesterov, Lectures on Convex Optimization, 2018, theorem 2.1.15; Nocedal and Wright, Numerical Optimization, section
+3.3). Where the curvature is not positive everywhere that rule does not apply, and ``1/L`` stands in, the rate with the
+greatest fall that is certain (Nesterov, section 1.2.3).
 
-A function that is not quadratic has another curvature everywhere, so that "along the way" needs a way: it is
-the path of the best rate itself. That path depends on L and m, and these on the path. A first guess from the
-start is corrected until both agree. Only points that are not higher than the start count: a path that flies off
-must not be taken for the landscape that a good one sees.
+A function that is not quadratic has another curvature everywhere, so that "along the way" needs a way: it is the path
+of the best rate itself. That path depends on L and m, and these on the path. A first guess from the start is corrected
+until both agree. Only points that are not higher than the start count: a path that flies off must not be taken for the
+landscape that a good one sees.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 # The book's tolerance on the distance moved.
 TOLERANCE = 1e-7
 # With a tiny rate every step is shorter than the tolerance, the first one too. Then the gradient has to shrink to
-# this part of its first length as well, before the lane may be said to have arrived.
+# this part of its first length as well, before the trial may be said to have arrived.
 _SHRUNK = 0.01
 _MOST_POINTS = {True: 12, False: 5}  # of a short vector, of a long one
 _LONG = 1000
@@ -149,7 +150,7 @@ class RateTrial:
 
 
 class Pace:
-    """Whether lanes go on in machine code by now: they do when they have lasted as long as its loading takes."""
+    """Whether trials go on in machine code by now: they do when they have lasted as long as its loading takes."""
 
     def __init__(self, tier: ScalarTier | None) -> None:
         self._tier = tier
@@ -178,23 +179,23 @@ def _steepest(lr: float) -> Elementwise:
     return found
 
 
-def advance(objective: Objective, lanes: Sequence[RateTrial], steps: int, pace: Pace | None = None) -> None:
-    """Advance all ``lanes`` together, until each has taken ``steps`` steps or has ended.
+def advance(objective: Objective, trials: Sequence[RateTrial], steps: int, pace: Pace | None = None) -> None:
+    """Advance all ``trials`` together, until each has taken ``steps`` steps or has ended.
 
     With machine code (``pace``) "together" means that none is many steps ahead.
     """
-    running = [lane for lane in lanes if lane.running]
+    running = [trial for trial in trials if trial.running]
     code: Loop | None = None
     for turn in range(steps):
         if not running:
             break
         if pace is not None and turn % _LAST == 0:
             code = pace.code()
-        for lane in running:
-            if code is not None and lane.taken < steps - 1:
-                lane.chunk(code, steps - 1 - lane.taken)
-            lane.step(objective)
-        running = [lane for lane in running if lane.running and lane.taken < steps]
+        for trial in running:
+            if code is not None and trial.taken < steps - 1:
+                trial.chunk(code, steps - 1 - trial.taken)
+            trial.step(objective)
+        running = [trial for trial in running if trial.running and trial.taken < steps]
 
 
 # Products in one Lanczos run: its error falls like exp(-4 * steps / sqrt(condition)).
@@ -281,10 +282,10 @@ def _joined(one: Curvature, other: Curvature) -> Curvature:
     )
 
 
-def _along(objective: Objective, lane: RateTrial, found: Curvature) -> Curvature:
-    """Return ``found``, the curvature at the start, joined with that along the path of ``lane``."""
-    for at in lane.way():
-        if at.value <= lane.values[0]:
+def _along(objective: Objective, trial: RateTrial, found: Curvature) -> Curvature:
+    """Return ``found``, the curvature at the start, joined with that along the path of ``trial``."""
+    for at in trial.way():
+        if at.value <= trial.values[0]:
             here = at_point(objective, at)
             if here is not None:
                 found = _joined(found, here)
@@ -304,12 +305,12 @@ def survey(
         return start, None
     found, rate = start, start.best or 1.0 / start.scale
     for _ in range(_ROUNDS):
-        lane = RateTrial(rate, at, start.scale)
-        advance(objective, [lane], steps, pace)
-        if lane.astray:
+        trial = RateTrial(rate, at, start.scale)
+        advance(objective, [trial], steps, pace)
+        if trial.astray:
             rate /= _BACK_OFF
             continue
-        found = _along(objective, lane, start)
+        found = _along(objective, trial, start)
         wanted = found.best
         if wanted is None:
             return found, None
@@ -319,7 +320,7 @@ def survey(
     best = found.best
     if best is None:
         return found, None
-    if lane.lr != best:
-        lane = RateTrial(best, at, start.scale)
-        advance(objective, [lane], steps, pace)
-    return found, lane
+    if trial.lr != best:
+        trial = RateTrial(best, at, start.scale)
+        advance(objective, [trial], steps, pace)
+    return found, trial

@@ -129,8 +129,8 @@ class FitStatistics:
     ``estimated`` counts what was estimated from the ``rows``, the variance of a row among it. ``rss`` and ``tss`` are
     the (weighted) sums of squares of the residuals, and of the response about its (weighted) mean; ``tss_about_zero``
     is that of the response itself, of linear models without a constant alone. ``exact`` tells that the model says all
-    that was measured, but for rounding. ``deviance`` is known of losses of a mean or a probability. Of
-    many fits the numbers are arrays (g,).
+    that was measured, but for rounding. ``deviance`` is known of losses of a mean or a probability. Of many fits the
+    numbers are arrays (g,).
     """
 
     rows: int

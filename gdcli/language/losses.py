@@ -127,7 +127,10 @@ def _poisson(graph: Graph, y: int, f: int, numbers: Numbers) -> int:
 
 
 def _none_seen(graph: Graph, f: int, loss: int) -> int:
-    """The loss of a row where nothing was counted, which has no value for a mean below 0; a mean may round to 0."""
+    """The loss of a row where nothing was counted, which has no value for a mean below 0.
+
+    At a mean that rounds to 0 the logarithm is that of 1e-75, whose first four derivatives are numbers.
+    """
     bound = graph.node("log", graph.node("add", f, graph.number(1e-75)))
     return graph.node("add", loss, graph.node("mul", graph.number(0.0), bound))
 

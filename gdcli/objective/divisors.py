@@ -40,9 +40,8 @@ def changing_divisors(graph: Graph, root: int, depends: Callable[[int], bool]) -
     its sign means nothing.
     """
     found: dict[int, None] = {}
-    for i in graph.reach(
-        (root,), below=graph.needed_first
-    ):  # what is computed whichever way each choice goes
+    # What is computed whichever way each choice goes.
+    for i in graph.reach((root,), below=graph.needed_first):
         for factor in _factors(graph, _divisor(graph, i)):
             if depends(factor) and not graph.is_never_negative(factor):
                 found[factor] = None

@@ -1,8 +1,7 @@
 """The list of methods: one line each, and no method imported until it is asked for.
 
-An entry names a method, says in one line what it is, what it needs and when to use it, which settings it
-reads and where its class stands. A setting that a method does not read is an error: who writes
-``--lr`` expects it to matter.
+An entry names a method, says in one line what it is, what it needs and when to use it, which settings it reads and
+where its class stands. A setting that a method does not read is an error: who writes ``--lr`` expects it to matter.
 """
 
 from __future__ import annotations

@@ -226,10 +226,7 @@ class Source:
     units: str = ""  # the text of a row of units below it
     first: tuple[str, ...]  # the cells of the first row, texts alone
     decimal: str = "."  # the mark in numbers
-    progress: tuple[int, int] = (
-        0,
-        0,
-    )  # the bytes read so far, and those that there are; zeros where nobody knows
+    progress: tuple[int, int] = (0, 0)  # bytes read so far, of how many; zeros where nobody knows
     comments: Sequence[int] = ()  # lines that are such
 
     @property

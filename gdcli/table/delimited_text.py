@@ -1,11 +1,10 @@
 """A file or pipe of delimited text, read block by block: by machine code, polars or splitting, else by the csv module.
 
-The quick ways read what is plain; the rows they leave open, and every block that is not plain, are read by the
-csv module, which alone decides what is a row and what is a number, and words what is wrong. So all ways give
-the same on every input, as they are tested to. One that has to be loaded is taken
-for a table that is long enough to repay that. Machine code takes a block as it came, finds out by itself whether it is
-plain, and has numbers in the bits that float() gives; what it leaves open (see `compile.delimited_rows`) is decided as
-for the other quick ways.
+The quick ways read what is plain; the rows they leave open, and every block that is not plain, are read by the csv
+module, which alone decides what is a row and what is a number, and words what is wrong. So all ways give the same on
+every input, as they are tested to. One that has to be loaded is taken for a table that is long enough to repay that.
+Machine code takes a block as it came, finds out by itself whether it is plain, and has numbers in the bits that float()
+gives; what it leaves open (see `compile.delimited_rows`) is decided as for the other quick ways.
 
 A block is *plain* when its delimiters, quotes, line ends and NUL bytes, everything else taken away, are exactly
 those of rows of k cells: one comparison of bytes proves that every line has k cells and that no cell is quoted.

@@ -1,10 +1,9 @@
 """Columns of texts as numbers: dates and times, and categories.
 
-Dates and times are days or seconds since an origin.
-What the first row has tells how a column is read: dates alone are days since the first of them, with a time of the day
-they are seconds since the midnight before it, times alone seconds since midnight. The option tells another unit or
-origin, ``--dates 't=hours since 2024-01-01'``, and how a date is written, ``--dates 't=days as %d/%m/%Y'``. Times with
-an offset are taken in UTC; a day has 86400 seconds.
+Dates and times are days or seconds since an origin. What the first row has tells how a column is read: dates alone are
+days since the first of them, with a time of the day they are seconds since the midnight before it, times alone seconds
+since midnight. The option tells another unit or origin, ``--dates 't=hours since 2024-01-01'``, and how a date is
+written, ``--dates 't=days as %d/%m/%Y'``. Times with an offset are taken in UTC; a day has 86400 seconds.
 
 Of a category each row's level is a number while a table is read; afterwards there are indicators of the levels.
 """

@@ -1,9 +1,10 @@
 """Rows of values that have types: JSON lines, and columns at hand in Python.
 
-Of JSON there is one object per line, its keys the names of the columns.
-The keys of the first object are the columns; a later object may leave keys out (its cell is then missing) or
-have more. A number is a number; null, and NaN where the writer knew no better, are missing; true and false are
-1 and 0; a text is no number, unless it says that the value is missing.
+Of JSON there is one object per line, its keys the names of the columns. The keys of the first object are the columns; a
+later object may leave keys out (its cell is then missing) or have more. A number is a number; null, and NaN where the
+writer knew no better, are missing; true and false are 1 and 0; a text is no number, unless it says that the value is
+missing.
+
 Columns at hand are arrays and lists by name, of numbers, texts or times.
 """
 

@@ -1,10 +1,10 @@
 """What a claim of a minimum rests on: its local proof, where that costs little, or what stands in for one.
 
-See :mod:`gdcli.judge.proof` and :mod:`gdcli.judge.degenerate_proof`. And answers at a point where the text gives 0/0
-and the function has a limit: the top of sin(x)/x. Next to such a point values are lost in rounding and no method ends
-well.
-Where it is near the end of a run, and the function with its limits is proved to have exactly one minimum in a box that
-holds both, it is the answer.
+See :mod:`gdcli.judge.proof` and :mod:`gdcli.judge.degenerate_proof`.
+
+And answers at a point where the text gives 0/0 and the function has a limit, as at the top of sin(x)/x. Next to such a
+point values are lost in rounding and no method ends well. Where it is near the end of a run, and the function with its
+limits is proved to have exactly one minimum in a box that holds both, it is the answer.
 """
 
 from __future__ import annotations

@@ -23,21 +23,22 @@ MAX_FACTORS = 12
 # In the eigenbasis an iteration costs next to nothing, so the length is met to one per cent.
 LENGTH_ACCURACY = 0.01
 MAX_SECULAR = 80
-# The gradient has no part in the lowest eigenspace, relative to what the step could make of it: the hard
-# case.
+# The gradient has no part in the lowest eigenspace, relative to what the step could make of it: the hard case.
 HARD = 1e-10
 _LEVEL = 1e-14
 # How well the model must have foretold the fall: for a longer radius, not for a shorter one, and to accept the step at
 # all (Conn, Gould and Toint, section 6.1; Nocedal and Wright, algorithm 4.1).
 GOOD, POOR, ACCEPTABLE = 0.75, 0.25, 1e-4
+# Where next to nothing of the fall came the model is no guide to a step half as long either.
+_NO_GUIDE = 0.1
 # A step as long as the radius that is lost in rounding calls for a larger radius, as long as no trial failed.
 WIDER = 10.0
 
 
 def next_radius(radius: float, length: float, ratio: float) -> float:
-    """Return the radius after a step of this length, whose fall was ``ratio`` times the one foretold."""
+    """Return the radius after a step of this length, whose fall was ``ratio`` times that foretold (nan: none)."""
     if not ratio >= POOR:
-        return (0.5 if ratio >= 0.1 else 0.25) * length
+        return (0.5 if ratio >= _NO_GUIDE else 0.25) * length
     return max(radius, 2.0 * length) if ratio > GOOD else radius
 
 

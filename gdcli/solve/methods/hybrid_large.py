@@ -33,8 +33,8 @@ WINDOW = 200
 # value by less than this part of itself, and of the fall so far, and would not exhaust what there is to gain.
 PATIENCE = DEFAULT_MAX_ITER
 SLOW_PART, SLOW_FALL_PART = 1e-2, 0.5
-# Where a run would end, negative curvature is looked for, so often, of at least this part of the
-# largest curvature; the first step off a saddle is this part of the largest variable.
+# Where a run would end, negative curvature is looked for, so often at most, of at least this part of the largest
+# curvature; the first step off a saddle is this part of the largest variable.
 MAX_ESCAPES, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 1e-6, 1e-3
 _STANDING = (StopReason.GAP, StopReason.STATIONARY, StopReason.FLOOR, StopReason.NO_DESCENT)
 

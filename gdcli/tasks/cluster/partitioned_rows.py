@@ -1,10 +1,10 @@
 """The rows of a fit in partitions: files opened as such, read here or by the workers of a cluster, as data of a fit.
 
 In a descent by epochs each partition goes its epoch where it lies, and the parameters are averaged. All begin an epoch
-at the same point; after it the points that they came to are averaged with their rows as
-weights (Zinkevich, Weimer, Smola and Li, Parallelized stochastic gradient descent, NIPS 2010, with an average after
-each epoch and not at the end alone), and so is what the update rule remembers. The answer follows from the seed and the
-partitions, whoever holds them.
+at the same point; after it the points that they came to are averaged with their rows as weights (Zinkevich, Weimer,
+Smola and Li, Parallelized stochastic gradient descent, NIPS 2010, with an average after each epoch and not at the end
+alone), and so is what the update rule remembers. The answer follows from the seed and the partitions, whoever holds
+them.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 The data are read once. A start, a bound, a constant or a named part belongs to the models that have the name; of a
 model that is not linear what was not given of its start is searched for.
-What models are compared by are criteria of their likelihoods, tests of those that are within another, and how well they
-say rows that were left out. The formulas are those of :mod:`gdcli.judge.fit_tests`.
-Whether one model is within another one :mod:`gdcli.tasks.fit.nesting` finds out.
+
+Models are compared by criteria of their likelihoods, by tests of those that are within another, and by how well they
+predict rows that were left out. The formulas are those of :mod:`gdcli.judge.fit_tests`; whether one model is within
+another one :mod:`gdcli.tasks.fit.nesting` finds out.
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@
 The likelihoods are those with all constants, deviances are twice what a perfect model would gain. Both are made of sums
 over rows, so that rows may be anywhere. The covariance of the parameters is of
 
-- a likelihood: the inverse of the Hessian of its negative logarithm.
+- a likelihood: the inverse of the Hessian of its negative logarithm;
 - ``gamma`` and ``negative-binomial``: the inverse of the expected information ``sum(f' f'/V)`` (McCullagh and Nelder,
   Generalized Linear Models, 1989, section 2.5), for gamma times the dispersion of Pearson's residuals, as in R's `glm`
-  and MASS's `glm.nb`.
+  and MASS's `glm.nb`;
 - ``huber`` and ``tukey`` with a scale: Huber's first proposal (Robust Statistics, 1981, section 7.6), as in `rlm` of
-  MASS.
+  MASS;
 - a sum of squares with penalties: ``s**2`` times the inverse of half the Hessian, the spread of the posterior density;
-  ``s**2`` is the sum of the squares of the residuals over the rows less the effective number of parameters.
+  ``s**2`` is the sum of the squares of the residuals over the rows less the effective number of parameters;
 - any other: the sandwich ``H^-1 G H^-1``.
 """
 

@@ -1,12 +1,12 @@
-"""What a fitted formula says of rows, of those that it was fitted to or of new ones, and how well it is known there.
+"""What a fitted formula predicts for rows, old or new, and how well it is known there.
 
 With g the derivatives of the formula f by the parameters and U U' their covariance, the standard error of f is the
 length of U'g (the delta method; exact where the model is linear). The band of confidence, for the mean, is f plus and
 minus that times the quantile of Student's t; that of prediction, for one more row, adds the variance of a row to the
 square (Draper and Smith, Applied Regression Analysis, 3rd ed., 1998, section 3.1; R's ``predict``). Of labels f is the
 logit: the band is that of the logit, brought to probabilities, and the error is that of the probability. Of a mean that
-must be positive it is that of its logarithm. Of a fit to groups each row is
-said what the answer of its group says.
+must be positive it is that of its logarithm. Of a fit to groups each row has
+what the answer of its group predicts.
 """
 
 from __future__ import annotations
