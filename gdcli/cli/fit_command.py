@@ -72,7 +72,7 @@ def _run(options: FitOptions, env: Environment, way: _Way) -> int:
         _covariance(options, env) as covariance,
         traced(options.trace, options, env) as tracing,
         Beside(options, env, env.text_stream(options)) as beside,
-        env.progress(options, -1 if options.maximize else 1, caps_of(settings)) as progress,
+        env.progress(options, request.sign, caps_of(settings)) as progress,
         ExitStack() as data,
     ):
         stdin = env.stdin_for(request.files) if copies is None else copies.stdin

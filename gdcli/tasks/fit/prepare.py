@@ -518,7 +518,7 @@ def _row_model(request: FitRequest, model: Model, names: Names, constants: Mappi
         request.loss or "squared",
         Weighting(column, kind) if column else None,
         _asked_loss(request)[0],
-        -1 if request.maximize else 1,
+        request.sign,
     )
 
 

@@ -114,6 +114,11 @@ class FitRequest:
         """Return what was kept, once with a field that is one of the settings."""
         return cls(**{name: read(part) for name, part in content.items() if name != "no_cache"})
 
+    @property
+    def sign(self) -> int:
+        """1 where the sum over the rows is minimized, -1 where it is maximized."""
+        return -1 if self.maximize else 1
+
     def check(self) -> None:
         """Raise UsageError for options that exclude each other or make no sense together."""
         self._check_loss()
