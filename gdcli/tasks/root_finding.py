@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import UsageError, shorten
 from gdcli.kernel.number_format import amount
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Space, np
@@ -121,7 +121,7 @@ def solve_system(
         search = _search(system, DEFAULT_TOL if settings.tol is None else settings.tol)
         reason = _run(search, settings, tell)
         boxes, cover = _checked(_boxes(search), search, keep and reason in (None, StopReason.MAX_EVALUATIONS))
-    status, message, advice = verdict(boxes, reason, search.state.is_coarse)
+    status, message, advice = verdict(system, boxes, reason, search.state.is_coarse)
     return Roots(system, boxes, status, message, advice, search.state.examined, perf_counter() - began, cover)
 
 
@@ -159,7 +159,10 @@ class Equations(NamedTuple):
 
 
 def equations_of(system: System) -> Equations:
-    """Return the programs of a system. Raises UsageError where there are fewer equations than variables."""
+    """Return the programs of a system, without equations that hold whatever the variables are.
+
+    Raises UsageError where there are fewer equations than variables, and none that cannot hold.
+    """
     from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import interval_program
     from gdcli.compile.propagation import Propagation
@@ -167,10 +170,12 @@ def equations_of(system: System) -> Equations:
 
     graph = ExactGraph()
     build = vector_builder(system.space.lengths, system.constants, True, graph)
-    forms = [build(_tree(text)) for text in system.equations]
+    fixed = fixed_equations(system)
+    forms = [build(_tree(text)) for text in system.equations if fixed.get(text) is not True]
     roots = [(form, node) for form in forms for node in form.rows]
-    if len(roots) < len(system.bounds):
-        told = f"{amount(len(roots), 'equation')} for {amount(len(system.bounds), 'variable')}"
+    count = len(roots) - sum(one is not True for one in fixed.values())
+    if count < len(system.bounds) and False not in fixed.values():
+        told = f"{amount(count, 'equation')} for {amount(len(system.bounds), 'variable')}"
         raise UsageError(
             f"{told}: roots are no single points",
             "give constants with --set, or as many equations as variables",
@@ -179,6 +184,25 @@ def equations_of(system: System) -> Equations:
     low, high = (np.array([pair[k] for pair in system.bounds.values()], dtype=float) for k in (0, 1))
     leaves = [graph.scalar(name) for name in system.bounds]
     return Equations(rows, Propagation(graph, [node for _, node in roots], leaves, (low, high)), low, high)
+
+
+def fixed_equations(system: System) -> dict[str, bool | None]:
+    """Return the equations without a variable, and whether each holds; None where rounding hides that."""
+    from gdcli.calculus.exact_graph import ExactGraph
+    from gdcli.compile.interval_program import interval_program
+    from gdcli.language.form import vector_builder
+
+    found = dict[str, bool | None]()
+    for text in system.equations:
+        tree = _tree(text)
+        if not any(name in system.bounds for name in tree.names):
+            form = vector_builder(system.space.lengths, system.constants, True, ExactGraph())(tree)
+            point = np.zeros((len(system.bounds), 1))
+            ends = [interval_program(form, 1, node).evaluate(point, point, 0) for node in form.rows]
+            is_zero = all((one.value[0] == 0.0) & (one.value[1] == 0.0) & one.defined for one in ends)
+            is_not = any((one.value[0] > 0.0) | (one.value[1] < 0.0) | one.empty for one in ends)
+            found[text] = True if is_zero else False if is_not else None
+    return found
 
 
 def _search(system: System, tol: float) -> RootSearch:
@@ -212,7 +236,25 @@ def _boxes(search: RootSearch) -> tuple[FoundBox, ...]:
 
 
 def verdict(
-    boxes: Sequence[FoundBox], reason: StopReason | None, is_coarse: bool = False
+    system: System, boxes: Sequence[FoundBox], reason: StopReason | None, is_coarse: bool = False
+) -> tuple[Status, str, str]:
+    status, message, advice = _verdict(boxes, reason, is_coarse)
+    return status, " ".join([message, *_told_of_fixed(system)]), advice
+
+
+def _told_of_fixed(system: System) -> Iterator[str]:
+    """Tell what is left of equations without a variable."""
+    how = {
+        True: "holds, and is left out",
+        False: "does not hold",
+        None: "holds or not: rounding hides that",
+    }
+    for text, holds in fixed_equations(system).items():
+        yield f"{shorten(' '.join(text.split()), 60)} has no variable and {how[holds]}."
+
+
+def _verdict(
+    boxes: Sequence[FoundBox], reason: StopReason | None, is_coarse: bool
 ) -> tuple[Status, str, str]:
     found = sum(box.proved for box in boxes)
     left = len(boxes) - found

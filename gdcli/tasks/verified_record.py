@@ -240,7 +240,7 @@ def faults_of_roots(told: Roots) -> list[str]:
     low, high = (np.array([pair[k] for pair in told.system.bounds.values()], dtype=float) for k in (0, 1))
     if not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
         return ["a variable has no bounds, or the one is above the other"]
-    if told.status is Status.CONVERGED and told.message != verdict(told.boxes, None)[1]:
+    if told.status is Status.CONVERGED and told.message != verdict(told.system, told.boxes, None)[1]:
         return ["the message is not that of these roots"]
     for box in told.boxes:
         ends = zip(box.low, box.high, low, high, strict=True)

@@ -22,6 +22,7 @@ from gdcli.kernel.status import Status
 from gdcli.solve.settings import Settings
 from gdcli.tasks.pipeline import FoundBox
 from gdcli.tasks.root_finding import Roots, read_system, solve_system
+from gdcli.tasks.verified_record import faults_of_roots
 from tests.cli.test_subject_to_command import gd
 from tests.effort import WHOLE, examples
 
@@ -198,3 +199,29 @@ def test_boxes_around_a_double_root_are_told_as_one(
     assert found.status is Status.STALLED
     assert len(found.boxes) == 1
     assert holding(found, point)
+
+
+@pytest.mark.parametrize(
+    ("texts", "root", "told"),
+    [
+        (["x == 1", "y == 2"], 2.0, "x == 1 has no variable and holds, and is left out."),
+        (["x*10 == 10", "x - 1", "y**3 == 8"], 2.0, "x - 1 has no variable and holds, and is left out."),
+        (["y == 2", "x == 2"], None, "x == 2 has no variable and does not hold."),
+        (["x == 2", "y + z == 2"], None, "there is no root within the bounds"),
+    ],
+)
+def test_an_equation_without_a_variable_holds_or_not(texts: list[str], root: float | None, told: str) -> None:
+    system = read_system(texts, ["all=-5:5"], ["x=1"])
+    found = solve_system(system, keep=True)
+    assert found.status is Status.CONVERGED
+    assert [box.center[0] for box in found.boxes] == ([] if root is None else [pytest.approx(root)])
+    assert told in found.message
+    assert not faults_of_roots(found)
+
+
+def test_an_equation_without_a_variable_counts_as_none() -> None:
+    with pytest.raises(UsageError, match="1 equation for 2 variables"):
+        solve_system(read_system(["x == 1", "y + z == 3"], ["all=-5:5"], ["x=1"]))
+    found = solve_system(read_system(["sqrt(x)**2 == 2", "y == 3"], ["all=-5:5"], ["x=2"]))
+    assert found.status is Status.STALLED
+    assert "holds or not: rounding hides that" in found.message
