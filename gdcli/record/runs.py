@@ -270,9 +270,9 @@ class RunRecord(Record):
         return bool(PointKind(self.certificate.kind).times(self.problem.sign).told)
 
     @property
-    def is_proved_infeasible(self) -> bool:
-        """Whether no point fulfils the constraints, by a proof: then there is none to be shown."""
-        return self.global_ is not None and self.status == "infeasible"
+    def has_no_point(self) -> bool:
+        """Whether a search by boxes found no point that fulfils the constraints: then there is none to be shown."""
+        return self.global_ is not None and (self.status == "infeasible" or math.isnan(self.value))
 
     @property
     def x(self) -> list[float]:
@@ -301,7 +301,14 @@ class PathPoint(Record):
 
 
 def run_record(outcome: Outcome) -> RunRecord:
-    return RunRecord.of(*sources(outcome), problem=problem_record(outcome.problem), **answer(outcome))
+    fields = answer(outcome)
+    if outcome.globally is not None and not math.isfinite(outcome.globally.best(outcome.sign)):
+        fields |= _WITHOUT_POINT | {"point": outcome.space.unflatten([math.nan] * outcome.space.size)}
+        fields["certificate"] = CertificateRecord.blank(kind=fields["certificate"].kind)
+    return RunRecord.of(*sources(outcome), problem=problem_record(outcome.problem), **fields)
+
+
+_WITHOUT_POINT = {"value": math.nan, "gradient_norm": None, "constraints": (), "violation": None}
 
 
 def sources(outcome: Outcome) -> tuple[object, ...]:

@@ -143,6 +143,8 @@ def statements(found: RunRecord) -> list[str]:
     """Return what is told of the bounds of the global extremum, of the boxes, and of all local ones, if it is."""
     proof = found.global_
     assert proof is not None
+    if found.status == "infeasible":
+        return [found.message]
     left, proved = len(proof.boxes), sum(box.proved for box in proof.boxes)
     lower, upper = proof.lower, proof.upper
     told = interval_text(-inf if lower is None else lower, inf if upper is None else upper)

@@ -37,7 +37,7 @@ def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
 def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Line]]:
     """Return the tables that few answers have: of constraints, of how the answer moves, of all minima, of boxes."""
     is_plain = not (found.constraints or found.sensitivity or found.minima or found.global_)
-    if is_plain or found.is_proved_infeasible:
+    if is_plain:
         return []
     from gdcli.render.answer_tables import all_minima, boxes, constraints, minima, sensitivity
 
@@ -141,8 +141,9 @@ def typed_texts(label: str, texts: Sequence[str], width: int) -> list[Line]:
 
 def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
     lines, certificate = verdict(found, width), found.certificate
-    if found.is_proved_infeasible:
-        return lines + fact("work", global_work(found), width) + warnings(found.warnings, width)
+    if found.has_no_point:
+        lines += [] if found.status == "infeasible" else global_lines(found, width)
+        return lines + fact("work", global_work(found), width) + _remarks(found, width)
     errors, error = (certificate.errors, certificate.distance) if found.is_end else (None, None)
     point = point_text(found.point, errors=errors, error=error)
     lines += fact("point", point + best_seen(found), width)
@@ -203,11 +204,12 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
     def told(pairs: Iterable[tuple[str, str]]) -> list[Line]:
         return [line for label, text in pairs if text for line in fact(label, text, width)]
 
-    lines = [*told(at_point), *_conditions(found, width), *told(facts)]
-    lines += warnings(found.warnings, width)
-    if found.advice:
-        lines += fact("try next", harmless(found.advice), width)
-    return lines
+    return [*told(at_point), *_conditions(found, width), *told(facts), *_remarks(found, width)]
+
+
+def _remarks(found: RunRecord, width: int) -> list[Line]:
+    advice = fact("try next", harmless(found.advice), width) if found.advice else []
+    return warnings(found.warnings, width) + advice
 
 
 def _proved(found: RunRecord) -> tuple[str, str]:

@@ -429,7 +429,10 @@ def verdict_of(
         )
     if reason is not None and reason.status is not None:
         how, advice = stopped_by(reason)
-        return reason.status, f"{how}: the global {extremum} is enclosed, not yet to the tolerance.", advice
+        told = f"the global {extremum} is enclosed, not yet to the tolerance"
+        if state.point is None:
+            told = "no point was found yet at which all constraints hold"
+        return reason.status, f"{how}: {told}.", advice
     if state.point is None and len(state.left):
         told = (
             "Stalled: no point was found at which all constraints hold, and that there is none is not proved."

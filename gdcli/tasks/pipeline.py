@@ -110,6 +110,10 @@ class GlobalEvidence(NamedTuple):
     has_all: bool = False
     minima_cover: str | None = None
 
+    def best(self, sign: int) -> float:
+        """Return the best value that a point is known for, infinite where there is none; ``sign`` -1 of a maximum."""
+        return self.upper if sign > 0 else self.lower
+
 
 class Sensitivity(NamedTuple):
     """The derivatives by one constant, or by the limit of one constraint, ``by`` its name or text.

@@ -153,8 +153,8 @@ def faults_within(within: Bounded, told: ToldMinimum, sign: int) -> list[str]:
     boxes = [*found.boxes, *(box for _, box in found.minima)]
     if not all(_is_within(box, within) for box in boxes):
         return [*faults, "a box is none, or reaches beyond the bounds"]
-    point = np.array(told.x, dtype=float)
-    if math.isfinite(ends[1]):
+    point = np.array(told.x, dtype=float) if math.isfinite(ends[1]) else None
+    if point is not None:
         faults += _faults_of_point(within, point, sign * told.value, ends[1])
     cover = cover_of(within, _told(found.boxes, ends[0], ends[1], within), point)
     faults += _faults_of_boxes(cover, found.cover, within)

@@ -434,3 +434,22 @@ def test_bounds_for_all_go_before_and_after_others() -> None:
     assert json.loads(text)["problem"]["bounds"] == {"x": [1, 2], "y": [0, 9]}
     _, text, _ = gd("minimize", "x + all", "--bounds", "all=0:9", "--start", "1,1", "--format", "json")
     assert json.loads(text)["problem"]["bounds"] == {"all": [0, 9]}
+
+
+@pytest.mark.parametrize("sense", ["minimize", "maximize"])
+def test_where_no_point_is_known_nothing_is_told_of_one(sense: str, tmp_path: Path) -> None:
+    asked = (sense, "x+y", "--global", "--start", "0.25,0.5", "--bounds", "all=0:1", "--subject-to")
+    code, text, _ = gd(*asked, "x+y >= 3", "--format", "json")
+    record = json.loads(text)
+    assert (code, record["status"]) == (10, "infeasible")
+    assert record["point"] == {"x": None, "y": None}
+    assert (record["value"], record["gradient_norm"], record.get("violation")) == (None, None, None)
+    assert gd(*asked, "x+y >= 3", "--print", "x,value,violation,status")[1] == "nan\tnan\t\tinfeasible\n"
+    stored = tmp_path / "none.json"
+    stored.write_text(text)
+    assert gd("show", str(stored))[1] == gd(*asked, "x+y >= 3")[1]
+    code, page, _ = gd("verify", str(stored))
+    assert (code, page.split()[:3]) == (0, ["verified", "No", "point"])
+    _, page, _ = gd(*asked, "sin(40*x)*cos(37*y) >= 0.9999999999", "--max-evaluations", "1")
+    assert "no point was found yet at which all constraints hold" in " ".join(page.split())
+    assert not re.search(r"^(point|value|violation|held by) ", page, re.M)
