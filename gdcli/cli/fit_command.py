@@ -67,10 +67,10 @@ def _run(options: FitOptions, env: Environment, way: _Way) -> int:
     from gdcli.record.fits import fit_record
 
     with (
+        traced(options.trace, options, env) as tracing,
         session(options, env, request) as kept,
         _copies(options, env, request.model) as copies,
         _covariance(options, env) as covariance,
-        traced(options.trace, options, env) as tracing,
         Beside(options, env, env.text_stream(options)) as beside,
         env.progress(options, request.sign, caps_of(settings)) as progress,
         ExitStack() as data,

@@ -59,11 +59,11 @@ def run(options: MinimizeOptions, env: Environment) -> int:
     with limited(settings):
         problem = begun_job(options.resumed) or typed_problem(options, env)
     plot = _plot(options, problem)
-    with Beside(options, env, env.text_stream(options)) as beside:
-        with (
-            Destination(options.output, env.stdout) as stream,
-            traced(options.trace, options, env) as tracing,
-        ):
+    with (
+        traced(options.trace, options, env) as tracing,
+        Beside(options, env, env.text_stream(options)) as beside,
+    ):
+        with Destination(options.output, env.stdout) as stream:
             emitted = emitter(options, stream)
             writer = emitted or writer_for(options, problem, stream, env.timing(options, stream))
             observers: list[Observer] = [writer]

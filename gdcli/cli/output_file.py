@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from gdcli.cli.option_types import Options, options_of
 from gdcli.kernel.errors import GdError, Span, UsageError
@@ -190,8 +190,32 @@ def same_file(one: str, other: str) -> bool:
 # -- the path of a run beside its answer -----------------------------------------------------------------------------
 
 
+class _UntilFault:
+    """A text stream that writes until that fails; the fault is kept, and nothing more written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.fault: OSError | GdError | None = None
+
+    def write(self, text: str) -> None:
+        self._try(lambda: self._stream.write(text))
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, do: Callable[[], object]) -> None:
+        try:
+            if self.fault is None:
+                do()
+        except (OSError, GdError) as fault:
+            self.fault = fault
+
+
 class Tracing:
-    """``with Tracing(path, options, env) as tracing:`` run with ``tracing.observers(problem)``, which write it."""
+    """``with Tracing(path, options, env) as tracing:`` run with ``tracing.observers(problem)``, which write it.
+
+    What cannot be written is an error at the end: the run goes on, and its answer is told before.
+    """
 
     def __init__(self, path: str, options: OutputOptions, env: Environment) -> None:
         self._options, self._name = options, path
@@ -200,10 +224,10 @@ class Tracing:
             raise UsageError(told, "--format jsonl has path and answer", Span("-", 0, 1, "--trace"))
         self._file = Destination(self._name, env.stdout, "--trace")
         self._path: Path | None = None
-        self._stream: TextIO = env.stdout
+        self._stream = _UntilFault(env.stdout)
 
     def __enter__(self) -> Tracing:
-        self._stream = self._file.__enter__()
+        self._stream = _UntilFault(self._file.__enter__())
         return self
 
     def observers(self, problem: Problem, words: Callable[[], Words] | None = None) -> list[Path]:
@@ -220,12 +244,16 @@ class Tracing:
         sign = problem.sign
         options, space = self._options, Space(problem.lengths)
         named = serialization.words_for(problem, serialization.WORDS if words is None else words())
-        self._path = kind(self._stream, sign, space, options.every or 1, options.timing, named)
+        stream = cast("TextIO", self._stream)
+        self._path = kind(stream, sign, space, options.every or 1, options.timing, named)
         return [self._path]
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         try:
             if kind is None and self._path is not None:
                 self._path.end()
+            if kind is None and self._stream.fault is not None:
+                kind = type(self._stream.fault)
+                raise self._stream.fault
         finally:
             self._file.__exit__(kind, value, trace)

@@ -259,7 +259,8 @@ def arguments(first: Stored) -> list[str]:
     receipt = first.receipt
     words = [str(receipt.get("command"))]
     options = dict(receipt["options"])
-    places = [place for place, _ in first.data.values()]
+    data = first.data
+    places = [data[path][0] for path in receipt.get("files", data)]
     known = {o.name[2:] for o in COMMANDS[words[0]].options if o.group not in OWN_GROUPS}
     for name in options:
         if name not in known:
@@ -332,22 +333,23 @@ def receipt_of(
     if not (options.written_as.is_record or options.report) or not options.typed:
         return None
     files = options.files if isinstance(options, DataOptions) else None
-    return receipt(options.command, asked_of(options, searched), size, data_of(files), engine)
+    return receipt(options.command, asked_of(options, searched), size, named_files(files), engine)
 
 
 def receipt(
     command: str,
     options: Mapping[str, str | Sequence[str] | bool],
     size: int,
-    data: Mapping[str, str | None],
+    files: Sequence[str],
     engine: str | None = None,
 ) -> Receipt:
-    """Return the receipt of an answer of ``command`` with ``size`` variables; ``data`` has digests by file.
+    """Return the receipt of an answer of ``command`` with ``size`` variables from ``files`` of data.
 
     Over rows of data numpy has taken part, but for those that the ``engine`` python was enough for.
     """
     from gdcli.record.processor import MACHINE, PYTHON, kernels
 
+    data = _digests(files) if files else {}
     with_numpy, version = (bool(data) and engine != "python") or size > _PLAIN, None
     if with_numpy:
         import numpy
@@ -360,14 +362,21 @@ def receipt(
         numpy=version,
         machine=MACHINE,
         kernels=kernels(with_numpy),
-        data=dict(data) or None,
+        data=data or None,
+        files=tuple(files) if len(files) > len(data) else (),
     )
 
 
-def data_of(files: Sequence[str] | None) -> dict[str, str | None]:
-    """Return the digests of the files of a fit, as named or found by a pattern."""
-    if files is None:
-        return {}
-    from gdcli.table.source import digest, expand
+def _digests(files: Sequence[str]) -> dict[str, str | None]:
+    from gdcli.table.source import digest
 
-    return {path: digest(path) for path in expand(list(files) or ["-"])}
+    return {path: digest(path) for path in dict.fromkeys(files)}
+
+
+def named_files(files: Sequence[str] | None) -> list[str]:
+    """Return the files of a fit, as named or found by a pattern; none of what is no fit."""
+    if files is None:
+        return []
+    from gdcli.table.source import expand
+
+    return expand(list(files) or ["-"])

@@ -153,7 +153,7 @@ class Solver:
         """The record with what json and jsonl say of how to repeat it."""
         if not self._shown.format.is_record:
             return found
-        from gdcli.cli.record_file import data_of, receipt
+        from gdcli.cli.record_file import named_files, receipt
 
         command = entry.sense if entry.command != "fit" else "fit"
         texts = entry.options.items()
@@ -163,7 +163,7 @@ class Solver:
         if getattr(found.problem, "search", None) is not None:
             options["start"] = [*(text for text in entry.start if text != "auto"), "auto"]
         files = entry.data if entry.command == "fit" and isinstance(entry.data, tuple) else None
-        made = receipt(command, options, found.problem.space.size, data_of(files))
+        made = receipt(command, options, found.problem.space.size, named_files(files))
         return replace(found, receipt=made)
 
     def _solved(self, entry: FileProblem) -> Any:

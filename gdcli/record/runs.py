@@ -203,7 +203,10 @@ class MinimumRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Record):
-    """What it takes to repeat an answer: the options as typed, the data, and what else decides over bits."""
+    """What it takes to repeat an answer: the options as typed, the data, and what else decides over bits.
+
+    ``files`` has all files of the ``data`` in order where one of them was given more than once.
+    """
 
     command: str
     options: Mapping[str, Any]
@@ -212,6 +215,7 @@ class Receipt(Record):
     machine: str
     kernels: Mapping[str, str]
     data: Mapping[str, str | None] | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -543,3 +543,24 @@ def test_a_picture_whose_rows_are_lost_is_that_of_the_run(
     monkeypatch.setattr("gdcli.tasks.fit.row_sample.sample_rows", lost)
     assert fit(MODEL, "decay.csv", *START, "--plot", "p.svg") == 0
     assert "iteration" in (place / "p.svg").read_text(encoding="utf-8")
+
+
+def test_a_file_given_twice_is_read_twice_again(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "one.csv").write_text("t,y\n0,1\n1,2.1\n2,2.9\n3,4.2\n")
+    (place / "other.csv").write_text("t,y\n0,1\n1,2.5\n5,2.9\n")
+    for files in (("one.csv", "other.csv", "one.csv"), ("one.csv", "one.csv", "other.csv")):
+        assert fit("y ~ a + b*t", *files, "--format", "json", "--output", "stored.json") == 0
+        assert json.loads((place / "stored.json").read_text())["receipt"]["files"] == list(files)
+        assert run(["rerun", "stored.json"]) == 0
+    assert fit("y ~ a + b*t", "one.csv", "--format", "json", "--output", "stored.json") == 0
+    assert "files" not in json.loads((place / "stored.json").read_text())["receipt"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+@pytest.mark.parametrize("asked", [("fit", LINE, "decay.csv"), ("minimize", "(x-3)**2", "--start", "0")])
+def test_a_path_that_cannot_be_written_leaves_the_answer(
+    asked: tuple[str, ...], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*asked, "--trace", "/dev/full", "--output", "answer.txt"]) == 1
+    assert "error: cannot write /dev/full: No space left on device" in capsys.readouterr().err
+    assert "converged" in (place / "answer.txt").read_text()
