@@ -57,7 +57,7 @@ class AnswerWriter(Protocol):
 
 def caps_of(settings: Settings) -> tuple[float | None, float | None, float | None]:
     """Return what ends a run at the latest: iterations, evaluations, seconds."""
-    return settings.max_iter, settings.max_evaluations, settings.max_time
+    return settings.most_iterations, settings.max_evaluations, settings.max_time
 
 
 @contextmanager

@@ -46,7 +46,8 @@ class Settings:
     ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
     ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
     python, numpy or native (machine code, kept on disk unless ``no_cache``). ``max_time`` is in seconds, ``max_memory``
-    in bytes; see `gdcli.kernel.budget`.
+    in bytes; see `gdcli.kernel.budget`. Where ``max_iter`` is None, iterations are capped at 10000, and epochs that were
+    asked for are not.
     """
 
     method: str = "auto"
@@ -59,13 +60,17 @@ class Settings:
     gradient_tol: float | None = None
     step_tol: float | None = None
     value_tol: float | None = None
-    max_iter: int = DEFAULT_MAX_ITER
+    max_iter: int | None = None
     max_evaluations: int | None = None
     max_time: float | None = None
     max_memory: int | None = None
     target: float | None = None
     engine: str = "auto"
     no_cache: bool = False
+
+    @property
+    def most_iterations(self) -> int:
+        return DEFAULT_MAX_ITER if self.max_iter is None else self.max_iter
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +341,7 @@ def rules_from(
         rules.append(DistanceMoved(settings.step_tol))
     if settings.value_tol and not own_value_rule:
         rules.append(ValueChange(settings.value_tol))
-    rules.append(MaxIterations(settings.max_iter))
+    rules.append(MaxIterations(settings.most_iterations))
     budget = current()
     return rules if budget is None else [*rules, BudgetSpent(budget)]
 

@@ -338,7 +338,7 @@ def test_the_defaults_in_the_help_are_those_of_the_api() -> None:
     from gdcli.api import Settings
 
     shown = {option.field: option.default for option in MINIMIZE.options}
-    assert shown["max_iter"] == str(Settings().max_iter)
+    assert shown["max_iter"] == str(Settings().most_iterations)
     assert shown["method"] == Settings().method
     assert shown["gradient"] == Settings().gradient
 

@@ -193,6 +193,8 @@ def test_epochs_that_were_asked_for_are_not_capped_as_iterations_are() -> None:
     data = {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 5.2]}
     found = api.fit("y ~ a*x + b", data, batch_size=0, epochs=10_100, lr=0.1, shuffle="none")
     assert (found.epochs, found.status) == (10_100, Status.COMPLETED)
+    found = api.fit("y ~ a*x + b", data, batch_size=0, epochs=10_100, lr=0.1, shuffle="none", max_iter=10_000)
+    assert (found.epochs, found.status) == (10_000, Status.LIMIT)  # as many as the default, but asked for
     found = api.fit("y ~ a*x + b", data, batch_size=0, epochs=50, max_iter=5, lr=0.1)
     assert (found.epochs, found.status) == (5, Status.LIMIT)
     assert found.message == "Stopped by --max-iter after 5 epochs."

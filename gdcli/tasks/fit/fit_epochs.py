@@ -20,7 +20,6 @@ from gdcli.objective.row_passes import By
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.epochs import ProgressHook
 from gdcli.solve.iteration import Observer
-from gdcli.solve.settings import DEFAULT_MAX_ITER
 from gdcli.table.shuffle import visited
 from gdcli.tasks.fit.conclusion import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
@@ -56,7 +55,7 @@ def solve_stochastic(
         [in_sums(observer, learned.rows) for observer in observers],  # type: ignore[misc]  # an iterate, and more
         # An iteration is an epoch here: what caps those of other runs is no cap of epochs that were asked for.
         stop_rules(
-            replace(settings, max_iter=settings.most + 1) if _is_uncapped(settings) else settings,
+            settings if settings.max_iter is not None else replace(settings, max_iter=settings.most + 1),
             prepared.problem.sign / learned.rows,
         ),
         progress,
@@ -73,10 +72,6 @@ def solve_stochastic(
         return found
     held_out, x = RowObjective(prepared.row, descent.held_out), found.run.best.at.x
     return replace(found, validation=if_in_time(lambda: found.sign * held_out.evaluate(x).value, None))
-
-
-def _is_uncapped(settings: FitSettings) -> bool:
-    return settings.max_iter == DEFAULT_MAX_ITER < settings.most
 
 
 def _check(settings: FitSettings) -> None:

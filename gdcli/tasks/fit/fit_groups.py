@@ -183,5 +183,5 @@ def _block(
     x = found.plan.row.space.flatten(found.plan.problem.start)
     start = np.repeat(np.array([x]).T, len(sizes), axis=1)
     tol = LAST_DIGITS if settings.method == "auto" else METHODS["lm"].default_tol
-    ends = solve_many(residuals, start, min(settings.max_iter, MOST_ITERATIONS), tol)
+    ends = solve_many(residuals, start, min(settings.most_iterations, MOST_ITERATIONS), tol)
     return SolvedFits.of(found.plan, settings, residuals, start, ends, sizes, time.perf_counter() - began)
