@@ -21,7 +21,7 @@ from gdcli.render.formats import Format, Shape, write_answer
 from gdcli.table.source import open_table
 from gdcli.tasks.fit.annotated_output import annotated, check_model, kept, residuals
 from gdcli.tasks.fit.prediction import CONFIDENCE, FittedGroups, check, predicted, wanted_of
-from gdcli.tasks.fit.prepare import opened
+from gdcli.tasks.fit.prepare import counted, opened
 from gdcli.tasks.fit.request import FitRequest
 
 if TYPE_CHECKING:
@@ -163,7 +163,8 @@ def _write(format: Format, table: DataTable, wanted: Wanted, told: dict[str, Any
 
     rows = tuple(chain.from_iterable(_rows(table, wanted)))
     columns = (*(wanted.by.columns if wanted.by else ()), *wanted.columns)
-    write(PredictionsRecord(**told, columns=columns, rows=rows), format, stream)
+    notes = counted(table).notes
+    write(PredictionsRecord(**told, columns=columns, rows=rows, notes=notes), format, stream)
 
 
 def _rows(table: DataTable, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:

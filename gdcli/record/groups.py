@@ -339,7 +339,7 @@ def _by_place(solved: SolvedFits, names: Sequence[str]) -> list[list[Any]] | Non
 class PredictionsRecord(Record):
     """``rows`` have the columns that the formula reads, and under the names of `PREDICTED` what is said of each.
 
-    Of several ``responses`` the names begin with the left side and _.
+    Of several ``responses`` the names begin with the left side and _. ``notes`` tell what was found out of the files.
     """
 
     HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "predictions"}
@@ -350,6 +350,7 @@ class PredictionsRecord(Record):
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
     responses: tuple[ResponsePart, ...] = ()
+    notes: tuple[str, ...] = ()
     version: str = __version__
 
 

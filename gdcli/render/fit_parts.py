@@ -264,6 +264,8 @@ def predictions_page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> li
     lines: list[Line] = []
     for text in models.values():
         lines += fact("and" if lines else "predict", harmless(" ".join(text.split())), width, "title")
+    for k, note in enumerate(found.notes):
+        lines += fact("" if k else "data", harmless(note), width)
     lines += fact("band", f"{level} {found.interval}: of {_OF[found.interval]}", width)
 
     def cells(name: str) -> Column:

@@ -564,3 +564,17 @@ def test_a_path_that_cannot_be_written_leaves_the_answer(
     assert run([*asked, "--trace", "/dev/full", "--output", "answer.txt"]) == 1
     assert "error: cannot write /dev/full: No space left on device" in capsys.readouterr().err
     assert "converged" in (place / "answer.txt").read_text()
+
+
+def test_predictions_tell_what_was_found_out_of_the_file(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "units.csv").write_text("t,y\ns,V\n0,1\n1,2.1\n2,2.9\n3,4.2\n")
+    assert fit(LINE, "units.csv", "--format", "json", "--output", "stored.json") == 0
+    assert run(["predict", "stored.json", "units.csv"]) == 0
+    page = capsys.readouterr().out
+    assert "data          line 2 has units: s, V\n" in page
+    assert run(["predict", "stored.json", "units.csv", "--format", "json", "--output", "rows.json"]) == 0
+    assert json.loads((place / "rows.json").read_text())["notes"] == ["line 2 has units: s, V"]
+    assert run(["show", "rows.json"]) == 0
+    assert capsys.readouterr().out == page
