@@ -46,8 +46,8 @@ class Settings:
     ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
     ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
     python, numpy or native (machine code, kept on disk unless ``no_cache``). ``max_time`` is in seconds, ``max_memory``
-    in bytes; see `gdcli.kernel.budget`. Where ``max_iter`` is None, iterations are capped at 10000, and epochs that were
-    asked for are not.
+    in bytes; see `gdcli.kernel.budget`. Where ``max_iter`` is None, iterations are capped at 10000, and epochs that
+    were asked for are not.
     """
 
     method: str = "auto"
