@@ -293,7 +293,7 @@ def _decode(content: bytes, source: str) -> str:
         # The limit may have cut a character in two; the text is too long then, and the language says so.
         if len(content) == TEXT_LIMIT and fault.start >= TEXT_LIMIT - 4:
             return content[: fault.start].decode("utf-8-sig") + "?"
-        raise UsageError(f"{source} is not UTF-8 text (byte {fault.start})") from None
+        raise UsageError(f"{source} is not UTF-8 text (byte {fault.start})", "save it as UTF-8") from None
 
 
 def writer_for(

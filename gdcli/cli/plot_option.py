@@ -68,7 +68,10 @@ def components(plane: Sequence[str] | None, plot: str | None, space: Space) -> t
             raise UsageError(f"--plane: there is no variable '{name[:40]}'", hint, span)
         found.append(index)
     if found[0] == found[1]:
-        raise UsageError(f"--plane needs two different variables, and both are {space.label(found[0])}")
+        both = space.label(found[0])
+        raise UsageError(
+            f"--plane needs two different variables, and both are {both}", "for example --plane x,y"
+        )
     return tuple(found)
 
 

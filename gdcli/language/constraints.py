@@ -300,7 +300,9 @@ def _paired(row: ConstraintRow, value: Side, limit: Side) -> list[tuple[float, f
     both = [v if isinstance(v, list) else [v] * count for v in (value, limit)]
     if len(both[0]) != len(both[1]):
         raise UsageError(
-            f"the sides of {row.text} have {len(both[0])} and {len(both[1])} elements", "", row.span
+            f"the sides of {row.text} have {len(both[0])} and {len(both[1])} elements",
+            "both need as many",
+            row.span,
         )
     return list(zip(*both, strict=True))
 

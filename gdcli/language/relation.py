@@ -207,7 +207,8 @@ def read_parts(texts: tuple[str, ...], option: str = LET, before: tuple[str, ...
     for text in texts:
         name, tree = _part(text, option)
         if name in found:
-            raise UsageError(f"{option} gives {name} twice", "", Span(text, 0, text.index("="), option))
+            span = Span(text, 0, text.index("="), option)
+            raise UsageError(f"{option} gives {name} twice", "each part has a name of its own", span)
         found[name] = with_parts(tree, {**known, **found})
     for name, tree in found.items():
         later = next((other for other in tree.names if other in found), None)

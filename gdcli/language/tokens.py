@@ -155,7 +155,8 @@ def _bad_character(text: str, at: int, source: str) -> NoReturn:
     elif char == "`":
         hint = "the title of a column is spelled with underscores, without marks: Body_mass_g"
     elif char == ".":
-        raise UsageError("a dot has no place here: attributes are not part of the language", "", span)
+        hint = "functions have no prefix: sin(x), not np.sin(x)"
+        raise UsageError("a dot has no place here: attributes are not part of the language", hint, span)
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
     raise UsageError(f"the character {shown} has no place in an expression", hint, span)
 

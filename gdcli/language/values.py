@@ -58,7 +58,7 @@ def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[TypedV
     for text in texts:
         for entry in _from_file(text[1:], option) if text.startswith("@") else _typed(text, option, draws):
             if entry.name and entry.name in names:
-                raise UsageError(f"{option} gives {entry.name} twice", "", entry.span)
+                raise UsageError(f"{option} gives {entry.name} twice", "leave one of them out", entry.span)
             names.add(entry.name)
             entries.append(entry)
     return entries
@@ -105,12 +105,12 @@ def split(text: str, option: str, begin: int = 0, end: int | None = None) -> Ite
         elif char in ")]":
             depth -= 1
             if depth < 0:
-                raise UsageError(f"this {char} closes nothing", "", Span(text, i, i + 1, option))
+                raise UsageError(f"this {char} closes nothing", "leave it out", Span(text, i, i + 1, option))
         elif char == "," and depth == 0:
             yield start, i
             start = i + 1
     if depth > 0:
-        raise UsageError("a bracket is never closed", "", Span(text, begin, stop, option))
+        raise UsageError("a bracket is never closed", "close it: v=[1,2,3]", Span(text, begin, stop, option))
     yield start, stop
 
 

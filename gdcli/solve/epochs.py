@@ -277,7 +277,7 @@ def run_epochs(
     try:
         found = run(objective, method, x0, rules, [seen], options._replace(keeps_result=False))
     except DomainError:
-        raise DomainError("the loss has no finite mean at the start") from None
+        raise DomainError("the loss has no finite mean at the start", "give another --start") from None
     first, best, last = state.epochs[0], state.epochs[state.best], state.epochs[-1]
     whole = found.reason.status is Status.COMPLETED
     by_best = last.held_out is not None or settings.schedule == "book" or not whole

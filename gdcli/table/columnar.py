@@ -86,7 +86,8 @@ class Columnar(Source):
             raise DataError(f"cannot read {self.name}: {str(fault).partition(chr(10))[0]}") from None
         except pl.exceptions.PanicException:  # no Exception: some files that are broken end the reader
             raise DataError(
-                f"cannot read {self.name}: it is broken, or has what polars cannot read"
+                f"cannot read {self.name}: it is broken, or has what polars cannot read",
+                "write it anew, or as csv",
             ) from None
 
     def _check_numbers(self, wanted: Sequence[int]) -> None:
@@ -95,7 +96,10 @@ class Columnar(Source):
         for i in wanted:
             kind = self._schema[self._columns[i]]
             if not (kind.is_numeric() or kind == pl.Boolean):
-                raise DataError(f"{self.name}: column {self.titles[i]} has {kind}, not numbers")
+                told = f"{self.name}: column {self.titles[i]} has {kind}, not numbers"
+                raise DataError(
+                    told, "write it as numbers where the file is made, or leave it out of the model"
+                )
 
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""

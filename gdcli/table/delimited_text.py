@@ -90,7 +90,9 @@ class Text(Source):
         lines, anew = self._supply.lines()
         self.comments.clear()
         if anew and read_header(lines, self._layout).titles != self.titles:
-            raise DataError(f"{self.name} has changed while it was read")
+            raise DataError(
+                f"{self.name} has changed while it was read", "run the command again when it is whole"
+            )
         lines = self._supply.rows(lines)
         numbers = Numbers(self.name, self.titles, self.delimiter, wanted, self._layout.decimal)
         size, seen = 1, 0

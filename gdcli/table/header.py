@@ -245,7 +245,8 @@ def _check_binary(text: Sequence[str], name: str) -> None:
     for i, line in enumerate(text):
         if not line.isprintable() and (found := re.search(_BINARY, line)):
             raise DataError(
-                f"{name} is binary, not text (line {i + 1} has the byte 0x{ord(found.group()):02x})"
+                f"{name} is binary, not text (line {i + 1} has the byte 0x{ord(found.group()):02x})",
+                "save the data as csv",
             )
 
 

@@ -301,7 +301,10 @@ def expand(paths: Sequence[str]) -> list[str]:
             continue
         matches = _matching(path)
         if not matches:
-            raise DataError(f"no file matches {path}")
+            raise DataError(
+                f"no file matches {path}",
+                "a pattern is matched from the current folder; ** goes into all below",
+            )
         found += matches
     if found.count("-") > 1:
         raise UsageError("standard input can be read only once", "give - once")

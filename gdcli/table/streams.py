@@ -28,6 +28,7 @@ _COMPRESSED = {
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "lzma",
 }
+_AGAIN = "copy or download it again"
 _EXPORT = "export it as CSV: in the program that made it, Save as, CSV"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the mark of a beginning, as spreadsheets write "Unicode text"
 _FOREIGN = {
@@ -193,7 +194,9 @@ class Stream:
                         )
                 decoder.decode(b"", final=True)
             except UnicodeError:
-                raise DataError(f"{self.name} is cut off, or is no {encoding.upper()} text") from None
+                raise DataError(
+                    f"{self.name} is cut off, or is no {encoding.upper()} text", "save it as UTF-8"
+                ) from None
             return b""
 
         self._read, self._recoded = recoded, True
@@ -212,12 +215,14 @@ class Stream:
         try:
             return self._read(size)
         except EOFError:
-            raise DataError(f"{self.name} is cut off: its compressed data has no end") from None
+            raise DataError(f"{self.name} is cut off: its compressed data has no end", _AGAIN) from None
         except OSError as fault:
             raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
         except Exception as fault:
             if type(fault).__module__ in ("zlib", "_lzma"):  # their own errors
-                raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
+                raise DataError(
+                    f"cannot read {self.name}: its compressed data is broken ({fault})", _AGAIN
+                ) from None
             raise
 
     def fill(self, buffer: memoryview) -> int:

@@ -82,7 +82,10 @@ def read_system(
             f"gd solve needs bounds on every variable: {listed(missing)} without", bounds_hint(missing)
         )
     if len(names) > MOST_VARIABLES:
-        raise UsageError(f"gd solve is for up to {MOST_VARIABLES} variables, and there are {len(names)}")
+        hint = "gd minimize the sum of the squares of left sides less right ones finds one solution"
+        raise UsageError(
+            f"gd solve is for up to {MOST_VARIABLES} variables, and there are {len(names)}", hint
+        )
     return System(tuple(texts), {name: ends[name] for name in names}, known)
 
 

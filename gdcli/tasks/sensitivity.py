@@ -47,7 +47,8 @@ def sensitivities(outcome: Outcome) -> tuple[Sensitivity, ...]:
     lengths = problem.lengths | lengths_of(moving)
     space = Space(lengths)
     if space.size > MOST:
-        raise UsageError(f"sensitivities are found of up to {MOST} numbers, and this has {space.size}")
+        told = f"sensitivities are found of up to {MOST} numbers, and this has {space.size}"
+        raise UsageError(told, "leave out --sensitivity")
     fixed = {n: v for n, v in problem.constants.items() if n not in moving}
     return _System(
         problem, space, fixed, [*outcome.run.best.at.x, *Space(lengths_of(moving)).flatten(moving)]
@@ -152,7 +153,8 @@ class _System:
         right = np.vstack((np.hstack((-H[:n, n:], np.zeros((n, m)))), np.hstack((-A[:, n:], np.eye(m)))))
         if np.linalg.matrix_rank(K) < len(K):
             raise UsageError(
-                "the answer does not move smoothly: curvature is missing along what it may move in"
+                "the answer does not move smoothly: curvature is missing along what it may move in",
+                "leave out --sensitivity",
             )
         moves = np.linalg.solve(K, right)[:n].T
         values = [*np.array(whole.gradient, dtype=float)[n:], *multipliers[holds]]

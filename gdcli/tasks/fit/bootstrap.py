@@ -74,7 +74,8 @@ def check(prepared: Prepared) -> None:
         raise UsageError("--intervals bootstrap does not go with --bounds", "--intervals profile does")
     if row.space.size > MOST_PARAMETERS:
         raise UsageError(
-            f"--intervals bootstrap is for up to {MOST_PARAMETERS} parameters, and these are {row.space.size}"
+            f"--intervals bootstrap is for up to {MOST_PARAMETERS} parameters, and these are {row.space.size}",
+            "--intervals profile does not repeat the fit so often",
         )
 
 

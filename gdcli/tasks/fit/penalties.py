@@ -155,14 +155,19 @@ def read_priors(
     return tuple(found)
 
 
+_PRIOR = "--prior 'b ~ normal(1, 0.2)'"
+
+
 def _normal(text: str, span: Span) -> tuple[float, float]:
     inside = text.removeprefix("normal").strip()
     if inside == text or not (inside.startswith("(") and inside.endswith(")")):
-        raise UsageError("--prior takes NAME ~ normal(MEAN, DEVIATION)", "--prior 'b ~ normal(1, 0.2)'", span)
+        raise UsageError("--prior takes NAME ~ normal(MEAN, DEVIATION)", _PRIOR, span)
     try:
         mean, deviation = (float(part) for part in inside[1:-1].split(","))
     except ValueError:
-        raise UsageError("--prior: normal takes two numbers, its mean and its deviation", "", span) from None
+        raise UsageError(
+            "--prior: normal takes two numbers, its mean and its deviation", _PRIOR, span
+        ) from None
     if not 0.0 < deviation < float("inf") or not abs(mean) < float("inf"):
-        raise UsageError("--prior: the deviation of normal is a positive number", "", span)
+        raise UsageError("--prior: the deviation of normal is a positive number", _PRIOR, span)
     return mean, deviation
