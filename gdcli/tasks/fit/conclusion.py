@@ -15,12 +15,13 @@ from gdcli.judge.evidence import Certificate
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, replace
-from gdcli.kernel.numerics import EPS
-from gdcli.kernel.status import CurvatureSource, PointKind, Status
-from gdcli.kernel.vectors import Vector, dot
+from gdcli.kernel.dense import diagonal
+from gdcli.kernel.numerics import EPS, FLOOR, SMALLEST_NORMAL
+from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
+from gdcli.kernel.vectors import Vec, Vector, as_like, dot
 from gdcli.language.losses import POSITIVE
 from gdcli.objective.divisors import pole_among
-from gdcli.objective.protocol import Box, Objective
+from gdcli.objective.protocol import Box, Evaluation, Objective
 from gdcli.objective.row_objective import RowObjective, added
 from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 from gdcli.solve.iteration import RunResult
@@ -54,6 +55,12 @@ _ROUNDING = 1e-20
 _WEAK = math.sqrt(EPS)
 _NEARLY = (
     "the data hardly tell the parameters apart here: take a model with fewer, give one a value with --set"
+)
+# So many standard errors away the loss is looked at for a rise.
+_LENGTHS = (1.0, 0.125, 0.25, 0.5, 2.0, 4.0, 8.0)
+_NO_DIGITS = (
+    "the second derivatives have no digits here, as far on the way of a parameter to infinity: whether this is a"
+    " minimum is not known"
 )
 # What to do where the sum of a typed loss has no minimum: a model is taken for one.
 _TILDE = "to fit a column, y say, write y ~ {}: without ~ it is the loss of a row, whose sum is minimized"
@@ -140,6 +147,8 @@ def _judged(
     errors = errors_in_time(prepared, run.best.at.x, active)
     by_residual = by_residuals(certificate, errors, problem.linear, judging.factor)
     certificate = if_in_time(lambda: _by_floor(by_residual, errors, seen, run, ready.tol), by_residual)
+    by_floor = certificate
+    certificate = if_in_time(lambda: _by_reach(by_floor, errors, seen, run), by_floor)
     ranges = None
     if problem.loss in ("absolute", "quantile") and not active:
         from gdcli.tasks.fit.l1_vertex import prove
@@ -153,6 +162,9 @@ def _judged(
         ranges = level_in_time(seen, run, certificate)
     elsewhere = SEARCH if can_be_searched(prepared) else ""
     verdict = verdict_in_sums(ready, judging.factor, (taken, run), certificate, ranges, errors, elsewhere)
+    if certificate.kind is PointKind.AT_INFINITY or run.reason is StopReason.AT_INFINITY:
+        told = verdict
+        verdict = if_in_time(lambda: _of_flight(told, errors, judging, run.best.at, prepared.data.rows), told)
     verdict = _by_loss(problem, judging, run.best.at.x, verdict)
     return Judged(run, certificate, verdict, active, ranges), errors
 
@@ -309,11 +321,15 @@ def by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) 
 def _by_floor(found: Certificate, errors: Errors, seen: Objective, run: RunResult, tol: float) -> Certificate:
     """Return what is to be said of a degenerate end, or a corner of a smooth sum, where the Jacobian has full rank: the
     kind is unknown where the floor of its valley does not rise both ways by more than ``tol`` of the value, as on a
-    parameter's way to infinity.
+    parameter's way to infinity, or where the residuals contradict it.
     """
     doubtful = found.kind is PointKind.DEGENERATE or (found.kind is PointKind.KINK and seen.is_smooth)
     source = hessian_source(seen)
-    if not doubtful or errors.left is None or not errors.full_rank or source is CurvatureSource.NONE:
+    if not errors.full_rank or source is CurvatureSource.NONE:
+        return found
+    if _is_contradicted(found, errors, seen, run, source):
+        return replace(found, kind=PointKind.UNKNOWN, estimated_gap=None, notes=(*found.notes, _NO_DIGITS))
+    if not doubtful or (errors.left is None and not seen.is_smooth):
         return found
     from gdcli.solve.probe.valley import sides_of_floor
 
@@ -323,6 +339,83 @@ def _by_floor(found: Certificate, errors: Errors, seen: Objective, run: RunResul
     with quiet(at.x):
         sides = sides_of_floor(rescaled(seen, units), there, begun, tol * abs(at.value), source)
     return found if sides.rises else replace(found, kind=PointKind.UNKNOWN, estimated_gap=None)
+
+
+def _is_contradicted(
+    found: Certificate, errors: Errors, seen: Objective, run: RunResult, source: str
+) -> bool:
+    """Tell whether a step of the linear model could still take much of a sum of squares away, while the second
+    derivatives that tell the kind have no digits: they are below the normal numbers, or vanish beside the largest.
+    """
+    left = errors.left
+    if left is None or errors.found is None or left.is_rounding or not seen.has_residuals:
+        return False
+    if left.misfit <= CLOSE * left.total:
+        return False
+    if found.kind is PointKind.MINIMUM:
+        hessian = with_hessian(seen, run.best.at, source).hessian
+        return hessian is not None and any(0.0 < abs(h) < SMALLEST_NORMAL for h in diagonal(hessian))
+    return found.kind is PointKind.DEGENERATE and errors.found.errors.weakest < _WEAK
+
+
+def _by_reach(found: Certificate, errors: Errors, seen: Objective, run: RunResult) -> Certificate:
+    """Return what is to be said of a minimum where the loss never rises one way over several standard errors of a
+    parameter, and rises the other way: it is at infinity.
+
+    A standard error says that it rises both ways within its length. Where a group of rows has no counts, say, the loss
+    falls for ever as the coefficient of that group goes to -infinity, and soon by less than rounding.
+    """
+    at, told = run.best.at, None if errors.found is None else errors.found.errors
+    is_exact = errors.left is not None and errors.left.is_rounding
+    if (
+        found.kind not in (PointKind.MINIMUM, PointKind.DEGENERATE)
+        or told is None
+        or errors.redundant
+        or is_exact
+    ):
+        return found
+
+    def is_level(way: list[float], sign: float) -> bool:
+        for length in _LENGTHS:
+            goal = as_like(at.x, [x + sign * length * move for x, move in zip(at.x, way, strict=True)])
+            there = seen.evaluate(goal, 0)
+            is_held = seen.box is not None and there.x is not goal
+            if is_held or not there.value <= at.value + FLOOR * abs(at.value):
+                return False
+        return True
+
+    for i, error in enumerate(told.standard_errors):
+        if error is None or not abs(at.x[i]) < error < math.inf:
+            continue
+        ways = [[error * (j == i) for j in range(len(at.x))]]
+        if told.factor is not None:
+            ways.append([dot(Vec(row), Vec(told.factor[i])) / error for row in told.factor])
+        if any(is_level(way, 1.0) is not is_level(way, -1.0) for way in ways):
+            return replace(found, kind=PointKind.AT_INFINITY, estimated_gap=None)
+    return found
+
+
+def _of_flight(verdict: Verdict, errors: Errors, judging: RowObjective, at: Evaluation, rows: int) -> Verdict:
+    """Return the verdict on a run to infinity with the parameters that the data do not determine there.
+
+    Their standard errors are larger than they are themselves, or unknown, and yet they are not 0: there the loss is
+    larger by more than that of a row, or than 1.
+    """
+    if verdict.status is not Status.DIVERGED or errors.found is None:
+        return verdict
+    told, row = errors.found.errors, min(abs(at.value) / rows, judging.factor)
+    free = []
+    for i, error in enumerate(told.standard_errors):
+        at_zero = as_like(at.x, [0.0 if j == i else x for j, x in enumerate(at.x)])
+        is_wide = error is None or error > abs(at.x[i])
+        if is_wide and not judging.evaluate(at_zero, 0).value <= at.value + row:
+            free.append(f"{judging.row.space.label(i)} ({at.x[i]:.3g} here)")
+    if not free:
+        return verdict
+    return verdict._replace(
+        message=f"{verdict.message} The data do not determine {listed(free)}.",
+        advice="a model with fewer parameters, a value for one of these with --set, or --bounds",
+    )
 
 
 def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:

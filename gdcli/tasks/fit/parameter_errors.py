@@ -16,6 +16,7 @@ from gdcli.judge.statistics import Parameters, Spread, fit_statistics
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.factors import column_lengths
+from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.objective.row_model import by_squares, has_constant
 from gdcli.objective.row_objective import RowObjective, added
@@ -71,6 +72,8 @@ class Errors:
 _NEAR_SQUARES = ("absolute", "quantile", "huber", "tukey", "cauchy", "student-t")
 # Below this part of the largest singular value of the scaled Jacobian its errors have less than ten digits.
 _WEAK = 1e-5
+# Of a direction with a singular value below this part the effect on the sum, its square, is rounding.
+_LOST = math.sqrt(EPS)
 _EXACT = "zero but for rounding: the model says all that was measured"
 
 
@@ -105,7 +108,11 @@ def estimate_errors(
     if left is not None and left.is_rounding:
         found = replace(found, exact=True)
         if prepared.problem.sigma is None or prepared.problem.scale_sigma:  # else errors are those of sigma
-            found = replace(found, errors=_zero(found.errors), log_likelihood=None)
+            found = replace(
+                found,
+                errors=_of_exact(found.errors, names, left, prepared.problem.linear),
+                log_likelihood=None,
+            )
     errors = found.errors
     rank = errors.rank + constant >= len(names)
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
@@ -259,9 +266,22 @@ def _about(sums: RowObjective, x: Sequence[float], mean: float) -> list[float]:
     return [about]
 
 
-def _zero(errors: Uncertainty) -> Uncertainty:
-    """The errors of a model that says all that was measured: those that are known are zero, but for rounding."""
-    known = [e is not None for e in errors.standard_errors]
+def _of_exact(errors: Uncertainty, names: Sequence[str], left: Left, linear: bool) -> Uncertainty:
+    """The errors of a model that says all that was measured: those that are known are zero, but for rounding.
+
+    Not told are the parameters of a model that is not linear which rounding alone moves by more than their size, where
+    the direction that is told worst is lost in the rounding of the sum: a factor that is 0 and the rate beside it.
+    """
+    lost: list[str] = []
+    if not (linear or errors.redundant) and errors.weakest < _LOST and left.blur is not None:
+        sizes = zip(names, errors.estimates, left.blur, strict=True)
+        lost = [name for name, x, blur in sizes if blur > abs(x)]
+    lost = lost if len(lost) > 1 else []
+    if lost:
+        both = f"rounding alone moves {' and '.join(lost)} by more than their size: fix one of them"
+        errors = replace(errors, redundant=(both,), reason=both)
+    told = zip(names, errors.standard_errors, strict=True)
+    known = [error is not None and name not in lost for name, error in told]
     return replace(
         errors,
         standard_errors=tuple(0.0 if k else None for k in known),
