@@ -52,7 +52,7 @@ def test_a_group_without_counts_has_no_coefficient(
 def test_a_curve_that_bends_the_other_way_has_no_rate(scale: float, b: float) -> None:
     y = scale * (2.0 * X + 0.1 * X**2 + WAVE)
     assert api.fit("y ~ a*log(1 + b*x)", {"x": X, "y": y}, {"a": scale, "b": b}).status in FLIGHT
-    assert api.fit("y ~ a*(1 - exp(-b*x))", {"x": X, "y": y}, {"a": scale, "b": b}).status is not None
+    assert api.fit("y ~ a*(1 - exp(-b*x))", {"x": X, "y": y}, {"a": scale, "b": b}).status in FLIGHT
 
 
 @pytest.mark.parametrize("scale", [1.0, 5.0, 20.0])
