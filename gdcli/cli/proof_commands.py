@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
     from gdcli.tasks.global_minimum import Teller
+    from gdcli.tasks.problem import Bounds
     from gdcli.tasks.root_finding import Teller as RootTeller
     from gdcli.tasks.verified_record import ToldMinimum, ToldProof
 
@@ -242,8 +243,8 @@ def _of_run(name: str, result: dict[str, Any]) -> _Found:
     with record_file.whole(name):
         found = RunRecord.from_json(result)
         problem = problem_of(found.problem, found.seed)
-        told = told_proof(found)
-    faults = faults_of(problem, told)
+        told, domain = told_proof(found), told_domain(found)
+    faults = faults_of(problem, told, domain)
     return faults, [] if faults else [proof_of(found)[1]]
 
 
@@ -310,6 +311,16 @@ def told_minimum(found: RunRecord) -> ToldMinimum:
     whole = {name: bounds.get(name, (-inf, inf)) for name in found.problem.start}
     low, high = (list(flat({name: ends[k] for name, ends in whole.items()})) for k in (0, 1))
     return ToldMinimum(found.status, found.message, found.x, found.value, evidence_of(found), low, high)
+
+
+def told_domain(found: RunRecord) -> Bounds:
+    """Return the ends of the domain that a record tells. Raises ValueError or TypeError where they are none."""
+    from gdcli.tasks.pipeline import flat_bounds
+
+    domain, space = bounds_as_given(found.domain), found.problem.space
+    if {*domain} - {*space.names} or any(len(side) != space.size for side in flat_bounds(domain, space)):
+        raise ValueError("the ends of the domain are not those of the variables")
+    return domain
 
 
 def told_proof(found: RunRecord) -> ToldProof:

@@ -21,7 +21,7 @@ from gdcli.tasks.pipeline import ActiveBound, FoundBox, GlobalEvidence, found_bo
 if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate
     from gdcli.tasks.pipeline import Outcome
-    from gdcli.tasks.problem import Problem
+    from gdcli.tasks.problem import Bounds, Problem
 
 End = float | list[float | None] | None
 # Errors of variables matter where they leave one of so many digits unknown: no page shows more.
@@ -223,7 +223,8 @@ class RunRecord(Record):
     """The whole answer.
 
     ``used`` is the method in words where that says more than its name, ``why`` why it was chosen, ``advice`` what to
-    try next. ``best_iteration`` is given where the answer is not the last iterate.
+    try next. ``best_iteration`` is given where the answer is not the last iterate. ``domain`` has the ends of the
+    domain of the expression that the answer was found within, as the problem has its ``bounds``.
     """
 
     HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "result"}
@@ -254,6 +255,7 @@ class RunRecord(Record):
     violation: float | None = None
     sensitivity: tuple[SensitivityRecord, ...] = ()
     global_: GlobalRecord | None = None
+    domain: Mapping[str, tuple[End, End]] | None = None
     formulas: Mapping[str, str] | None = None
     seconds: float | None = None
     engine: str | None = None
@@ -334,7 +336,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
         "certificate": CertificateRecord.of(
             outcome.certificate,
             **curvature(outcome.certificate, sign),
-            active_bounds=outcome.active if outcome.problem.bounds else None,
+            active_bounds=outcome.active if outcome.problem.bounds or outcome.domain else None,
             evidence=str(outcome.certificate.how),
             errors=_errors(outcome),
             proof=_proof(outcome),
@@ -349,6 +351,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             for s in outcome.sensitivity
         ),
         "global_": _global(outcome),
+        "domain": _ends_told(outcome.domain),
         "best_iteration": None if run.best.iteration == run.last.iteration else run.best.iteration,
         "evaluations": EvaluationsRecord.of(run.counts),
         "version": __version__,
@@ -460,7 +463,11 @@ def texts_of(problem: Problem) -> tuple[str, ...]:
 
 
 def bounds_of(problem: Problem) -> dict[str, tuple[End, End]] | None:
-    return {name: (_end(low), _end(high)) for name, (low, high) in problem.bounds.items()} or None
+    return _ends_told(problem.bounds)
+
+
+def _ends_told(bounds: Bounds) -> dict[str, tuple[End, End]] | None:
+    return {name: (_end(low), _end(high)) for name, (low, high) in bounds.items()} or None
 
 
 def _end(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from math import floor, inf, isfinite, log10, nextafter
+from math import floor, inf, isfinite, isnan, log10, nextafter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import harmless, shorten
@@ -22,6 +22,7 @@ from gdcli.render.page import Glyphs, Line, fact, path, warnings
 if TYPE_CHECKING:
     from gdcli.record.analyses import QuestionRecord, RootsRecord
     from gdcli.record.runs import End, ProblemRecord, ProofRecord, RunRecord
+    from gdcli.tasks.pipeline import ActiveBound
 
 
 def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
@@ -192,7 +193,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
         ("kind", _kind(found) if has_kind else ""),
     )
     facts = (
-        ("held by", _held(found) if found.problem.bounds else ""),
+        ("held by", _held(found)),
         _proved(found),
         _bounded(found),
         ("left to gain", _left(found)),
@@ -276,16 +277,27 @@ def _bound(name: str, ends: tuple[End, End]) -> str:
 
 
 def _held(found: RunRecord) -> str:
+    if not (found.problem.bounds or found.domain):
+        return ""
     active = found.certificate.active_bounds or ()
     if not active:
         return "no bound"
     parts = []
     for held in active[:8]:
-        slope = f"slope {short(held.multiplier, 3)}"
-        at = "fixed" if held.side == "fixed" else f"{held.side} bound"
+        slope = f"slope {short(inf if isnan(held.multiplier) else held.multiplier, 3)}"  # JSON has no inf
+        at = f"{held.side} {'end of the domain' if _is_end(found, held) else 'bound'}"
+        if held.side == "fixed":
+            at = held.side
         parts.append(f"{held.name} at {short(held.bound, 6)} ({at}, {slope})")
     more = len(active) - len(parts)
     return ", ".join(parts) + (f" and {more} more" if more else "")
+
+
+def _is_end(found: RunRecord, held: ActiveBound) -> bool:
+    """Tell whether the domain of the expression ends where a variable, or an element, is held."""
+    name, _, place = held.name.partition("[")
+    ends = (found.domain or {}).get(name)
+    return ends is not None and _listed(ends[held.side == "upper"])[int(place[:-1] or 0)] == held.bound
 
 
 def _left_unknown(found: RunRecord) -> str:

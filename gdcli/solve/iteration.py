@@ -143,3 +143,20 @@ class RunResult:
     def times(self, k: float) -> RunResult:
         start, best, last = (one.times(k) for one in (self.start, self.best, self.last))
         return replace(self, start=start, best=best, last=last)
+
+    def followed_by(self, iterate: Iterate) -> Iterate:
+        """Return an iterate of a run from the best point of this one as one of this run gone on with."""
+        passed = self.last.iteration if iterate.iteration else self.best.iteration
+        return iterate._replace(iteration=passed + iterate.iteration, seconds=self.seconds + iterate.seconds)
+
+    def continued(self, further: RunResult) -> RunResult:
+        """Return this run and ``further``, which began at its best point and counts on, as one."""
+        best, last = map(self.followed_by, (further.best, further.last))
+        return replace(
+            further,
+            start=self.start,
+            best=best,
+            last=last,
+            iterations=self.last.iteration + further.iterations,
+            seconds=self.seconds + further.seconds,
+        )

@@ -31,7 +31,7 @@ from gdcli.tasks.pipeline import (
     within,
 )
 from gdcli.tasks.problem import Problem, listed
-from gdcli.tasks.proved import at_limit, box_program, is_small, lost_within, with_claim
+from gdcli.tasks.proved import at_limit, box_program, is_small, lost_within, sizes_of, with_claim
 
 if TYPE_CHECKING:
     from gdcli.judge.verdict import Verdict
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from gdcli.objective.difference_objective import Sampler, SlackSampler
     from gdcli.objective.protocol import Box
     from gdcli.solve.checkpointing import Checkpointer
-    from gdcli.solve.iteration import Observer, RunResult
+    from gdcli.solve.iteration import Iterate, Observer, RunResult
+    from gdcli.tasks.domain_ends import DomainEnd
+    from gdcli.tasks.problem import Bounds
 
 
 # Up to this many variables the sub-expression at the edge of the domain is looked for: that walks the tree, a second.
@@ -100,17 +102,7 @@ def _solve(
     ready, box = made_ready(problem, settings, exact, rows)
     tier = tier_of(exact, settings.engine, not settings.no_cache, whole=ready.objective is exact)
     result = ready.run(observers, checkpointer, tier)
-    if rows:
-        from gdcli.solve.run import quiet
-        from gdcli.tasks.constrained_problem import judged_constrained
-
-        with quiet(None):
-            found = judged_constrained(ready, rows, result, exact.is_constant())
-    else:
-        found = _judged(ready, box, exact, result)
-    edge = []
-    if found.verdict.status.exit_code != 0:
-        edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])
+    found, domain, edge = _concluded(ready, box, exact, rows, result, observers)
     if found.certificate.proof is None and found.verdict.status is not Status.DIVERGED:
         edge += budget.if_in_time(lambda: _rounding(ready, exact, found.run), [])
     shown = _formulas_in_time(tree, problem, ready.notes) if tree is not None and formulas else None
@@ -127,7 +119,81 @@ def _solve(
         engine=exact.engine if tier is None else tier.engine,
         warnings=(*ready.notes, *_warnings(exact, found.run, rows), *edge, *found.certificate.notes),
         formulas=shown,
+        domain=domain,
     )
+
+
+def _concluded(
+    ready: Ready,
+    box: Box | None,
+    exact: Exact,
+    rows: list[ConstraintRow],
+    result: RunResult,
+    observers: Sequence[Observer],
+) -> tuple[Judged, Bounds, list[str]]:
+    """Return the judgement on the end of a run, the ends of the domain that it was found within, and what is told of
+    the edge of the domain.
+    """
+    if rows:
+        from gdcli.solve.run import quiet
+        from gdcli.tasks.constrained_problem import judged_constrained
+
+        with quiet(None):
+            found = judged_constrained(ready, rows, result, exact.is_constant())
+    else:
+        found = _judged(ready, box, exact, result)
+    if found.verdict.status is Status.STALLED and not rows and ready.settings.method == "auto":
+        further = budget.if_in_time(lambda: _within_domain(ready, exact, found.run, observers), None)
+        if further is not None:
+            return further
+    if found.verdict.status.exit_code == 0:
+        return found, {}, []
+    return found, {}, budget.if_in_time(lambda: _edge(ready.problem, exact, found.run), [])
+
+
+def _within_domain(
+    ready: Ready, exact: Exact, result: RunResult, observers: Sequence[Observer]
+) -> tuple[Judged, Bounds, list[str]] | None:
+    """Go on from the end of a run within the ends of the domain beside it; return the judgement, these ends, and what
+    tells of them. None where none is proved, or where no minimum is found within them.
+    """
+    from gdcli.tasks.domain_ends import DomainEnds
+
+    if ready.problem.tree is None or not is_small(exact):
+        return None
+    known, start = DomainEnds(ready.problem, ready.bounding), to_list(result.start.at.x)
+    ends: list[DomainEnd] = []
+    seen: list[Iterate] = []
+    while result.reason.status is None:
+        x = to_list(result.best.at.x)
+        further = known.beside(x, sizes_of(x, start), ends)
+        if not further:
+            return None
+        ends += further
+        domain = known.bounds(ends)
+        found = _gone_on(ready, exact, result, domain, seen)
+        result = found.run
+        is_found = found.verdict.status is Status.CONVERGED
+        if is_found and not known.faults_of(domain, to_list(result.best.at.x)):
+            for observer in observers:
+                for iterate in seen:
+                    observer(iterate)
+            return found, domain, known.told(sorted(ends))
+    return None
+
+
+def _gone_on(ready: Ready, exact: Exact, run: RunResult, domain: Bounds, seen: list[Iterate]) -> Judged:
+    """Return the judgement on a run gone on with within a ``domain``, whose further iterates are added to ``seen``."""
+    from gdcli.tasks.domain_ends import with_domain
+
+    problem, settings, space = ready.problem, ready.settings, exact.space
+    start, bounds = space.unflatten(to_list(run.best.at.x)), with_domain(problem.bounds, domain, space)
+    left = replace(settings, max_iter=settings.max_iter - run.last.iteration)
+    inner, box = made_ready(replace(problem, start=start, bounds=bounds), left, exact, [])
+    iterates: list[Iterate] = []
+    further = inner.run([lambda iterate: iterates.append(iterate)])
+    seen += map(run.followed_by, iterates[1:])
+    return _judged(replace(inner, bounding=ready.bounding), box, exact, run.continued(further))
 
 
 def _check_asked(problem: Problem, formulas: bool, is_kept: bool) -> None:
@@ -303,11 +369,11 @@ def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Vector, p
     )
 
 
-def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) -> list[str]:
+def _edge(problem: Problem, exact: Exact, result: RunResult) -> list[str]:
     """The sub-expression whose domain ends downhill of the answer, where the run ended at such an edge."""
     from gdcli.language.interpreter import find_culprit
 
-    at = result.best.at
+    at, tree = result.best.at, problem.tree
     if result.reason not in (StopReason.EDGE, StopReason.NO_DESCENT, StopReason.FLOOR) or at.gradient is None:
         return []
     slope = norm(at.gradient)

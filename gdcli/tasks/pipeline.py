@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from gdcli.kernel.budget import Spent, if_in_time, lack
-from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.errors import Terminated
 from gdcli.kernel.status import PointKind, StopReason
 from gdcli.kernel.vectors import Space, Vector, max_abs, np
@@ -138,7 +138,8 @@ class Outcome:
     has every distinct minimum found, the best first. ``minimizers`` are the ranges (low, high) of the variables, in
     flat order, over which the value is as low as at the answer, where it is level around it. ``constraints`` is what
     is known of constraints that are no bounds, None where there are none. ``sensitivity`` tells how the answer moves,
-    where that was asked for, ``globally`` what was proved of the global extremum.
+    where that was asked for, ``globally`` what was proved of the global extremum. ``domain`` has the ends of the domain
+    of the expression that the answer was found within, as bounds by name; see `gdcli.tasks.domain_ends`.
     """
 
     problem: Problem
@@ -162,6 +163,7 @@ class Outcome:
     constraints: ConstraintEvidence | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
     globally: GlobalEvidence | None = None
+    domain: Bounds = field(default_factory=dict)
 
     @classmethod
     def of(cls, problem: Problem, settings: Settings, space: Space, found: Judged, **told: Any) -> Self:

@@ -23,6 +23,7 @@ from gdcli.language.form import Form
 from gdcli.language.graph import Graph
 from gdcli.language.syntax import Node
 from gdcli.objective.expression import ScalarObjective
+from gdcli.tasks.domain_ends import with_domain
 from gdcli.tasks.pipeline import Outcome, Sensitivity
 from gdcli.tasks.problem import Problem
 from gdcli.tasks.starts_and_limits import relations_of
@@ -40,7 +41,9 @@ def sensitivities(outcome: Outcome) -> tuple[Sensitivity, ...]:
 
     Raises UsageError where the answer is none that moves smoothly: not certified, or with dependent constraints.
     """
-    problem = outcome.problem
+    problem = replace(
+        outcome.problem, bounds=with_domain(outcome.problem.bounds, outcome.domain, outcome.space)
+    )
     if outcome.status is not Status.CONVERGED or problem.tree is None:
         raise UsageError("sensitivities are those of a certified answer", "leave out --sensitivity")
     moving = {n: v for n, v in problem.constants.items() if not _is_matrix(v) and n not in problem.fixed}
@@ -132,6 +135,8 @@ class _System:
     def _first(self, node: int) -> tuple[float, Any]:
         made = self._objective(node)
         found = made.evaluate(made.vector(self.at), 1)
+        if found.gradient is None:
+            raise UsageError("a slope at the answer is infinite", "leave out --sensitivity")
         return found.value, np.array(found.gradient, dtype=float)
 
     def solve(self, constants: Sequence[str]) -> tuple[Sensitivity, ...]:

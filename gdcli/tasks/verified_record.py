@@ -21,9 +21,10 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Space, np
 from gdcli.objective.interval_constraints import highest
+from gdcli.tasks.domain_ends import DomainEnds, with_domain
 from gdcli.tasks.kept_cover import ENCLOSED, Bounded, bounded, cover_of, faults_of_cover
 from gdcli.tasks.pipeline import FoundBox, GlobalEvidence, box_arrays, flat_bounds
-from gdcli.tasks.problem import Problem
+from gdcli.tasks.problem import Bounds, Problem
 from gdcli.tasks.proved import box_program
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ class ToldProof(NamedTuple):
     sides: tuple[Ends, ...] = ()
 
 
-def faults_of(problem: Problem, told: ToldProof) -> list[str]:
-    """Return what does not follow of a proof that a record tells, nothing where it holds.
+def faults_of(problem: Problem, told: ToldProof, domain: Bounds | None = None) -> list[str]:
+    """Return what does not follow of a proof that a record tells, nothing where it holds; ``domain`` has the
+    ends of the domain of the expression that it tells, as bounds.
 
     Raises UsageError for an expression, or constants, that cannot be read.
     """
@@ -67,7 +69,11 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
         ]
     if not (_are_ends(told.box) and len(told.box) == len(told.x) and all(map(math.isfinite, told.x))):
         return ["the box is none"]
-    program, (low, high) = box_program(problem), flat_bounds(problem.bounds, Space(problem.lengths))
+    program, space = box_program(problem), Space(problem.lengths)
+    faults = DomainEnds(problem, lambda: program).faults_of(domain, told.x) if domain else []
+    if faults:
+        return faults
+    low, high = flat_bounds(with_domain(problem.bounds, domain or {}, space), space)
     found = _found_again(program, told, low, high)
     if not isinstance(found, LocalProof):
         one = f"a {extremum}" if told.flat else f"exactly one {extremum}"

@@ -313,3 +313,21 @@ def test_a_cover_that_would_be_too_large_is_not_kept(tmp_path: Path, capsys: Any
     answer["global"]["cover"] = None
     assert verified(answer, tmp_path) == 9
     assert "cannot be checked without searching again" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_minimum_at_the_ends_of_the_domain_is_verified(tmp_path: Path, capsys: Any) -> None:
+    answer = answered(
+        ("minimize", "sqrt(x) + asin(y) + sum(sqrt(v))", "--start", "x=1,y=0,v=[1,2]"), tmp_path
+    )
+    assert answer["domain"] == {"x": [0.0, None], "y": [-1.0, None], "v": [[0.0, 0.0], [None, None]]}
+    assert verified(answer, tmp_path) == 0
+    assert capsys.readouterr().out.startswith("verified      a minimum")
+    assert run(["show", str(tmp_path / "changed.json")]) == 0
+    assert "x at 0 (lower end of the domain, slope inf)" in capsys.readouterr().out
+    del answer["domain"]["y"]
+    assert verified(answer, tmp_path) == 9
+    answer["domain"]["y"] = [-1.0, 0.5]
+    assert verified(answer, tmp_path) == 9
+    assert "the domain of the expression ends at y = 0.5" in capsys.readouterr().out
+    answer["domain"] = {"v": [[0.0], [None]]}
+    assert verified(answer, tmp_path) == 8

@@ -129,9 +129,9 @@ def test_corners_and_level_floors_are_minima(expression: str, start: float, valu
     ("expression", "start", "edge"),
     [
         ("log(x)", 2.0, "log(x)"),
-        ("sqrt(x)", 2.0, "sqrt(x)"),
+        ("sqrt(x**2-1)", 2.0, "sqrt(x**2-1)"),
         ("log(x-3)+x", 5.0, "log(x-3)"),
-        ("acos(x)", 0.5, "acos(x)"),
+        ("sqrt(cos(x))", 0.5, "sqrt(cos(x))"),
     ],
 )
 def test_the_edge_of_the_domain_is_named(expression: str, start: float, edge: str) -> None:
@@ -416,3 +416,59 @@ def test_a_start_that_is_zero_but_for_rounding_hides_no_fall() -> None:
 )
 def test_a_trust_radius_that_vanishes_at_zero_ends_the_run(expression: str, start: dict[str, float]) -> None:
     assert api.minimize(expression, start).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "place", "end"),
+    [
+        ("sqrt(x)", 0.5, 0.0, "the domain of sqrt(x) ends at x = 0"),
+        ("x*sqrt(x)", 0.5, 0.0, "the domain of sqrt(x) ends at x = 0"),
+        ("asin(x)", 0.5, -1.0, "the domain of asin(x) ends at x = -1"),
+        ("-acos(x)", 0.5, -1.0, "the domain of acos(x) ends at x = -1"),
+        ("sqrt(1-x^2)", 0.5, 1.0, "the domain of sqrt(1-x^2) ends at x = 1"),
+        ("sqrt(x-1)*x", 2.0, 1.0, "the domain of sqrt(x-1) ends at x = 1"),
+        ("(1-x)^0.3", 0.0, 1.0, "the domain of (1-x)^0.3 ends at x = 1"),
+    ],
+)
+def test_the_closed_end_of_the_domain_holds_a_minimum(
+    expression: str, start: float, place: float, end: str
+) -> None:
+    seen: list[Any] = []
+    outcome = api.minimize(expression, {"x": start}, observers=[seen.append])
+    assert outcome.status is Status.CONVERGED
+    assert (outcome.point, end in outcome.warnings) == ({"x": place}, True)
+    assert [held.bound for held in outcome.active] == [place]
+    assert not outcome.problem.bounds
+    numbers = [iterate.iteration for iterate in seen]
+    assert numbers == sorted({*numbers})
+    assert numbers[-1] == outcome.run.last.iteration == outcome.run.iterations
+    assert seen[-1].at.x[0] == place
+
+
+def test_ends_of_the_domain_that_are_met_one_after_the_other() -> None:
+    outcome = api.minimize("sqrt(x) + sqrt(y) + (z-1)**2", {"x": 0.5, "y": 2.0, "z": 0.0}, max_iter=500)
+    assert outcome.certificate.proof is not None
+    assert outcome.point == {"x": 0.0, "y": 0.0, "z": pytest.approx(1.0)}
+    assert api.minimize("sqrt(x)", {"x": 0.5}, max_iter=33).status is Status.STALLED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("log(x)", {"x": 2.0}),
+        ("-x*log(x)", {"x": 0.1}),
+        ("-sqrt(x)*log(x)", {"x": 0.01}),
+        ("x/sqrt(x)", {"x": 1.0}),
+        ("sqrt(x) + where(x == 0, 1, 0)", {"x": 1.0}),
+        ("sqrt(x^2-0.01)", {"x": 2.0}),
+        ("sqrt(sin(x))", {"x": 1.0}),
+        ("sqrt(x+y)", {"x": 2.0, "y": 1.0}),
+        ("sqrt(x) + log(y)", {"x": 1.0, "y": 1.0}),
+    ],
+)
+def test_an_open_end_or_one_that_is_not_proved_holds_nothing(
+    expression: str, start: dict[str, float]
+) -> None:
+    outcome = api.minimize(expression, start)
+    assert outcome.status is Status.STALLED
+    assert (outcome.domain, outcome.active) == ({}, ())

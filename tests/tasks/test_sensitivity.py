@@ -58,3 +58,9 @@ def test_where_there_are_none_the_outcome_says_why() -> None:
     outcome = with_sensitivities(api.minimize("x**4", {"x": 5.0}, max_iter=1))
     assert outcome.sensitivity == ()
     assert outcome.warnings[-1] == "no sensitivities: sensitivities are those of a certified answer"
+
+
+@pytest.mark.parametrize("bounds", [{}, {"x": (0.0, None)}])
+def test_an_infinite_slope_has_none(bounds: dict[str, Any]) -> None:
+    outcome = with_sensitivities(api.minimize("a*sqrt(x)", {"x": 0.5}, constants={"a": 2.0}, bounds=bounds))
+    assert outcome.warnings[-1] == "no sensitivities: a slope at the answer is infinite"
