@@ -29,7 +29,7 @@ RULES = {
         ("x*y", {"x": 1.0, "y": 1.0}, {"bounds": {"x": (0, 5), "y": (0, 5)}, "method": "lbfgs"}), "converged"),
     "the slope vanishes at a crest": (
         point_kind.DensePoint, "_of_crest", lambda self: PointKind.MAXIMUM,
-        ("acos(x)-0.5", {"x": 0.2}, {}), "stalled"),
+        ("acos(x+y)-0.5", {"x": 0.1, "y": 0.1}, {}), "stalled"),
     "curvature met in passing": (
         point_kind, "passing_direction", lambda *_: None, ("x**3", {"x": 1.0}, {"method": "lbfgs"}), "diverged"),
     "a level value fades": (
