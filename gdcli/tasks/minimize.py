@@ -188,7 +188,7 @@ def _gone_on(ready: Ready, exact: Exact, run: RunResult, domain: Bounds, seen: l
 
     problem, settings, space = ready.problem, ready.settings, exact.space
     start, bounds = space.unflatten(to_list(run.best.at.x)), with_domain(problem.bounds, domain, space)
-    left = replace(settings, max_iter=settings.max_iter - run.last.iteration)
+    left = replace(settings, max_iter=settings.most_iterations - run.last.iteration)
     inner, box = made_ready(replace(problem, start=start, bounds=bounds), left, exact, [])
     iterates: list[Iterate] = []
     further = inner.run([lambda iterate: iterates.append(iterate)])
