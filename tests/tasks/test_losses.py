@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import log, pi, sqrt
+from math import exp, log, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from effort import WHOLE
 from gdcli import api
 from gdcli.kernel.errors import DataError, UsageError
 from gdcli.kernel.status import Status
+from gdcli.tasks.fit.conclusion import conclude
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 pytestmark = pytest.mark.numerical
@@ -347,3 +348,19 @@ def test_labels_that_are_mostly_alike_have_no_scale(zeros: int) -> None:
     labels = [0.0] * zeros + [1.0] * (24 - zeros)
     with pytest.raises(DataError, match="the scale of the residuals is zero"):
         api.fit("y ~ a", {"y": labels}, loss="cauchy")
+
+
+def test_only_the_answer_is_judged_where_a_scale_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits on the way to the scale are asked for their points alone: a certificate costs more than the run."""
+    judged = []
+
+    def counted(*parts: Any) -> Any:
+        judged.append(parts)
+        return conclude(*parts)
+
+    monkeypatch.setattr("gdcli.tasks.fit.solve_fit.conclude", counted)
+    t = [0.25 * k for k in range(12)]
+    y = [3.0 * exp(-0.7 * s) + 0.5 + 0.03 * sin(50.0 * s) for s in t]
+    found = api.fit("y ~ a*exp(-b*t) + c", {"t": t, "y": y}, start={"a": 1, "b": 1, "c": 0}, loss="tukey")
+    assert found.status is Status.CONVERGED
+    assert len(judged) == 1

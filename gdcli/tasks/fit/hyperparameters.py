@@ -44,19 +44,22 @@ _NO_SPREAD = 1e7
 _ROUNDING = 1e-15
 
 
-def settled(prepared: Prepared, settings: FitSettings, solve: Solve) -> Prepared:
+def settled(
+    prepared: Prepared, settings: FitSettings, end_of: Callable[[Prepared, FitSettings], Mapping[str, Any]]
+) -> Prepared:
     """Return the fit with the number that is estimated, and with the start where it was found.
 
+    ``end_of`` gives the point at which a fit ends: whether it is a minimum is asked of the last one alone.
     Raises DataError where there is none: residuals that are zero for half of the rows.
     """
     problem = prepared.problem
-    first = solve(_first(prepared), settings)
-    number = _estimate(prepared, first.point)
-    point, logs = first.point, [log(number)]
+    point = end_of(_first(prepared), settings)
+    number = _estimate(prepared, point)
+    logs = [log(number)]
     for _ in range(_MOST):
         budget.check()
         made = with_value(replace(prepared, problem=replace(problem, start=dict(point))), exp(logs[-1]))
-        point = solve(made, settings).point
+        point = end_of(made, settings)
         logs.append(log(_estimate(made, point)))
         if abs(logs[-1] - logs[-2]) <= _SETTLED * max(1.0, abs(logs[-1])):
             break

@@ -11,7 +11,7 @@ little, the interval by the profile is told beside it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,10 @@ from gdcli.kernel.budget import Spent, if_in_time, lack
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Terminated, UsageError
 from gdcli.kernel.status import Status
-from gdcli.objective.protocol import Objective
+from gdcli.objective.protocol import Box, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.checkpointing import Checkpointer
-from gdcli.solve.iteration import Observer
+from gdcli.solve.iteration import Observer, RunResult
 from gdcli.solve.registry import Chosen
 from gdcli.tasks.fit.conclusion import conclude, scale_of
 from gdcli.tasks.fit.data_checks import ranges_of, read_by_formula
@@ -83,6 +83,15 @@ def _solved(
     checkpointer: Checkpointer | None,
 ) -> FitOutcome:
     """Return the outcome of a run that looks at all rows at a time."""
+    return conclude(prepared, *_taken(prepared, settings, observers, checkpointer))
+
+
+def _taken(
+    prepared: Prepared,
+    settings: FitSettings,
+    observers: Sequence[Observer] = (),
+    checkpointer: Checkpointer | None = None,
+) -> tuple[Ready, Box | None, RowObjective, RunResult]:
     problem, scale = prepared.problem, 1.0 if settings.lr is not None else _scale_at_start(prepared)
     objective = RowObjective(prepared.row, prepared.data, scale)
     box, x0, notes = box_and_start(problem, objective)
@@ -105,7 +114,13 @@ def _solved(
         choice = choose_method(prepared, settings, seen)
     ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
     result = ready.run([in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
-    return conclude(prepared, ready, box, objective, result)
+    return ready, box, objective, result
+
+
+def _end_of(prepared: Prepared, settings: FitSettings) -> Mapping[str, Any]:
+    """Return where a run ends, of which nothing else is asked: no certificate, no errors."""
+    ready, _, _, result = _taken(with_engine(prepared, settings), settings)
+    return ready.space.unflatten(result.best.at.x)
 
 
 def _with_numbers(prepared: Prepared, asked: FitSettings) -> Prepared:
@@ -118,7 +133,7 @@ def _with_numbers(prepared: Prepared, asked: FitSettings) -> Prepared:
     if prepared.problem.estimated and prepared.problem.found is None:
         from gdcli.tasks.fit.hyperparameters import settled
 
-        return settled(prepared, settings, solve)
+        return settled(prepared, settings, _end_of)
     return prepared
 
 
