@@ -20,6 +20,7 @@ from gdcli.kernel.number_format import amount, short, thousands
 from gdcli.record.runs import RunRecord, evidence_of
 from gdcli.render.formats import write_answer
 from gdcli.render.page import LABEL
+from gdcli.tasks.pipeline import flat_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -315,8 +316,6 @@ def told_minimum(found: RunRecord) -> ToldMinimum:
 
 def told_domain(found: RunRecord) -> Bounds:
     """Return the ends of the domain that a record tells. Raises ValueError or TypeError where they are none."""
-    from gdcli.tasks.pipeline import flat_bounds
-
     domain, space = bounds_as_given(found.domain), found.problem.space
     if {*domain} - {*space.names} or any(len(side) != space.size for side in flat_bounds(domain, space)):
         raise ValueError("the ends of the domain are not those of the variables")
