@@ -1,16 +1,14 @@
 """A command line: its words brought into an order without doubts and read, its command run, and what is wrong told.
 
-A mathematical expression may begin with a minus, and so may the value of an option; common option readers
-take either for an option. Here the rule is simple: ``--anything`` is an option, ``-h`` asks for help, and
-every other argument is positional, so ``-x**2`` is an expression wherever it stands. `arrange` rewrites the
-arguments as ``--name=value ... -- positionals``, a form which every reader understands alike, and answers
-what is wrong with them; `read` takes the values from there. Which options exist is asked of the command,
-there is no second list.
+A mathematical expression may begin with a minus, and so may the value of an option; common option readers take either
+for an option. Here the rule is simple: ``--anything`` is an option, ``-h`` asks for help, and every other argument is
+positional, so ``-x**2`` is an expression wherever it stands. `arrange` rewrites the arguments as ``--name=value ... --
+positionals``, a form which every reader understands alike, and answers what is wrong with them; `read` takes the values
+from there. Which options exist is asked of the command, there is no second list.
 
-Errors have one policy, and it is here. A `GdError` is a message, the place at fault and a hint on standard
-error (and a record on standard output where JSON was asked for), never a traceback; whatever else is raised
-is a fault of the program and says so. Ctrl-C, SIGTERM and a closed pipe end quietly with the code that
-shells expect.
+Errors have one policy, and it is here. A `GdError` is a message, the place at fault and a hint on standard error (and a
+record on standard output where JSON was asked for), never a traceback; whatever else is raised is a fault of the
+program and says so. Ctrl-C, SIGTERM and a closed pipe end quietly with the code that shells expect.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """From graph to program text: plain functions in a restricted Python.
 
-The text uses floats, arithmetic, calls of named functions, assignments and ``if``; nothing else. It runs as
-it is in CPython, and the same text can be compiled to machine code with the same bits. Operations stand in
-the order of the graph; a node used more than once gets a name, one used once is written where it is used. The
-two sides of a ``where`` become the two blocks of an ``if``: what only one side needs is computed in that
-block alone.
+The text uses floats, arithmetic, calls of named functions, assignments and ``if``; nothing else. It runs as it is in
+CPython, and the same text can be compiled to machine code with the same bits. Operations stand in the order of the
+graph; a node used more than once gets a name, one used once is written where it is used. The two sides of a ``where``
+become the two blocks of an ``if``: what only one side needs is computed in that block alone.
 
 Two spellings: *bare* (``a / b``, ``log(a)``), which is fast and raises where IEEE 754 has inf or nan, and
 *safe*, which calls :mod:`gdcli.language.ieee` for everything that could raise.

@@ -1,10 +1,9 @@
 """Small dense linear algebra: what Newton's method and the certificate need to know about a symmetric matrix.
 
 A matrix is a list of rows for few variables and a two-dimensional numpy array for more, like the vectors of
-:mod:`gdcli.kernel.vectors`. Up to some twenty variables plain Python is faster than importing an array
-library (two variables, the commonest case, are spelled out), and its Jacobi eigenvalues are more accurate:
-they keep their relative accuracy in a badly scaled positive definite matrix (Demmel and Veselic, SIAM J.
-Matrix Anal. 13, 1992).
+:mod:`gdcli.kernel.vectors`. Up to some twenty variables plain Python is faster than importing an array library (two
+variables, the commonest case, are spelled out), and its Jacobi eigenvalues are more accurate: they keep their relative
+accuracy in a badly scaled positive definite matrix (Demmel and Veselic, SIAM J. Matrix Anal. 13, 1992).
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Bounds on the variables: an objective that knows its box.
 
-At a bound a variable is *held* when the value would fall on the far side: then the bound, not a vanishing
-slope, keeps it there. The others are free, and a point is a minimum when it is one in the free variables
-(Bertsekas, SIAM J. Control and Optim. 20, 1982). `Bounded` makes any objective speak of nothing else: a point
-outside the box is moved to the nearest inside before it is evaluated, the gradient is zero for held variables
-(the *projected* gradient), and so are their rows and columns of the Hessian, but for a diagonal entry that
-keeps Newton's step at zero there. So the methods for free variables, their stop rules and the certificate
-hold for bounded ones as they stand.
+At a bound a variable is *held* when the value would fall on the far side: then the bound, not a vanishing slope, keeps
+it there. The others are free, and a point is a minimum when it is one in the free variables (Bertsekas, SIAM J. Control
+and Optim. 20, 1982). `Bounded` makes any objective speak of nothing else: a point outside the box is moved to the
+nearest inside before it is evaluated, the gradient is zero for held variables (the *projected* gradient), and so are
+their rows and columns of the Hessian, but for a diagonal entry that keeps Newton's step at zero there. So the methods
+for free variables, their stop rules and the certificate hold for bounded ones as they stand.
 
 A slope may be infinite at a bound, as that of ``sqrt(x)`` at 0, and hold its variable there all the more. Then the
 derivatives are taken right beside the bound.

@@ -1,9 +1,8 @@
 """The words in which solvers, reports and objectives speak to each other.
 
 An *objective* can be evaluated; a *method* turns one evaluated point into the next; the one loop in
-:mod:`gdcli.solve.run` turns steps into *iterates*, shows them to *observers* and ends with a *result*.
-Everything here is about a minimisation; a maximisation is the minimisation of the negative, and only the
-report turns the signs back.
+:mod:`gdcli.solve.run` turns steps into *iterates*, shows them to *observers* and ends with a *result*. Everything here
+is about a minimisation; a maximisation is the minimisation of the negative, and only the report turns the signs back.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The one loop that every method runs in.
 
-A method only knows how to get from one point to the next. This loop does the rest, once for all of them: it
-evaluates the start, counts and times, remembers the best point, asks the stop rules, shows every iterate to
-the observers (a table, a file, a progress bar) and turns an interrupt into a result that still has the best
-point.
+A method only knows how to get from one point to the next. This loop does the rest, once for all of them: it evaluates
+the start, counts and times, remembers the best point, asks the stop rules, shows every iterate to the observers (a
+table, a file, a progress bar) and turns an interrupt into a result that still has the best point.
 """
 
 from __future__ import annotations

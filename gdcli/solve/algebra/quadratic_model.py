@@ -3,16 +3,14 @@
 The exact Hessian is best; n Hessian-vector products are as exact; differences of exact gradients have about half the
 digits, which is enough to go downhill and to tell the kind of a point that is not close to singular.
 
-With gradient g and Hessian H the value near x is about ``f + g'p + p'Hp/2``. Where H is positive definite the
-model has one lowest point, the Newton step ``p = -H^-1 g``, and falls by the *estimated gap* ``g'H^-1 g / 2``, half
-the squared Newton decrement (Boyd and Vandenberghe, Convex Optimization, section 9.5). The gap does not
-change when variables are rescaled and scales with f, which makes it the right thing to stop by; a gradient
-norm is neither.
+With gradient g and Hessian H the value near x is about ``f + g'p + p'Hp/2``. Where H is positive definite the model has
+one lowest point, the Newton step ``p = -H^-1 g``, and falls by the *estimated gap* ``g'H^-1 g / 2``, half the squared
+Newton decrement (Boyd and Vandenberghe, Convex Optimization, section 9.5). The gap does not change when variables are
+rescaled and scales with f, which makes it the right thing to stop by; a gradient norm is neither.
 
-Signs of curvature are read from the Hessian scaled to a unit diagonal: scaling preserves them (Sylvester),
-and a matrix that looks singular only because x is in metres and y in microns no longer does. Only the reading
-is scaled; a trust region scaled by the diagonal is a trap, for one small diagonal entry gives it an enormous
-axis.
+Signs of curvature are read from the Hessian scaled to a unit diagonal: scaling preserves them (Sylvester), and a matrix
+that looks singular only because x is in metres and y in microns no longer does. Only the reading is scaled; a trust
+region scaled by the diagonal is a trap, for one small diagonal entry gives it an enormous axis.
 
 The models of one and two variables are spelled out in plain floats: they are the commonest cases, and there the lists
 and loops of the general model cost several times what the arithmetic does. The formulas and their order are the same; a

@@ -1,9 +1,8 @@
 """Directions with a memory: momentum, conjugate gradients, and a scale of its own for every variable.
 
-The negative gradient forgets everything at every step, and so zigzags across a valley instead of going along
-it. Momentum keeps a part of the last step: what points across the valley cancels, what points along it adds
-up. Conjugate gradients choose that part so well that n steps would minimise a quadratic function of n
-variables.
+The negative gradient forgets everything at every step, and so zigzags across a valley instead of going along it.
+Momentum keeps a part of the last step: what points across the valley cancels, what points along it adds up. Conjugate
+gradients choose that part so well that n steps would minimise a quadratic function of n variables.
 
 One step size for all variables is too large for some and too small for others. AdaGrad, RMSProp and Adam divide each
 component of the gradient by its own typical size, taken from the squares of the past components. They were

@@ -7,10 +7,9 @@ radius no longer matters and the number of right digits doubles at every step. N
 obstacle but a way down: at a saddle or maximum the model falls along the eigenvector of the most negative
 eigenvalue, and both its signs are tried.
 
-The first radius is small, so that the run keeps to the basin of its start. The run ends when the model
-promises no more than rounding. Where that promise cannot be trusted (zero curvature, slow convergence) the
-method walks along the doubtful directions first: so ``x**3`` is not called a minimum at 0, and ``exp(-x)``
-none at 40.
+The first radius is small, so that the run keeps to the basin of its start. The run ends when the model promises no more
+than rounding. Where that promise cannot be trusted (zero curvature, slow convergence) the method walks along the
+doubtful directions first: so ``x**3`` is not called a minimum at 0, and ``exp(-x)`` none at 40.
 
 Where Newton's method converges only linearly, at a minimum like ``x**4`` or down a slope like that of ``cosh``, each
 step is the last one times a constant ratio. The sum of such a series is known after two of its terms (`Aitken`'s

@@ -1,11 +1,10 @@
 """Newton's method for many variables, and eigenvalues of a Hessian: all by products of it with vectors.
 
-The Newton equation ``H p = -g`` is solved approximately by the conjugate gradient method, which needs only
-products of H with vectors: no matrix is ever formed, and the memory is a handful of vectors. The inner
-iteration stops when it leaves the trust region, and where it meets a direction of negative curvature it
-follows that to the boundary (Steihaug, SIAM J. Numer. Anal. 20, 1983; Nocedal and Wright, algorithm 7.2). It
-is asked for ever more digits as the gradient falls, so that the outer iteration converges faster than
-linearly.
+The Newton equation ``H p = -g`` is solved approximately by the conjugate gradient method, which needs only products of
+H with vectors: no matrix is ever formed, and the memory is a handful of vectors. The inner iteration stops when it
+leaves the trust region, and where it meets a direction of negative curvature it follows that to the boundary (Steihaug,
+SIAM J. Numer. Anal. 20, 1983; Nocedal and Wright, algorithm 7.2). It is asked for ever more digits as the gradient
+falls, so that the outer iteration converges faster than linearly.
 
 Eigenvalues come from Lanczos' method: on the space that the powers of H span from a start vector, H is a small
 tridiagonal matrix whose extreme eigenvalues (`ritz`) are soon good to many digits (Golub and Van Loan, Matrix

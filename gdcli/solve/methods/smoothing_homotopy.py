@@ -1,11 +1,10 @@
 """Getting to the bottom of a kink: smooth it, less and less.
 
-At a kink such as that of ``abs(u)`` at ``u = 0`` the gradient jumps, and Newton's method, which believes in
-smooth models, jams against it: ``abs(x) + y**2`` reaches x = 0 and then finds no step although y is still
-wrong. The way out is to replace ``abs(u)`` by ``sqrt(u**2 + mu**2)`` (max and min likewise) and to minimise
-that for a mu that shrinks from 0.1 to 1e-11, each run starting where the last one ended (Chen, Mathematical
-Programming 134, 2012). The values shown are those of the function itself; it differs from the last smoothed
-one by at most mu a kink.
+At a kink such as that of ``abs(u)`` at ``u = 0`` the gradient jumps, and Newton's method, which believes in smooth
+models, jams against it: ``abs(x) + y**2`` reaches x = 0 and then finds no step although y is still wrong. The way out
+is to replace ``abs(u)`` by ``sqrt(u**2 + mu**2)`` (max and min likewise) and to minimise that for a mu that shrinks
+from 0.1 to 1e-11, each run starting where the last one ended (Chen, Mathematical Programming 134, 2012). The values
+shown are those of the function itself; it differs from the last smoothed one by at most mu a kink.
 """
 
 from __future__ import annotations
