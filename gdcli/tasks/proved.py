@@ -127,17 +127,17 @@ class _Search:
         near = self._near(work)
         if near is not None:
             return near
-        return self._unproved(replace(certificate, not_proved=why), at_kink, is_level)
+        certificate = replace(certificate, not_proved=why)
+        return certificate if at_kink else self._unproved(certificate, is_level)
 
-    def _unproved(self, certificate: Certificate, at_kink: bool, is_level: bool) -> Certificate:
+    def _unproved(self, certificate: Certificate, is_level: bool) -> Certificate:
         kind = certificate.kind
-        if at_kink:
-            return certificate
         if kind is PointKind.KINK:
             return self._at_kink(certificate)
-        if is_level:
+        is_lost = lost_within(self.ready, self.run) is not None
+        if is_level and not is_lost:
             return replace(certificate, claim=Claim.FLAT)
-        if self._is_far_out() or self._took_long() or lost_within(self.ready, self.run) is not None:
+        if is_lost or self._is_far_out() or self._took_long():
             return replace(certificate, claim=Claim.UNDECIDED)
         is_singular = self._is_near_singularity()
         if kind is PointKind.MINIMUM and not is_singular:

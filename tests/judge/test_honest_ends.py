@@ -472,3 +472,8 @@ def test_an_open_end_or_one_that_is_not_proved_holds_nothing(
     outcome = api.minimize(expression, start)
     assert outcome.status is Status.STALLED
     assert (outcome.domain, outcome.active) == ({}, ())
+
+
+@pytest.mark.parametrize("expression", ["ceil(exp(-x))", "sign(exp(-x))", "ceil(exp(-x)) + 3"])
+def test_a_value_too_small_for_a_number_is_no_level_piece(expression: str) -> None:
+    assert api.minimize(expression, {"x": 800.0}).status is not Status.CONVERGED
