@@ -52,6 +52,8 @@ _FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
 # A step shorter than this part of the first ones leads to a minimum; one that shrinks as towards a minimum of a higher
 # order leads to none.
 _AS_LONG, _HIGHEST_ORDER = 0.3, 150.0
+# Steps that shrink by less than this part of what they did before lead to no minimum of a fixed order.
+_SAME_ORDER = 0.9
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
@@ -254,21 +256,7 @@ class DensePoint(NamedTuple):
 
         Towards a minimum of order p the curvature is like the power p - 2 of the length of the step.
         """
-        objective, at, seen = self.objective, self.at, []
-        highest = at.value + CLEARLY * rounding_of(objective, at)
-        for _ in range(_FURTHER_LOOK):
-            values, ways = eigen(at.hessian)
-            if not values[0] > EPS * values[-1]:
-                break
-            step = sum(
-                [-dot(v, at.gradient) / w * v for w, v in zip(values, ways, strict=True)], zeros_like(at.x)
-            )
-            seen.append((norm(step), values[0]))
-            if not seen[-1][0] > _AS_LONG * seen[0][0]:
-                return False
-            at = with_hessian(objective, objective.evaluate(at.x + step, 0), self.source)
-            if at.hessian is None or not matrix_is_finite(at.hessian) or not at.value <= highest:
-                return False
+        seen = newton_steps(self.objective, self.at, self.source, _AS_LONG)
         if len(seen) <= _FIRST_STEPS:
             return False
         (first, bend), (last, faded) = seen[1], seen[-1]
@@ -309,6 +297,47 @@ class DensePoint(NamedTuple):
             return PointKind.DEGENERATE
         kind, _ = there.kind_and_gap(there.signs())
         return kind if kind in (PointKind.AT_INFINITY, PointKind.UNBOUNDED) else PointKind.DEGENERATE
+
+
+def newton_steps(
+    objective: Objective, at: Evaluation, source: CurvatureSource, least: float
+) -> list[tuple[float, float]]:
+    """Return the lengths of Newton's steps from a point with its Hessian, by derivatives alone, each with the least
+    curvature before it, up to where that is lost; none where the value rises, or one is shorter than ``least`` times
+    the first.
+    """
+    highest = at.value + CLEARLY * rounding_of(objective, at)
+    seen: list[tuple[float, float]] = []
+    for _ in range(_FURTHER_LOOK):
+        values, ways = eigen(at.hessian)
+        if not values[0] > EPS * values[-1]:
+            break
+        step = sum(
+            [-dot(v, at.gradient) / w * v for w, v in zip(values, ways, strict=True)], zeros_like(at.x)
+        )
+        seen.append((norm(step), values[0]))
+        if not seen[-1][0] > least * seen[0][0]:
+            return []
+        at = with_hessian(objective, objective.evaluate(at.x + step, 0), source)
+        if at.hessian is None or not matrix_is_finite(at.hessian) or not at.value <= highest:
+            return []
+    return seen
+
+
+def order_grows(objective: Objective, at: Evaluation) -> bool:
+    """Tell whether Newton's steps from ``at`` shrink ever more slowly: down ``exp(-1/x)`` they do, beside any constant.
+
+    Towards a minimum of order p each is 1 - 1/(p - 1) of the one before (Ostrowski, Solution of Equations, 1960).
+    """
+    source = hessian_source(objective)
+    full = with_hessian(objective, at, source)
+    if full.hessian is None or not matrix_is_finite(full.hessian):
+        return False
+    lengths = [length for length, _ in newton_steps(objective, full, source, 0.0)]
+    if len(lengths) < _FURTHER_LOOK:
+        return False
+    halfway, last = (1.0 - lengths[i] / lengths[i - 1] for i in (_FURTHER_LOOK // 2, -1))
+    return last < _SAME_ORDER * halfway
 
 
 def examined(

@@ -9,6 +9,7 @@ limits is proved to have exactly one minimum in a box that holds both, it is the
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigenvalues
 from gdcli.kernel.number_format import short
-from gdcli.kernel.numerics import CENTRAL_STEP, CLAIM_FLOOR, EPS, FLOOR
+from gdcli.kernel.numerics import CENTRAL_STEP, CLAIM_FLOOR, CLEARLY, EPS, FLOOR
 from gdcli.kernel.status import Claim, CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import norm, to_list
 from gdcli.objective.protocol import Evaluation
@@ -58,6 +59,10 @@ _LOST = 1e-6
 _ROUNDED = 1
 # What rounding leaves of a sum of squares, beside its fall.
 _SQUARED = (4.0 * EPS) ** 2
+# Towards a minimum of order p there are p - 1 steps of Newton's method as long as the next: no order is higher.
+_HIGHEST_ORDER = 150.0
+# A curvature below one of these parts of the largest is taken for that of the floor of a valley.
+_FLOORS = (1e-4, 1e-8)
 # Random points around a valley are looked at so far away, relative to max(1, |x|).
 _AROUND = (1e-1, 1e-2, 1e-3)
 TOO_LARGE = "the expression is too large for a proof beside the run"
@@ -128,23 +133,80 @@ class _Search:
         if near is not None:
             return near
         certificate = replace(certificate, not_proved=why)
-        return certificate if at_kink else self._unproved(certificate, is_level)
+        if at_kink:
+            return certificate
+        least = [_LEAST * size for size in self.sizes]
+        if lost_within(self.ready, self.run) is not None or self._is_near_hole(least):
+            return replace(certificate, claim=Claim.UNDECIDED)
+        return self._unproved(certificate, is_level)
 
     def _unproved(self, certificate: Certificate, is_level: bool) -> Certificate:
         kind = certificate.kind
         if kind is PointKind.KINK:
             return self._at_kink(certificate)
-        is_lost = lost_within(self.ready, self.run) is not None
-        if is_level and not is_lost:
+        if is_level:
             return replace(certificate, claim=Claim.FLAT)
-        if is_lost or self._is_far_out() or self._took_long():
+        if self._is_far_out() or self._took_long():
             return replace(certificate, claim=Claim.UNDECIDED)
         is_singular = self._is_near_singularity()
         if kind is PointKind.MINIMUM and not is_singular:
             return replace(certificate, claim=Claim.NUMERICAL)
-        bound = self._bound()
+        if self._is_hidden():
+            return replace(certificate, claim=Claim.UNDECIDED)
+        bound = None if self._is_near_hole(self._onward()) else self._bound()
         is_flat = bound is not None or (not is_singular and self._is_in_valley())
         return replace(certificate, claim=Claim.FLAT if is_flat else Claim.UNDECIDED, bound=bound)
+
+    def _onward(self) -> list[float]:
+        """Return how far from the answer a minimum that is not at it may be: by no more steps of Newton's method than
+        its order; where there is no curvature at all that is not known.
+        """
+        step = math.dist(*self.path[:2]) if len(self.path) > 1 else 0.0
+        ahead = _HIGHEST_ORDER * step if self.certificate.eigenvalue_max else math.inf
+        return [min(_ATTAINED * size, ahead) for size in self.sizes]
+
+    def _is_near_hole(self, reach: Sequence[float]) -> bool:
+        """Tell whether the function may be undefined within ``reach`` of the answer, with slopes without bound, and is
+        not known to be as low at it as anywhere near: at ``1/x = inf`` a bound is a limit, and no value.
+
+        Of a ``where`` it is not known which side is meant.
+        """
+        tree = self.ready.problem.tree
+        if tree is None or "where" in tree.text:
+            return False
+        around = [
+            (max(low, v - r), min(high, v + r))
+            for v, r, low, high in zip(self.x, reach, *self.ends, strict=True)
+        ]
+        found = self.program.one_box(around, 0)
+        if found.defined or self.program.value_at(self.x)[1] <= found.value[0]:
+            return False
+        slopes = self.program.one_box(around, 1).gradient
+        return not all(map(math.isfinite, itertools.chain(*slopes)))
+
+    def _is_hidden(self) -> bool:
+        """Tell whether the fall of a smooth function goes on, though the value is lost in rounding.
+
+        A function that is analytic is level along all of a floor or nowhere; so a floor that rises only behind the
+        answer falls on ahead. A slope that is only too small for a number is one.
+        """
+        from gdcli.judge.point_kind import order_grows
+        from gdcli.solve.algebra.quadratic_model import hessian_source
+        from gdcli.solve.probe.line_probe import rounding_of
+        from gdcli.solve.probe.valley import sides_of_floor
+
+        objective, at = self.ready.objective, self.run.best.at
+        if not objective.is_smooth:
+            return False
+        here = self.program.one_box([(v, v) for v in self.x], 1)
+        if self.certificate.kind is PointKind.FLAT and any(itertools.chain(*here.gradient)):
+            return True
+        low, high = here.value
+        rounding = max(FLOOR * abs(at.value), CLEARLY * rounding_of(objective, at), high - low)
+        start, source = self.run.start.at, hessian_source(objective)
+        return order_grows(objective, at) or any(
+            sides_of_floor(objective, at, start, rounding, source, part).fades for part in _FLOORS
+        )
 
     def _at_kink(self, certificate: Certificate) -> Certificate:
         reach = self._smooth_within()

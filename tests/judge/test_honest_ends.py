@@ -12,7 +12,7 @@ import pytest
 
 from gdcli import api
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.status import Status
+from gdcli.kernel.status import Claim, Status
 from gdcli.solve.registry import METHODS
 
 MANY = 60
@@ -477,3 +477,62 @@ def test_an_open_end_or_one_that_is_not_proved_holds_nothing(
 @pytest.mark.parametrize("expression", ["ceil(exp(-x))", "sign(exp(-x))", "ceil(exp(-x)) + 3"])
 def test_a_value_too_small_for_a_number_is_no_level_piece(expression: str) -> None:
     assert api.minimize(expression, {"x": 800.0}).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        # along a bent floor that goes on falling
+        ("(x*y-1)**2+exp(-y)+3", {"x": 1.0, "y": 1.0}),
+        (
+            "sqrt(1+((1.25*x-1.1*y-1.28*z+0.8)*(0.88*y+0.43*z+1)-1)**2+exp(-(0.88*y+0.43*z+1))+(0.98*z-0.3)**2)",
+            {"x": 1.617, "y": 0.467, "z": 0.447},
+        ),
+        # towards a point where there is no value, only a limit
+        ("atan(x**2-1/x**2)", {"x": 0.7}),
+        ("exp(log(x**2)/2)", {"x": 1.0}),
+        ("exp(log(x**2+y**2)/2)", {"x": 1.0, "y": 2.0}),
+        ("exp(-1/x)", {"x": 0.7}),
+        ("exp(-1/x)+2", {"x": 0.7}),
+        ("exp(-1/x**2)+y**2+1.5", {"x": 1.0, "y": 1.0}),
+        ("exp((x**2-1/(1.2-0.79*x)**2)/2)", {"x": -0.04}),
+        # what is too small for a number is no 0
+        ("ceil(exp(-x))", {"x": 800.0}),
+        ("sign(exp(-x))", {"x": 800.0}),
+        # beside a constant
+        (
+            "atan(exp(-exp(x))+(y-x)**2+(z-sin(y))**2+cosh(w))",
+            {"x": -0.231, "y": -0.179, "z": -0.769, "w": 1.98},
+        ),
+        (
+            "1.7*(exp(-exp(-1.55*x+0.43*y+1.25*z-0.2))+(1.29*x-0.42*y-0.22*z-0.6*w+0.5)**2"
+            "+(0.04*x+1.55*z+0.27*w+1.4)**4+cosh(0.56*x+0.15*z+0.33*w))+2.1",
+            {"x": -2.985, "y": -11.032, "z": -0.039, "w": 1.534},
+        ),
+    ],
+)
+def test_where_rounding_hides_the_fall_no_flat_place_is_claimed(
+    expression: str, start: dict[str, float]
+) -> None:
+    assert api.minimize(expression, start).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("max(x,0)+0.3", {"x": 3.0}),
+        ("max(x,0)**2+3.1", {"x": 3.0}),
+        ("max(x-3.3,0)+abs(y-0.1)", {"x": 1.0, "y": 0.1}),
+        ("floor(x)**2", {"x": 2.4}),
+        ("3+0*x", {"x": 1.0}),
+        ("3.3+0*x", {"x": 1.0}),
+        ("(x*y-1)**2+3.7", {"x": 2.0, "y": 3.0}),
+        ("(x**2+y**2-1)**2+5.3", {"x": 2.0, "y": 1.0}),
+        ("(sin(x)-y)**2+2", {"x": 2.0, "y": 1.0}),
+        ("(x**2-y)**4+0.3", {"x": 3.0, "y": 2.0}),
+        ("abs(x-1.1)+abs(x-2.3)+abs(x-7.7)+abs(x-3.9)", {"x": 7.0}),
+    ],
+)
+def test_what_is_flat_is_claimed_to_be(expression: str, start: dict[str, float]) -> None:
+    found = api.minimize(expression, start)
+    assert (found.status, found.certificate.claim) == (Status.CONVERGED, Claim.FLAT)

@@ -56,16 +56,19 @@ DEPTH = 1e8
 
 
 class _Frame(NamedTuple):
-    """The Hessian at a point: its diagonal scale, the eigenvalues of the scaled one, and their vectors."""
+    """The Hessian at a point: its diagonal scale, the eigenvalues of the scaled one, and their vectors. Those below the
+    ``part`` of the largest are of the floor.
+    """
 
     at: Evaluation
     scale: Vector
     values: list[float]
     vectors: list[Vector]
+    part: float
 
     @property
     def cut(self) -> float:
-        return _FLOOR_CURVATURE * max(abs(self.values[0]), abs(self.values[-1]))
+        return self.part * max(abs(self.values[0]), abs(self.values[-1]))
 
 
 def follow_floor(objective: Objective, at: Evaluation, enough: float, floor: float, source: str) -> Walk:
@@ -126,15 +129,20 @@ class FloorSides(NamedTuple):
 
 
 def sides_of_floor(
-    objective: Objective, at: Evaluation, start: Evaluation, enough: float, source: str
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation,
+    enough: float,
+    source: str,
+    part: float = _FLOOR_CURVATURE,
 ) -> FloorSides:
     """Return how the floor of the valley that ``at`` lies in goes on: along the way from ``start``, downhill, and in
     each of its directions; where the way that the run came is level, that is all.
 
     A rise by less than ``enough`` is none; nor is one that rounding hides. Without any floor there is nothing to see:
-    it counts as rising.
+    it counts as rising. Curvature below the ``part`` of the largest is that of the floor.
     """
-    frame = _frame(objective, at, source)
+    frame = _frame(objective, at, source, part)
     if frame is None:
         return FloorSides(False, lost=True)
     floors = [v for value, v in zip(frame.values, frame.vectors, strict=True) if value <= frame.cut]
@@ -252,7 +260,7 @@ def _side(
         if step is None:
             break
         goal = frame.at.x + step
-        arrival, rises = _down_to_floor(objective, goal, _REACH * length, allowed, source)
+        arrival, rises = _down_to_floor(objective, goal, _REACH * length, allowed, source, frame.part)
         if arrival is None:
             refused += 1
             if rises:
@@ -273,14 +281,16 @@ def _slackens(falls: list[float]) -> bool:
     return sum(falls[-_LATEST:]) <= _SLACK * sum(falls[-2 * _LATEST : -_LATEST])
 
 
-def _frame(objective: Objective, at: Evaluation, source: str) -> _Frame | None:
+def _frame(
+    objective: Objective, at: Evaluation, source: str, part: float = _FLOOR_CURVATURE
+) -> _Frame | None:
     full = with_hessian(objective, at, source)
     if full.gradient is None or full.hessian is None:
         return None
     least = max(TINY, 1e-32 * max_abs(diagonal(full.hessian)))
     scale = as_like(at.x, [sqrt(max(abs(d), least)) for d in diagonal(full.hessian)])
     values, vectors = eigen(congruent(full.hessian, scale))
-    return _Frame(full, scale, values, list(vectors))
+    return _Frame(full, scale, values, list(vectors), part)
 
 
 def _tangent(frame: _Frame, way: Vector, length: float) -> Vector | None:
@@ -296,7 +306,12 @@ def _tangent(frame: _Frame, way: Vector, length: float) -> Vector | None:
 
 
 def _down_to_floor(
-    objective: Objective, x: Vector, reach: float, allowed: float, source: str
+    objective: Objective,
+    x: Vector,
+    reach: float,
+    allowed: float,
+    source: str,
+    part: float = _FLOOR_CURVATURE,
 ) -> tuple[_Frame | None, bool]:
     """Return a point on the floor, within ``reach`` of ``x``, that is no higher than ``allowed`` but for rounding.
 
@@ -306,7 +321,7 @@ def _down_to_floor(
     frame, height, left = None, 0.0, 0.0
     for _ in range(_CORRECTIONS + 1):
         at = objective.evaluate(x, 0)
-        frame = None if at.value > allowed and low_enough else _frame(objective, at, source)
+        frame = None if at.value > allowed and low_enough else _frame(objective, at, source, part)
         if frame is None:
             return low_enough, False
         scaled = quotient(frame.at.gradient, frame.scale)
