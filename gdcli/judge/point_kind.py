@@ -13,7 +13,7 @@ from math import isfinite, log
 from gdcli.judge.evidence import Signs, allowed_gap
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen, eigenvalues, matrix_is_finite
-from gdcli.kernel.numerics import CLEARLY, EPS, NEWS
+from gdcli.kernel.numerics import CLEARLY, EPS, HIGHEST_ORDER, NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
 from gdcli.kernel.vectors import distance, dot, is_zero, norm, same, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -49,9 +49,8 @@ _MINIMA = (PointKind.MINIMUM, PointKind.DEGENERATE)
 _WALKED_DIRECTIONS = 4
 # Newton steps on from a degenerate point; a minimum is no farther off than so many times the longest of the first.
 _FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
-# A step shorter than this part of the first ones leads to a minimum; one that shrinks as towards a minimum of a higher
-# order leads to none.
-_AS_LONG, _HIGHEST_ORDER = 0.3, 150.0
+# A step shorter than this part of the first ones leads to a minimum.
+_AS_LONG = 0.3
 # Steps that shrink by less than this part of what they did before lead to no minimum of a fixed order.
 _SAME_ORDER = 0.9
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
@@ -260,7 +259,7 @@ class DensePoint(NamedTuple):
         if len(seen) <= _FIRST_STEPS:
             return False
         (first, bend), (last, faded) = seen[1], seen[-1]
-        return faded < bend and (last >= first or log(faded / bend) < _HIGHEST_ORDER * log(last / first))
+        return faded < bend and (last >= first or log(faded / bend) < HIGHEST_ORDER * log(last / first))
 
     def _further_on(self) -> PointKind:
         """Return the kind of a point without much curvature, by going on to where Newton's method gets from there.

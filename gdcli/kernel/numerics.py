@@ -86,3 +86,7 @@ SMALLEST_RADIUS = 1e-15
 CENTRAL_STEP = EPS ** (1.0 / 3.0)
 SECOND_STEP = EPS**0.25
 PRODUCT_STEP = 1.5e-8
+
+# No minimum is taken to be of a higher order: what flattens out faster has its infimum at infinity. Towards a minimum
+# of order p each of Newton's steps is 1 - 1/(p - 1) of the one before, p - 1 steps in all.
+HIGHEST_ORDER = 150.0

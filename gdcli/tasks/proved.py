@@ -20,7 +20,7 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigenvalues
 from gdcli.kernel.number_format import short
-from gdcli.kernel.numerics import CENTRAL_STEP, CLAIM_FLOOR, CLEARLY, EPS, FLOOR
+from gdcli.kernel.numerics import CENTRAL_STEP, CLAIM_FLOOR, CLEARLY, EPS, FLOOR, HIGHEST_ORDER
 from gdcli.kernel.status import Claim, CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import norm, to_list
 from gdcli.objective.protocol import Evaluation
@@ -59,8 +59,6 @@ _LOST = 1e-6
 _ROUNDED = 1
 # What rounding leaves of a sum of squares, beside its fall.
 _SQUARED = (4.0 * EPS) ** 2
-# Towards a minimum of order p there are p - 1 steps of Newton's method as long as the next: no order is higher.
-_HIGHEST_ORDER = 150.0
 # A curvature below one of these parts of the largest is taken for that of the floor of a valley.
 _FLOORS = (1e-4, 1e-8)
 # Random points around a valley are looked at so far away, relative to max(1, |x|).
@@ -159,10 +157,10 @@ class _Search:
 
     def _onward(self) -> list[float]:
         """Return how far from the answer a minimum that is not at it may be: by no more steps of Newton's method than
-        its order; where there is no curvature at all that is not known.
+        the highest order; where there is no curvature at all that is not known.
         """
         step = math.dist(*self.path[:2]) if len(self.path) > 1 else 0.0
-        ahead = _HIGHEST_ORDER * step if self.certificate.eigenvalue_max else math.inf
+        ahead = HIGHEST_ORDER * step if self.certificate.eigenvalue_max else math.inf
         return [min(_ATTAINED * size, ahead) for size in self.sizes]
 
     def _is_near_hole(self, reach: Sequence[float]) -> bool:
