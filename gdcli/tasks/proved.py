@@ -149,11 +149,16 @@ class _Search:
         is_singular = self._is_near_singularity()
         if kind is PointKind.MINIMUM and not is_singular:
             return replace(certificate, claim=Claim.NUMERICAL)
-        if self._is_hidden():
+        falls_on, is_level = self._floor()
+        if falls_on:
             return replace(certificate, claim=Claim.UNDECIDED)
-        bound = None if self._is_near_hole(self._onward()) else self._bound()
+        bound = self._bound_with_value(is_level)
         is_flat = bound is not None or (not is_singular and self._is_in_valley())
         return replace(certificate, claim=Claim.FLAT if is_flat else Claim.UNDECIDED, bound=bound)
+
+    def _bound_with_value(self, is_level: bool) -> LowerBound | None:
+        """Return the bound, unless it may be but a limit: no other point is as low, and one without a value is near."""
+        return self._bound() if is_level or not self._is_near_hole(self._onward()) else None
 
     def _onward(self) -> list[float]:
         """Return how far from the answer a minimum that is not at it may be: by no more steps of Newton's method than
@@ -182,8 +187,9 @@ class _Search:
         slopes = self.program.one_box(around, 1).gradient
         return not all(map(math.isfinite, itertools.chain(*slopes)))
 
-    def _is_hidden(self) -> bool:
-        """Tell whether the fall of a smooth function goes on, though the value is lost in rounding.
+    def _floor(self) -> tuple[bool, bool]:
+        """Tell whether the fall of a smooth function goes on, though the value is lost in rounding; and whether the
+        answer lies in a valley whose floor is level both ways, so that other points are as low.
 
         A function that is analytic is level along all of a floor or nowhere; so a floor that rises only behind the
         answer falls on ahead. A slope that is only too small for a number is one.
@@ -195,16 +201,16 @@ class _Search:
 
         objective, at = self.ready.objective, self.run.best.at
         if not objective.is_smooth:
-            return False
+            return False, False
         here = self.program.one_box([(v, v) for v in self.x], 1)
         if self.certificate.kind is PointKind.FLAT and any(itertools.chain(*here.gradient)):
-            return True
+            return True, False
         low, high = here.value
         rounding = max(FLOOR * abs(at.value), CLEARLY * rounding_of(objective, at), high - low)
         start, source = self.run.start.at, hessian_source(objective)
-        return order_grows(objective, at) or any(
-            sides_of_floor(objective, at, start, rounding, source, part).fades for part in _FLOORS
-        )
+        sides = [sides_of_floor(objective, at, start, rounding, source, part) for part in _FLOORS]
+        falls_on = any(side.fades for side in sides) or order_grows(objective, at)
+        return falls_on, not any(side.rises or side.fades or side.lost for side in sides)
 
     def _at_kink(self, certificate: Certificate) -> Certificate:
         reach = self._smooth_within()
