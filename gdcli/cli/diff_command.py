@@ -27,7 +27,6 @@ from gdcli.render.page import LABEL, Column, cut, fact, laid_out
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import PairOptions
-    from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 
 

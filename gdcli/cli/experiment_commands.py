@@ -31,7 +31,6 @@ from gdcli.render.formats import is_terminal, write_answer
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import ExploreOptions, GradientOptions
-    from gdcli.cli.environment import Environment
     from gdcli.record.analyses import GradientRecord, TraceRecord
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
     from gdcli.record.model_records import ModelsRecord

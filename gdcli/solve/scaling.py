@@ -360,6 +360,14 @@ def units_at(objective: Objective, at: Evaluation, start: Evaluation | None) -> 
     return _units(at.x, [max(s, abs(float(a))) for s, a in zip(sizes, at.x, strict=True)])
 
 
+def in_own_units(
+    objective: Objective, at: Evaluation, start: Evaluation
+) -> tuple[Objective, Evaluation, Evaluation]:
+    """Return the objective, the point and the start in the units of `units_at`."""
+    units = units_at(objective, at, start)
+    return rescaled(objective, units), inward(at, units), inward(start, units)
+
+
 def units_away(objective: Objective, at: Evaluation, start: Evaluation) -> float:
     """Return how far ``at`` is from ``start``, in the sizes of the variables there."""
     return norm(_by(at.x - start.x, _inverse(_units(at.x, _sizes_at_start(objective, at, start)))))

@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.verdict import Verdict
     from gdcli.kernel.status import Status
-    from gdcli.kernel.vectors import Space
     from gdcli.objective.build import ScalarTier
     from gdcli.objective.protocol import Box, Objective
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
     from gdcli.solve.registry import Chosen
     from gdcli.solve.settings import Rule, Settings
-    from gdcli.tasks.problem import Problem
 
 
 class ActiveBound(NamedTuple):
@@ -197,7 +195,7 @@ class Outcome:
         return self.sign * self.run.best.at.value
 
 
-# -- the way there ----------------------------------------------------------------------------------------------------
+# -- made ready --------------------------------------------------------------------------------------------------------
 
 
 class NamedVectors(Protocol):
@@ -208,9 +206,6 @@ class NamedVectors(Protocol):
 
     def vector(self, flat: Sequence[float]) -> Any:
         """Return flat numbers as the kind of vector it works on."""
-
-
-# -- made ready --------------------------------------------------------------------------------------------------------
 
 
 def bounds_of(problem: Problem, exact: NamedVectors) -> Box:

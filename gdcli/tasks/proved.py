@@ -25,7 +25,7 @@ from gdcli.kernel.status import Claim, CurvatureSource, PointKind, Status, StopR
 from gdcli.kernel.vectors import norm, to_list
 from gdcli.objective.protocol import Evaluation
 from gdcli.solve.iteration import rounding
-from gdcli.solve.scaling import inward, rescaled, units_at, value_scale
+from gdcli.solve.scaling import in_own_units, value_scale
 from gdcli.tasks.pipeline import ActiveBound, Judged, verdict_on
 
 if TYPE_CHECKING:
@@ -149,16 +149,16 @@ class _Search:
         is_singular = self._is_near_singularity()
         if kind is PointKind.MINIMUM and not is_singular:
             return replace(certificate, claim=Claim.NUMERICAL)
-        falls_on, is_level = self._floor()
+        falls_on, has_level_floor = self._floor()
         if falls_on:
             return replace(certificate, claim=Claim.UNDECIDED)
-        bound = self._bound_with_value(is_level)
+        bound = self._bound_with_value(has_level_floor)
         is_flat = bound is not None or (not is_singular and self._is_in_valley())
         return replace(certificate, claim=Claim.FLAT if is_flat else Claim.UNDECIDED, bound=bound)
 
-    def _bound_with_value(self, is_level: bool) -> LowerBound | None:
+    def _bound_with_value(self, has_level_floor: bool) -> LowerBound | None:
         """Return the bound, unless it may be but a limit: no other point is as low, and one without a value is near."""
-        return self._bound() if is_level or not self._is_near_hole(self._onward()) else None
+        return self._bound() if has_level_floor or not self._is_near_hole(self._onward()) else None
 
     def _onward(self) -> list[float]:
         """Return how far from the answer a minimum that is not at it may be: by no more steps of Newton's method than
@@ -226,9 +226,7 @@ class _Search:
         program, reach = self.program, [SINGULAR_PART * size for size in self.sizes]
         if program.is_continued:  # a limit is bounded where what is computed loses its digits
             program = box_program(self.ready.problem, limits=False)
-        around = program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
-        ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
-        return not (around.defined and all(map(math.isfinite, ends)))
+        return not self._is_smooth(program, reach)
 
     def _took_long(self) -> bool:
         """Tell whether a degenerate minimum was come to by more steps of Newton's method than lead to one."""
@@ -240,8 +238,7 @@ class _Search:
         from gdcli.judge.point_kind import far_out
 
         objective, at, start = self.ready.objective, self.run.best.at, self.run.start.at
-        units = units_at(objective, at, start)
-        return far_out(rescaled(objective, units), inward(at, units), inward(start, units))
+        return far_out(*in_own_units(objective, at, start))
 
     def _is_in_valley(self) -> bool:
         """Tell whether the point is seen to lie in a valley of minimisers: its floor is level to both sides but for the
@@ -318,9 +315,13 @@ class _Search:
             CLAIM_FLOOR * abs(at.value) / slope if slope else math.inf
         )  # so far off rounding hides a fall
         reach = [max(_NEAR * max(1.0, abs(v)), hidden) for v in self.x]
-        around = self.program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
+        return min(reach) if self._is_smooth(self.program, reach) else None
+
+    def _is_smooth(self, program: IntervalProgram, reach: Sequence[float]) -> bool:
+        """Tell whether the function is proved to have bounded first and second derivatives within ``reach``."""
+        around = program.one_box([(v - r, v + r) for v, r in zip(self.x, reach, strict=True)], 2)
         ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
-        return min(reach) if around.defined and all(map(math.isfinite, ends)) else None
+        return around.defined and all(map(math.isfinite, ends))
 
     def _without_kink(self, reach: float) -> Certificate:
         """Return the certificate of what is at no kink, and so at no minimum: there its slope is not 0."""

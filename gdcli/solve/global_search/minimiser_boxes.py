@@ -16,7 +16,7 @@ from gdcli.solve.global_search.interval_newton import newton
 if TYPE_CHECKING:
     from gdcli.kernel.status import StopReason
     from gdcli.solve.checkpointing import Checkpointer
-    from gdcli.solve.global_search.branch_and_bound import Search, State
+    from gdcli.solve.global_search.branch_and_bound import State
 
 # Of more boxes those that are neighbours in the order of their places are taken together first.
 _MOST = 3000

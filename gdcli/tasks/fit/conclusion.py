@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from gdcli.judge.evidence import Certificate
@@ -27,7 +28,7 @@ from gdcli.solve.algebra.quadratic_model import hessian_source, with_hessian
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.run import quiet
-from gdcli.solve.scaling import inward, rescaled, units_at
+from gdcli.solve.scaling import in_own_units
 from gdcli.tasks.fit.fit_outcome import CorrectedPoints, FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.pipeline import (
@@ -145,10 +146,9 @@ def _judged(
     run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
     active = active_bounds(seen, run, ready.space)
     errors = errors_in_time(prepared, run.best.at.x, active)
-    by_residual = by_residuals(certificate, errors, problem.linear, judging.factor)
-    certificate = if_in_time(lambda: _by_floor(by_residual, errors, seen, run, ready.tol), by_residual)
-    by_floor = certificate
-    certificate = if_in_time(lambda: _by_reach(by_floor, errors, seen, run), by_floor)
+    certificate = by_residuals(certificate, errors, problem.linear, judging.factor)
+    certificate = if_in_time(partial(_by_floor, certificate, errors, seen, run, ready.tol), certificate)
+    certificate = if_in_time(partial(_by_reach, certificate, errors, seen, run), certificate)
     ranges = None
     if problem.loss in ("absolute", "quantile") and not active:
         from gdcli.tasks.fit.l1_vertex import prove
@@ -163,8 +163,8 @@ def _judged(
     elsewhere = SEARCH if can_be_searched(prepared) else ""
     verdict = verdict_in_sums(ready, judging.factor, (taken, run), certificate, ranges, errors, elsewhere)
     if certificate.kind is PointKind.AT_INFINITY or run.reason is StopReason.AT_INFINITY:
-        told = verdict
-        verdict = if_in_time(lambda: _of_flight(told, errors, judging, run.best.at, prepared.data.rows), told)
+        of_flight = partial(_of_flight, verdict, errors, judging, run.best.at, prepared.data.rows)
+        verdict = if_in_time(of_flight, verdict)
     verdict = _by_loss(problem, judging, run.best.at.x, verdict)
     return Judged(run, certificate, verdict, active, ranges), errors
 
@@ -334,10 +334,8 @@ def _by_floor(found: Certificate, errors: Errors, seen: Objective, run: RunResul
     from gdcli.solve.probe.valley import sides_of_floor
 
     at = with_hessian(seen, run.best.at, source)
-    units = units_at(seen, at, run.start.at)
-    there, begun = inward(at, units), inward(run.start.at, units)
     with quiet(at.x):
-        sides = sides_of_floor(rescaled(seen, units), there, begun, tol * abs(at.value), source)
+        sides = sides_of_floor(*in_own_units(seen, at, run.start.at), tol * abs(at.value), source)
     return found if sides.rises else replace(found, kind=PointKind.UNKNOWN, estimated_gap=None)
 
 
