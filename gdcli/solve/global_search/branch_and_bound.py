@@ -186,11 +186,12 @@ class Search:
         else:
             endless = np.flatnonzero(boxes.bounds == -np.inf)
             is_deep = len(endless) > self.batch and state.best < np.inf and not self.every
+            if is_deep:  # the latest first: a pole is soon reached
+                taken = endless[-FEW // 2 :]
+            else:
+                taken = np.argpartition(boxes.bounds, self.batch)[: self.batch]
             chosen = np.zeros(len(boxes), bool)
-            least = np.argpartition(boxes.bounds, self.batch)[: self.batch]
-            chosen[endless[-FEW // 2 :] if is_deep else least] = (
-                True  # the latest first: a pole is soon reached
-            )
+            chosen[taken] = True
             state.taken, state.open = boxes.where(chosen), boxes.where(~chosen)
         return state.taken
 
